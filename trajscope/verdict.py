@@ -1,0 +1,38 @@
+"""Level and Verdict: what every rule, rail and gate answers with.
+
+Knows nothing of what was judged: a verdict is a sentence, its level and the trials that show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class Level(IntEnum):
+    """How bad it is. Worst is max: a FAIL is never hidden by an UNKNOWN, and an UNKNOWN never passes."""
+
+    PASS = 0
+    WARN = 1
+    UNKNOWN = 2
+    FAIL = 3
+
+
+class Verdict(NamedTuple):
+    """One rule's answer: the sentence carries the number and its bound, `evidence` the trials (seq) that show it."""
+
+    rule: str
+    level: Level
+    reason: str
+    evidence: tuple[int, ...] = ()
+
+
+def worst(verdicts: Iterable[Verdict]) -> Level:
+    """The level of the worst verdict; nothing was judged is UNKNOWN, never a pass."""
+    return max((v.level for v in verdicts), default=Level.UNKNOWN)
+
+
+def exit_code(level: Level) -> int:
+    """0 for PASS and WARN, 1 for FAIL, 3 for UNKNOWN (2 belongs to usage errors)."""
+    return {Level.PASS: 0, Level.WARN: 0, Level.UNKNOWN: 3, Level.FAIL: 1}[level]
