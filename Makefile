@@ -12,6 +12,9 @@ VENV_MADE := $(VENV)/.made-by-$(notdir $(PYTHON))
 else
 VENV_MADE := $(VENV)/.made
 endif
+BASE := $(or $(PYTHON),python3)
+RIGHT_PYTHON := (3, 11) <= sys.version_info < (3, 15) or sys.exit("$(BASE) is Python %d.%d, and trajscope needs \
+3.11 to 3.14; name another one: make PYTHON=python3.12 ..." % sys.version_info[:2])
 
 # One pip at a time in one .venv, whatever -j says.
 .NOTPARALLEL:
@@ -43,9 +46,10 @@ clean: ## remove .venv, caches and build outputs
 	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Dependency groups need pip 25.1, which is newer than what most interpreters bring along.
+# Asked before an existing .venv is touched. Dependency groups need pip 25.1, newer than what most interpreters bring.
 $(VENV_MADE):
-	$(or $(PYTHON),python3) -m venv --clear $(VENV)
+	@$(BASE) -c 'import sys; $(RIGHT_PYTHON)'
+	$(BASE) -m venv --clear $(VENV)
 	$(PIP) install --upgrade 'pip>=25.1'
 	@touch $(VENV)/.made $@
 

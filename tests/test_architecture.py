@@ -160,7 +160,8 @@ def _guest_faults(root: Path, path: Path, guest: str, public: frozenset[str]) ->
 
 
 def test_every_import_of_the_house_keeps_to_the_rows() -> None:
-    assert faults(ROOT) == []
+    found = faults(ROOT)
+    assert not found, "\n".join(found)
 
 
 def test_no_module_stands_in_two_rows() -> None:

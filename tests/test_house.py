@@ -44,7 +44,7 @@ MODULES = [path for path in written() if path.suffix == ".py"]
 
 def test_no_file_names_a_place_on_somebodys_machine() -> None:
     found = [f"{path.relative_to(ROOT)}:{line}" for path in written() for line in machine_paths(path.read_bytes())]
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,12 @@ def test_every_make_target_that_one_would_type_is_in_the_help() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony
     assert set(re.findall(r"^([a-z]+):.*## \S", makefile, re.MULTILINE)) == set(phony[1].split())
+
+
+def test_make_refuses_the_same_pythons_as_the_package() -> None:
+    bounds = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", PROJECT["requires-python"])
+    assert bounds
+    assert f"(3, {bounds[1]}) <= sys.version_info < (3, {bounds[2]})" in (ROOT / "Makefile").read_text("utf-8")
 
 
 @pytest.mark.parametrize("marker", ['needs_program("no-such-program")', 'needs_module("no_such_module")'])
