@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from trajscope import rules
+from trajscope import cache, pipeline, rules, sources
 from trajscope.fold import Unknown
 from trajscope.metrics import FORMULAS, HIDDEN, METRICS, finish
+from trajscope.readers import Source
 from trajscope.review import Review, gain, ground, trust
 from trajscope.run import Run
 from trajscope.verdict import Verdict
@@ -136,3 +137,40 @@ def _place(doc: dict[str, Any], path: str, value: Any) -> None:
 
 def _plain(v: Verdict) -> dict[str, Any]:
     return {"rule": v.rule, "level": v.level.name, "reason": v.reason, "evidence": list(v.evidence)}
+
+
+def of_file(
+    source: Source,
+    reader: str | None = None,
+    *,
+    quick: bool = False,
+    cached: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> list[dict[str, Any]]:
+    """The document of every run in a file. A large file goes through DuckDB, and is read once only."""
+    if str(source.path) == "-" or sources.size(source.path) < cache.WORTH:
+        feed = pipeline.read(source, reader, METRICS, progress=progress)
+        return [analyze(run, file=source.path, format=feed.format, quick=quick) for run in feed.runs]
+    name = cache.key(source, reader) if cached else None
+    if name and (snapshot := cache.load(name)):
+        return [_from_cache(source, reader, name, snapshot, quick=quick)]
+    from trajscope.store import Store
+
+    store = Store()
+    feed = pipeline.read(source, reader, sink=store.sink, progress=progress)
+    docs = []
+    for run in feed.runs:
+        v = values(run, store.states(METRICS, run), quick=quick)
+        docs.append(document(run, v, file=source.path, format=feed.format))
+    if name and len(feed.runs) == 1:
+        cache.save(name, store, feed.runs[0])
+    return docs
+
+
+def _from_cache(source: Source, reader: str | None, name: str, snapshot: bytes, *, quick: bool) -> dict[str, Any]:
+    from trajscope.store import connect, states
+
+    run, format_ = pipeline.header(source, reader)
+    run.restore(snapshot)
+    v = values(run, states(connect(), METRICS, cache.table([name])), quick=quick)
+    return document(run, v, file=source.path, format=format_)

@@ -93,6 +93,18 @@ def read(
     return feed
 
 
+def header(source: Source, reader: str | None = None) -> tuple[Run, str]:
+    """The run that a file begins with, before any trial, and the format that was found."""
+    head = next(sources.read(source.path), b"")
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    read_line = kind(source).feed
+    for line in Lines().feed(head):
+        for item in read_line(line):
+            if isinstance(item, Header):
+                return Run(item), kind.name
+    raise SourceError(f"{source.path}: no header in its first {len(head):,} bytes; read it whole with --no-cache")
+
+
 def menu_beside(path: str | Path) -> Path | None:
     """`NAME.menu.json` beside `NAME.jsonl`, where there is one."""
     p = Path(path)

@@ -1,0 +1,85 @@
+"""Cache: a finished file's rows as Parquet, and its run written down, so that it is read once.
+
+Lives in the user's cache folder. Keyed by the file's path, size, time and content at both ends, and by what was said
+about it; anything else means reading it again. The JSONL stays the truth: a cache may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trajscope.columns import DERIVED_VERSION
+from trajscope.readers import Source
+from trajscope.run import Run
+
+if TYPE_CHECKING:
+    from trajscope.store import Store
+
+ENDS = 1 << 16  # bytes at each end that must be as they were
+WORTH = 8 << 20  # bytes from which reading again costs more than keeping
+
+
+def folder() -> Path:
+    """Where cached runs live."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "trajscope"
+
+
+def key(source: Source, reader: str | None) -> str | None:
+    """What names the cached form of a file; None for what is no regular file."""
+    path = Path(source.path)
+    try:
+        stat = path.stat()
+        with path.open("rb") as f:
+            head = f.read(ENDS)
+            f.seek(max(0, stat.st_size - ENDS))
+            tail = f.read(ENDS)
+    except OSError:
+        return None
+    menu = [repr(k) for k in source.menu.knobs.values()] if source.menu else None
+    said = [source.metric, source.goal, source.history, menu, reader]
+    body = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, DERIVED_VERSION, said]
+    return hashlib.sha256(json.dumps(body).encode() + head + tail).hexdigest()[:32]
+
+
+def rows(name: str) -> Path:
+    """The Parquet of a cached file."""
+    return folder() / f"{name}.parquet"
+
+
+def load(name: str) -> bytes | None:
+    """The snapshot of a cached file's run, where its rows are there too."""
+    if not rows(name).is_file():
+        return None
+    with contextlib.suppress(OSError):
+        return (folder() / f"{name}.run").read_bytes()
+    return None
+
+
+def save(name: str, store: Store, run: Run) -> None:
+    """Keep a run that was read. A cache that cannot be written costs time, nothing else."""
+    with contextlib.suppress(OSError):
+        folder().mkdir(parents=True, exist_ok=True)
+        store.flush()
+        with tempfile.TemporaryDirectory(dir=folder()) as tmp:
+            parquet = Path(tmp) / "rows"
+            text = str(parquet).replace("'", "''")
+            store.con.execute(
+                f"COPY (SELECT * EXCLUDE (run) FROM \"row\") TO '{text}' (FORMAT parquet, COMPRESSION zstd)"
+            )
+            snapshot = Path(tmp) / "run"
+            snapshot.write_bytes(run.snapshot())
+            snapshot.replace(folder() / f"{name}.run")
+            parquet.replace(rows(name))
+
+
+def table(names: list[str]) -> str:
+    """Cached rows as a table for SQL, with the file name in `filename`."""
+    paths = ", ".join("'" + str(rows(n)).replace("'", "''") + "'" for n in names)
+    return f"read_parquet([{paths}], filename = true)"

@@ -1,0 +1,230 @@
+"""Store: rows in DuckDB, in memory, with the views `runs`, `trials`, `seeds` and `events`.
+
+Receives typed columns, never text: what a number is was decided once, by a reader. Answers SQL of people and agents
+with no way to the file system, a row cap and a time limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Timer
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from trajscope.columns import SQL_TYPES, Row
+from trajscope.errors import QueryError
+from trajscope.fold import Metric, states_from
+from trajscope.run import Run
+from trajscope.trial import STATUSES, Event, Header, Item, Measure, Seed, Trial, Unreadable
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+
+BATCH = 1 << 16  # rows that are handed over at once
+MOST_ROWS = 10_000  # rows that an answer may have
+MOST_SECONDS = 30.0  # time that a question may take
+READS = frozenset(("SELECT", "EXPLAIN"))  # kinds of statement that may be asked; SHOW, DESCRIBE and WITH are SELECT
+_POLARS = {
+    "BIGINT": "Int64",
+    "INTEGER": "Int32",
+    "SMALLINT": "Int16",
+    "TINYINT": "Int8",
+    "BOOLEAN": "Boolean",
+    "DOUBLE": "Float64",
+    "VARCHAR": "String",
+}
+TABLES: dict[str, dict[str, str]] = {
+    "row": {"run": "INTEGER", **SQL_TYPES},
+    "pair": {"run": "INTEGER", "pair": "INTEGER", "label": "VARCHAR", "knob": "VARCHAR"},
+    "seed": {
+        "run": "INTEGER",
+        "seq": "BIGINT",
+        "seed": "BIGINT",
+        "status": "VARCHAR",
+        "value": "DOUBLE",
+        "wall_s": "DOUBLE",
+        "first_step": "DOUBLE",
+        "error": "VARCHAR",
+    },
+    "event": {"run": "INTEGER", "seq": "BIGINT", "kind": "VARCHAR", "what": "VARCHAR", "time_ms": "BIGINT"},
+}
+
+
+class Answer(NamedTuple):
+    """What a query found."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+    cut: bool  # there were more rows than were asked for
+
+
+class Stream:
+    """Columns on their way between polars and DuckDB, which meet without pyarrow through this one method."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The Arrow stream of the source."""
+        return self._source.__arrow_c_stream__(requested_schema)
+
+
+class Store:
+    """Runs in DuckDB. Its `sink` takes what a pipeline yields; nothing is asked before `flush`."""
+
+    def __init__(self) -> None:
+        self.con = connect()
+        self.runs: list[Run] = []
+        self._numbers: dict[int, int] = {}  # id of a Run -> its number here
+        self._buffers: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
+        self._pairs_told: list[int] = []
+        self._told: dict[str, Any] = {}
+        for name, columns in TABLES.items():
+            body = ", ".join(f'"{c}" {kind}' for c, kind in columns.items())
+            self.con.execute(f'CREATE TABLE "{name}" ({body})')
+        names = ", ".join(f"'{s}'" for s in STATUSES)
+        self.con.execute("CREATE TABLE told (run INTEGER, run_id VARCHAR)")
+        self.con.execute(
+            f"""CREATE VIEW trials AS SELECT told.run_id, r.seq, r.iter, [{names}][r.status + 1] AS status,
+            p.label AS pair, p.knob, r.* EXCLUDE (run, seq, iter, status, pair, "at"), r."at", r.run
+            FROM "row" r LEFT JOIN pair p ON p.run = r.run AND p.pair = r.pair LEFT JOIN told ON told.run = r.run"""
+        )
+        self.con.execute("CREATE VIEW seeds AS SELECT told.run_id, s.* FROM seed s LEFT JOIN told USING (run)")
+        self.con.execute("CREATE VIEW events AS SELECT told.run_id, e.* FROM event e LEFT JOIN told USING (run)")
+
+    def sink(self, run: Run, item: Item, row: Row | None) -> None:
+        """One item that a run has taken, with its row where it was a trial."""
+        if type(item) is Header:
+            self._numbers[id(run)] = len(self.runs)
+            self.runs.append(run)
+            self._pairs_told.append(0)
+            return
+        no = self._numbers[id(run)]
+        if row is not None:
+            rows = self._buffers["row"]
+            rows.append((no, *row))
+            if isinstance(item, Trial) and item.seeds:
+                self._seeds(no, item.seq, item.seeds)
+            if len(rows) >= BATCH:
+                self.flush()
+        elif isinstance(item, Measure):
+            self._buffers["event"].append((no, item.seq, "measure", item.what, None))
+            self._seeds(no, item.seq, item.seeds)
+        elif isinstance(item, Event):
+            self._buffers["event"].append((no, item.seq, item.kind, str(dict(item.data))[:2000], item.time_ms))
+        elif isinstance(item, Unreadable):
+            self._buffers["event"].append((no, item.seq, "unreadable", item.why, None))
+
+    def flush(self) -> None:
+        """Hand over what was taken since the last time."""
+        for no, run in enumerate(self.runs):
+            new = run.ground.pairs[self._pairs_told[no] :]
+            self._buffers["pair"] += [(no, p.id, p.pair.label, p.pair.knob) for p in new]
+            self._pairs_told[no] += len(new)
+        for name, rows in self._buffers.items():
+            if rows:
+                self._insert(name, rows)
+                self._buffers[name] = []
+
+    def states(self, metrics: Sequence[Metric], run: Run) -> dict[str, Any]:
+        """The states of metrics over one run, as the run would have stepped them itself."""
+        self.flush()
+        return states(self.con, metrics, '"row"', f"run = {self._numbers[id(run)]}")
+
+    def tell(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Put the analysis of each run, in order, behind the view `runs`: one column for every plain value."""
+        import polars as pl
+
+        flat = [{"run": no, **_flat(doc)} for no, doc in enumerate(documents)]
+        frame = pl.DataFrame(flat, infer_schema_length=None)
+        self.con.execute("DROP VIEW IF EXISTS runs")
+        self.con.execute("DROP TABLE told")
+        self._copy("told", frame, "CREATE TABLE told AS SELECT * FROM")
+        self.con.execute("CREATE VIEW runs AS SELECT * EXCLUDE (run), run FROM told")
+
+    def lock(self) -> None:
+        """From here on nothing reaches the file system or the settings any more."""
+        self.flush()
+        self.con.execute("SET enable_external_access = false")
+        self.con.execute("SET lock_configuration = true")
+
+    def query(self, sql: str, most: int = MOST_ROWS, seconds: float = MOST_SECONDS) -> Answer:
+        """The answer to one reading statement, `most` rows of it."""
+        try:
+            statements = self.con.extract_statements(sql)
+        except Exception as e:  # duckdb's parser errors share no base class with a name
+            raise QueryError(f"the query cannot be understood: {_first_line(e)}") from None
+        if len(statements) != 1 or statements[0].type.name not in READS:
+            kinds = ", ".join(s.type.name for s in statements) or "nothing"
+            raise QueryError(f"only one SELECT may be asked, this is {kinds}; have: runs, trials, seeds, events")
+        timer = Timer(seconds, self.con.interrupt)
+        timer.start()
+        try:
+            cursor = self.con.execute(statements[0])
+            rows = cursor.fetchmany(most + 1)
+            return Answer([d[0] for d in cursor.description or []], rows[:most], len(rows) > most)
+        except Exception as e:  # any error of a stranger's query is that query's error
+            why = f"took over {seconds:g} s" if "INTERRUPT" in str(e).upper() else _first_line(e)
+            raise QueryError(f"the query does not run: {why}; have: runs, trials, seeds, events") from None
+        finally:
+            timer.cancel()
+
+    def frame(self, sql: str) -> pl.DataFrame:
+        """A query of our own as a polars frame."""
+        import polars as pl
+
+        self.flush()
+        return pl.DataFrame(Stream(self.con.sql(sql)))
+
+    def _seeds(self, no: int, seq: int, seeds: Iterable[Seed]) -> None:
+        self._buffers["seed"] += [(no, seq, s.seed, s.status, s.value, s.wall_s, s.first_step, s.error) for s in seeds]
+
+    def _insert(self, name: str, rows: list[tuple[Any, ...]]) -> None:
+        import polars as pl
+
+        columns = TABLES[name]
+        data = [
+            pl.Series(c, values, dtype=getattr(pl, _POLARS[kind]), strict=False)
+            for (c, kind), values in zip(columns.items(), zip(*rows, strict=True), strict=True)
+        ]
+        self._copy(name, pl.DataFrame(data), f'INSERT INTO "{name}" SELECT * FROM')
+
+    def _copy(self, name: str, frame: pl.DataFrame, into: str) -> None:
+        self.con.register(f"incoming_{name}", Stream(frame))
+        self.con.execute(f"{into} incoming_{name}")
+        self.con.unregister(f"incoming_{name}")
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A DuckDB of our own, in memory, that fetches no extensions."""
+    import duckdb
+
+    return duckdb.connect(
+        ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+    )
+
+
+def states(
+    con: duckdb.DuckDBPyConnection, metrics: Sequence[Metric], table: str, where: str = "true"
+) -> dict[str, Any]:
+    """The states of metrics from their SQL over a table of rows."""
+    parts = ", ".join(part for m in metrics for part in m.sql)
+    found = con.execute(f"SELECT {parts} FROM {table} WHERE {where}").fetchone()
+    assert found is not None
+    return states_from(metrics, found)
+
+
+def _flat(doc: Mapping[str, Any], under: str = "") -> dict[str, Any]:
+    """The plain values of a document, with their path as one word."""
+    out: dict[str, Any] = {}
+    for key, value in doc.items():
+        if isinstance(value, Mapping):
+            if key not in ("unknown", "by_knob", "by_family", "by_rule", "provenance", "sources"):
+                out.update(_flat(value, f"{under}{key}_"))
+        elif not isinstance(value, list):
+            out[f"{under}{key}"] = value
+    return out
+
+
+def _first_line(e: Exception) -> str:
+    return str(e).strip().splitlines()[0][:300] if str(e).strip() else type(e).__name__
