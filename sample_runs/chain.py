@@ -12,10 +12,25 @@ from datetime import datetime, timedelta
 from typing import Any
 
 START = datetime(2026, 3, 2, 22, 0, 0)
-TRIAL = (
-    "iter started ended status reason_code attempts base_hash config_hash parent value value_source metrics seeds "
-    "effective fingerprints cost new_best"
-).split()
+TRIAL = [
+    "iter",
+    "started",
+    "ended",
+    "status",
+    "reason_code",
+    "attempts",
+    "base_hash",
+    "config_hash",
+    "parent",
+    "value",
+    "value_source",
+    "metrics",
+    "seeds",
+    "effective",
+    "fingerprints",
+    "cost",
+    "new_best",
+]
 
 
 def moment(seconds: float) -> str:
@@ -95,13 +110,18 @@ class Campaign(Tape):
         intent: str | None = None,
         refused: list[dict[str, Any]] | None = None,
         spent: dict[str, float] | None = None,
+        reason: str | None = None,
+        shorthand: bool = False,
         **fields: Any,
     ) -> None:
         """One iteration of one attempt (after `refused` ones); a keep moves the base when it is carried forward."""
         self.iter += 1
         begun = self.clock
         self.clock += 5 + (wall_s or 0)
-        attempt: dict[str, Any] = {"changes": [{"knob": k, "value": v} for k, v in changes]}
+        written = [{"knob": k, "value": v} for k, v in changes]
+        attempt: dict[str, Any] = dict(written[0]) if shorthand else {"changes": written}
+        if reason:
+            attempt["reason"] = reason
         if intent:
             attempt["intent"] = intent
         after = dict(self.base) | dict(changes) if self.base is not None else None

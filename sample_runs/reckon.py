@@ -10,15 +10,16 @@ import json
 import math
 import sys
 from collections import Counter
-from itertools import combinations
+from itertools import pairwise as neighbours
 from pathlib import Path
 from typing import Any
 
-from rows import STATUSES, Row, label, number, read, value_text
+from ground import config_key, coverage, near
+from rows import STATUSES, Row, label, read
 
 HERE = Path(__file__).parent
 Z = 1.6448536269514722  # one-sided 5%
-WINDOW, BINS, NEAR = 10, 10, 0.02
+WINDOW = 10
 ORDER = (
     *("by", "metric", "baseline", "trials", "evaluated", "status", "lines", "coverage", "pairs", "rail", "dominance"),
     *("diversity", "best", "first_keep", "plateau", "noise", "nulls", "audit", "cost", "verdict", "beside"),
@@ -96,11 +97,6 @@ def reckon(path: Path) -> Row:
     return {k: out[k] for k in ORDER if k in out}
 
 
-def config_key(config: dict[str, Any] | None, knobs: dict[str, Any]) -> str | None:
-    """One spelling of a whole configuration."""
-    return None if config is None else json.dumps({k: value_text(v, knobs.get(k)) for k, v in sorted(config.items())})
-
-
 def by_config(evaluated: list[Row]) -> dict[str, list[Row]]:
     """The evaluations of each configuration, in order."""
     groups: dict[str, list[Row]] = {}
@@ -153,100 +149,6 @@ def pairs(ideas: list[Row], evaluated: list[Row], knobs: dict[str, Any]) -> Row:
 def new_among(times: Counter[str], n: int, t: int) -> float:
     """How many different pairs the first t of n shuffled ideas are expected to hold."""
     return sum(1 - math.comb(n - c, t) / math.comb(n, t) for c in times.values())
-
-
-def near(row: Row, earlier: list[Row], knobs: dict[str, Any]) -> bool:
-    """Whether some earlier idea on the same base moved the same knobs to within NEAR of each range."""
-    mine = dict(row["changes"])
-    for e in earlier:
-        theirs = dict(e["changes"])
-        if e["under"] == row["under"] and set(theirs) == set(mine):
-            gaps = [gap(knobs.get(k), mine[k], theirs[k]) for k in mine]
-            if all(g is not None and g <= NEAR + 1e-12 for g in gaps):
-                return True
-    return False
-
-
-def gap(spec: dict[str, Any] | None, a: Any, b: Any) -> float | None:
-    """How far apart two values are, as a share of the knob's range on its scale."""
-    if value_text(a, spec) == value_text(b, spec):
-        return 0.0
-    if not spec or "range" not in spec or number(a) is None or number(b) is None:
-        return None
-    lo, hi = (scaled(spec, x) for x in spec["range"])
-    return abs(scaled(spec, a) - scaled(spec, b)) / (hi - lo)
-
-
-def scaled(spec: dict[str, Any], x: float) -> float:
-    """The value on its knob's scale."""
-    lo, hi = spec["range"]
-    scale = spec.get("scale") or ("log" if lo > 0 and hi / lo >= 100 else "linear")
-    return math.log10(x) if scale == "log" else -math.log10(1 - x) if scale == "one_minus_log" else float(x)
-
-
-def cells_of(spec: dict[str, Any]) -> int:
-    """Cells of a knob: its choices, or ten bins."""
-    return len(spec["choices"]) if "choices" in spec else BINS
-
-
-def cell(spec: dict[str, Any], value: Any) -> str | None:
-    """The cell of a value; None for the exact default, which is no ground."""
-    if value_text(value, spec) == value_text(spec["default"], spec):
-        return None
-    if "choices" in spec:
-        return value_text(value, spec)
-    lo, hi = (scaled(spec, x) for x in spec["range"])
-    return f"bin {min(BINS - 1, int((scaled(spec, float(value)) - lo) / (hi - lo) * BINS + 1e-9))}"
-
-
-def coverage(rows: list[Row], evaluated: list[Row], ideas: list[Row], run: Row, out: Row) -> Row:
-    """Ground covered; with a menu that can be counted, also its cells and the walkers that need their number."""
-    knobs = run["knobs"]
-    touched = {k for r in evaluated for k, _ in r["changes"]}
-    if not knobs:
-        return {"knobs_touched": len(touched)}
-    proposed = {k for r in rows for a in r["attempts"] for k, _ in a["changes"]}
-    kept = {k for r in evaluated if r["status"] == "kept" for k, _ in r["changes"]}
-    total = {k: cells_of(s) - ("choices" in s) for k, s in knobs.items()}
-    ground = [
-        (k, at)
-        for r in evaluated
-        for k, v in r["changes"]
-        if k in knobs and r["key"] != r["under"] and (at := cell(knobs[k], v)) is not None
-    ]
-    per_knob = {k: len({at for name, at in ground if name == k}) for k in knobs}
-    fixed = all(r["under"] == config_key(run["base"], knobs) for r in evaluated)
-    one_each = all(len(r["changes"]) == 1 for r in ideas)
-    n, m = len(ideas), sum(total.values())
-    out["pairs"]["excess_repeats"] = out["pairs"]["repeats"] - (n - m * (1 - (1 - 1 / m) ** n))
-    if one_each and len(ideas) == len(evaluated):
-        out["nulls"] = {"uniform_knobs_expected": len(knobs) * (1 - (1 - 1 / len(knobs)) ** n)}
-    out["beside"]["by_knob"] = {
-        k: {"trials": sum(k in dict(r["changes"]) for r in evaluated), "cells": per_knob[k], "of": total[k]}
-        for k in knobs
-    }
-    return {
-        "knobs_touched": len(touched & set(knobs)),
-        "knobs_proposed": len(proposed & set(knobs)),
-        "knobs_kept": len(kept & set(knobs)),
-        "knobs_total": len(knobs),
-        "fraction": len(touched & set(knobs)) / len(knobs),
-        "untouched": [k for k in knobs if k not in touched],
-        "cells": {"total": m, "touched": len(set(ground)), "fraction": len(set(ground)) / m},
-        "per_knob_mean": sum(per_knob[k] / total[k] for k in knobs) / len(knobs),
-        **({"pairwise": pairwise(evaluated, run)} if fixed and evaluated else {}),
-    }
-
-
-def pairwise(evaluated: list[Row], run: Row) -> Row:
-    """Two-way level combinations met by some configuration (an exact default is a level), of all pairs of cells."""
-    knobs = run["knobs"]
-    met = {
-        pair
-        for config in [run["base"], *(r["config"] for r in evaluated)]
-        for pair in combinations([(k, cell(s, config[k])) for k, s in knobs.items()], 2)
-    }
-    return {"touched": len(met), "total": sum(cells_of(a) * cells_of(b) for a, b in combinations(knobs.values(), 2))}
 
 
 def dominance(ideas: list[Row], knobs: dict[str, Any]) -> Row:
@@ -373,11 +275,14 @@ def audit(evaluated: list[Row], start: list[float], run: Row) -> Row:
     if run["counts"] is not None:
         held = Counter(r["status"] for r in run["rows"])
         out["counts_reconcile"] = all(held[s] == n for s, n in run["counts"].items())
+    if any(r["base"] for r in evaluated):
+        out["keeps_not_composing"] = [
+            a["seq"]
+            for a, b in neighbours(evaluated)
+            if a["status"] == "kept" and any(b["base"][k] != v for k, v in a["changes"])
+        ]
     fixed = len({r["under"] for r in evaluated}) <= 1
     if fixed and start and any(r["base"] for r in evaluated):
-        out["keeps_not_composing"] = [
-            r["seq"] for i, r in enumerate(evaluated) if r["status"] == "kept" and i + 1 < len(evaluated)
-        ]
         values = [r["good"] for r in evaluated if r["good"] is not None]
         above = sum(v > start[0] for v in values)
         tail = sum(math.comb(len(values), k) for k in range(max(above, len(values) - above), len(values) + 1))
