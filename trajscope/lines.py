@@ -1,0 +1,78 @@
+"""Bytes in, whole lines out, each with its number and its offset.
+
+Holds back a torn last line until its newline comes, or until the file is known to have ended. Knows no format.
+"""
+
+from __future__ import annotations
+
+from trajscope.trial import Line
+
+MAX_LINE = 16 << 20  # bytes; a longer line is counted and located, its bytes are not kept
+_BOM = b"\xef\xbb\xbf"
+
+
+class Lines:
+    """Cuts one file's bytes into lines. Any cutting of the bytes into chunks gives the same lines."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._skipped = 0  # bytes of an overlong line that were let go
+        self._seq = 0
+        self._at = 0
+
+    def feed(self, chunk: bytes) -> list[Line]:
+        """The lines that these bytes complete."""
+        out: list[Line] = []
+        if self._skipped:
+            cut = chunk.find(b"\n")
+            if cut < 0:
+                self._skipped += len(chunk)
+                return out
+            out.append(self._overlong(self._skipped + cut))
+            self._at += 1
+            chunk, self._skipped = chunk[cut + 1 :], 0
+        *whole, self._rest = (self._rest + chunk).split(b"\n") if self._rest else chunk.split(b"\n")
+        seq, at = self._seq, self._at
+        for data in whole:
+            if len(data) > MAX_LINE:
+                out.append(Line(seq, at, b"", False, _too_long(len(data))))
+            elif data:
+                out.append(Line(seq, at, data if data[-1] != 13 and at else _clean(data, at)))
+            seq += 1
+            at += len(data) + 1
+        self._seq, self._at = seq, at
+        if len(self._rest) > MAX_LINE:
+            self._skipped, self._rest = len(self._rest), b""
+        return out
+
+    def close(self) -> list[Line]:
+        """The last line, where the file ended without a newline."""
+        data, self._rest = self._rest, b""
+        size, self._skipped = self._skipped, 0
+        if size:
+            return [self._overlong(size, torn=True)]
+        if not data:
+            return []
+        line = Line(self._seq, self._at, _clean(data, self._at), True)
+        self._seq, self._at = self._seq + 1, self._at + len(data)
+        return [line]
+
+    @property
+    def held(self) -> int:
+        """Bytes of an unfinished line that are held back."""
+        return self._skipped or len(self._rest)
+
+    def _overlong(self, size: int, *, torn: bool = False) -> Line:
+        line = Line(self._seq, self._at, b"", torn, _too_long(size))
+        self._seq, self._at = self._seq + 1, self._at + size
+        return line
+
+
+def _too_long(size: int) -> str:
+    return f"line of {size:,} bytes, over the limit of {MAX_LINE:,}"
+
+
+def _clean(data: bytes, at: int) -> bytes:
+    if at == 0 and data.startswith(_BOM):
+        data = data[3:]
+    return data[:-1] if data.endswith(b"\r") else data

@@ -1,0 +1,247 @@
+"""Reads loops that log a `stage` per row: a `_meta` header with the baseline, rows, a `loop_complete` footer.
+
+The header may be missing (then there is no baseline) and may come again (then a new run begins).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from trajscope.menu import Menu
+from trajscope.pair import Change, Pair, canon, pair
+from trajscope.readers import Source
+from trajscope.readers.fields import finite, goal_of, head_objects, loose, salvage, time_ms, unreadable
+from trajscope.trial import Drift, End, Event, Header, Item, Line, Trial
+
+MEMO = 1 << 16  # spellings that are remembered, so that a long file does not decode the same configuration again
+_STAGES = {"blocked": "blocked", "rejected": "blocked", "eval_failed": "crashed", "nim_error": "proposer_error"}
+_DECISIONS = {"keep": "kept", "kept": "kept", "accept": "kept", "revert": "reverted", "reverted": "reverted"}
+_EMPTY = Pair("", ())
+
+
+class _Proposal(Struct, gc=False):
+    knob: str | None = None
+    new_value: Raw = Raw(b"null")
+
+
+class _Eval(Struct, gc=False):
+    train_loss_first: float | None = None
+
+
+class _Row(Struct, gc=False):
+    """The fields of a row that are read; `value` stands under the metric's own name."""
+
+    iter: int | None = None
+    ts: str | None = None
+    stage: str | None = None
+    proposal: _Proposal | None = None
+    candidate_cfg: Raw | None = None
+    eval_metrics: _Eval | None = None
+    decision: str | None = None
+    is_new_best: bool | None = None
+    iter_wall_s: float | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    value: float | None = None
+
+
+class Stages:
+    """One file of stage rows."""
+
+    name: ClassVar[str] = "stages"
+    about: ClassVar[str] = "JSON lines with a `_meta` header, `stage` rows and a `loop_complete` footer"
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._menu = source.menu
+        self._runs = 0
+        self._pairs: dict[tuple[str, bytes], Pair] = {}
+        self._configs: dict[bytes, tuple[str, Pair, Mapping[str, Any]] | None] = {}
+        self._begin("val_bpb", None)
+
+    @classmethod
+    def sniff(cls, head: bytes) -> bool:
+        return any(
+            "_meta" in o
+            and any(k.startswith("baseline_") for k in o)
+            or ("stage" in o and ("proposal" in o or o["stage"] == "loop_complete"))
+            for o in head_objects(head)
+        )
+
+    def feed(self, line: Line) -> Iterable[Item]:
+        if line.fault:
+            return unreadable(line, line.fault)
+        faults: tuple[str, ...] = ()
+        row: Any
+        try:
+            row = self._decode(line.data)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            try:
+                obj = loose(line.data)
+            except (ValueError, RecursionError) as e:
+                return unreadable(line, f"not JSON: {e}")
+            if not isinstance(obj, dict):
+                return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
+            row, faults = salvage(obj, self._kind)
+        if row.stage == "evaluated":
+            return self._with_header(self._trial(line, row, faults))
+        return self._rare(line, row, faults)
+
+    def _rare(self, line: Line, row: Any, faults: tuple[str, ...]) -> Iterable[Item]:
+        if row.stage is None:
+            obj = loose(line.data)
+            if "_meta" in obj or "baseline_cfg" in obj:
+                return (self._header(obj),)
+            return unreadable(line, "has no `stage`")
+        if row.stage == "loop_complete":
+            return self._with_header(self._end(line))
+        if row.stage == "paused":
+            return self._with_header(Event(seq=line.seq, kind="pause", time_ms=time_ms(row.ts)))
+        return self._with_header(self._trial(line, row, faults))
+
+    def _with_header(self, item: Item) -> Iterable[Item]:
+        return (item,) if self._runs else (self._header({}), item)
+
+    def _begin(self, metric: str, base: Mapping[str, Any] | None) -> None:
+        self._base = {k: v for k, v in base.items() if k != "seed"} if base is not None else None
+        self._carry = False
+        self._kept: Pair | None = None
+        fields = [(f.name, f.type, msgspec.field(default=f.default)) for f in msgspec.structs.fields(_Row)[:-1]]
+        fields.append(("value", float | None, msgspec.field(name=metric, default=None)))
+        self._kind: Any = msgspec.defstruct("Row", fields, gc=False)
+        self._decode = msgspec.json.Decoder(self._kind).decode
+        self._configs.clear()
+
+    def _header(self, obj: Mapping[str, Any]) -> Header:
+        said = self._source
+        baselines = {
+            k.removeprefix("baseline_"): float(v)
+            for k, v in obj.items()
+            if k.startswith("baseline_") and isinstance(v, int | float) and not isinstance(v, bool)
+        }
+        metric = said.metric or next(iter(baselines), "val_bpb")
+        base = obj.get("baseline_cfg")
+        self._begin(metric, base if isinstance(base, dict) else None)
+        self._runs += 1
+        stem = Path(said.path).name.split(".")[0] or "stdin"
+        return Header(
+            run_id=stem if self._runs == 1 else f"{stem}-{self._runs}",
+            metric=metric,
+            goal=said.goal or goal_of(metric),
+            menu=self._menu,
+            base=self._base,
+            base_id="" if self._base is not None else None,
+            baseline=finite(baselines.get(metric)),
+            history=said.history,
+        )
+
+    def _trial(self, line: Line, row: Any, faults: tuple[str, ...]) -> Trial:
+        status = _STAGES.get(row.stage, "other")
+        if row.stage == "evaluated":
+            status = _DECISIONS.get((row.decision or "").lower(), "other")
+        proposal = row.proposal
+        p = self._pair(proposal.knob, bytes(proposal.new_value)) if proposal and proposal.knob else None
+        trial = Trial(
+            seq=line.seq,
+            at=line.at,
+            status=status,
+            pair=p,
+            iter=row.iter,
+            value=finite(row.value),
+            wall_s=finite(row.iter_wall_s),
+            tokens_in=row.tokens_in,
+            tokens_out=row.tokens_out,
+            time_ms=time_ms(row.ts),
+            claimed_best=row.is_new_best,
+            first_step=row.eval_metrics.train_loss_first if row.eval_metrics else None,
+            faults=faults,
+        )
+        if trial.value is None and row.value is not None:
+            trial.reason_code = "nan"
+        if status == "blocked":
+            trial.refused = (row.stage,)
+        if row.candidate_cfg is not None and self._base is not None and p is not None:
+            self._place(trial, p, bytes(row.candidate_cfg))
+        return trial
+
+    def _pair(self, knob: str, raw: bytes) -> Pair:
+        found = self._pairs.get((knob, raw))
+        if found is None:
+            try:
+                value = loose(raw)
+            except (ValueError, RecursionError):
+                value = raw.decode("utf-8", "replace")
+            if len(self._pairs) >= MEMO:
+                self._pairs.clear()
+            found = self._pairs[knob, raw] = pair((self._change(knob, value),))
+        return found
+
+    def _change(self, knob: str, value: object) -> Change:
+        menu: Menu | None = self._menu
+        return menu.change(knob, value) if menu else canon(knob, value)
+
+    def _place(self, trial: Trial, p: Pair, raw: bytes) -> None:
+        """Which configuration ran, what it changes in the base, and whether that is what was proposed."""
+        if raw not in self._configs:
+            if len(self._configs) >= MEMO:
+                self._configs.clear()
+            self._configs[raw] = self._moved(raw)
+        found = self._configs[raw]
+        if not found:
+            return
+        trial.config, trial.moved, config = found
+        trial.seed = config.get("seed") if isinstance(config.get("seed"), int) else None
+        own = {c.knob for c in p.changes}
+        rest = [c for c in trial.moved.changes if c.knob not in own]
+        trial.base = pair(rest).label if rest else ""
+        trial.drift = tuple(
+            Drift(None, c.knob, c.value, config[c.knob])
+            for c in p.changes
+            if c.knob in config and self._change(c.knob, config[c.knob]).text != c.text
+        )
+        if self._kept is not None and not self._carry:
+            kept = set(self._kept.changes)
+            self._carry = kept <= set(trial.moved.changes) and not any(c.knob in own for c in kept)
+        if self._carry and self._kept is not None:
+            trial.noop = trial.moved == self._kept
+        else:
+            trial.noop = not trial.moved.changes
+        if trial.status == "kept":
+            self._kept = trial.moved
+
+    def _moved(self, raw: bytes) -> tuple[str, Pair, Mapping[str, Any]] | None:
+        try:
+            config = loose(raw)
+        except (ValueError, RecursionError):
+            return None
+        if not isinstance(config, dict) or self._base is None:
+            return None
+        changes = [
+            self._change(k, v) for k, v in config.items() if k != "seed" and not _identical(v, self._base.get(k))
+        ]
+        changes = [c for c in changes if c.text != self._change(c.knob, self._base.get(c.knob)).text]
+        moved = pair(changes) if changes else _EMPTY
+        return moved.label, moved, config
+
+    def _end(self, line: Line) -> End:
+        obj = loose(line.data)
+        names = {
+            "accept_count": "kept",
+            "revert_count": "reverted",
+            "block_count": "blocked",
+            "eval_fail_count": "crashed",
+        }
+        return End(
+            seq=line.seq,
+            counts={new: obj[old] for old, new in names.items() if isinstance(obj.get(old), int)},
+            reason="loop_complete",
+        )
+
+
+def _identical(a: object, b: object) -> bool:
+    return type(a) is type(b) and a == b

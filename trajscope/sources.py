@@ -1,0 +1,89 @@
+"""Where bytes come from: files, compressed files, standard input. The only module that opens run files for reading.
+
+Knows nothing of lines or formats.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from trajscope.errors import SourceError
+
+CHUNK = 1 << 20
+HEAD = 1 << 16  # bytes that readers are shown to recognise a format
+MAX_UNPACKED = 64 << 30  # bytes a compressed file may grow to
+_PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
+
+
+def read(path: str | Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
+    """The bytes of a file in chunks; `-` is standard input."""
+    total = 0
+    with _open(path) as f:
+        packed = _packed(f) if str(path) != "-" else None
+        stream = _unpack(f, packed) if packed else f
+        while True:
+            try:
+                chunk = stream.read(CHUNK)
+            except (OSError, EOFError) as e:
+                raise SourceError(f"{path}: cannot be read to its end ({e}); {total:,} bytes were") from None
+            except Exception as e:  # zlib.error and lzma.LZMAError have no common base but this
+                raise SourceError(f"{path}: its compression is damaged ({e}) after {total:,} bytes") from None
+            if not chunk:
+                return
+            total += len(chunk)
+            if packed and total > MAX_UNPACKED:
+                raise SourceError(f"{path}: unpacks to over {MAX_UNPACKED:,} bytes; unpack it yourself if you trust it")
+            if progress:
+                progress(len(chunk))
+            yield chunk
+
+
+def read_at(path: str | Path, at: int, most: int) -> bytes:
+    """The line that begins at this offset, without its line end."""
+    with _open(path) as f:
+        packed = _packed(f)
+        stream = _unpack(f, packed) if packed else f
+        stream.seek(at)
+        return stream.readline(most).rstrip(b"\r\n")
+
+
+def size(path: str | Path) -> int:
+    """Bytes of the file as it stands; 0 for a pipe."""
+    try:
+        return os.stat(path).st_size if str(path) != "-" else 0
+    except OSError as e:
+        raise SourceError(f"{path}: cannot be read ({e.strerror}); check the path") from None
+
+
+def _open(path: str | Path) -> IO[bytes]:
+    if str(path) == "-":
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise SourceError(f"{path}: is a folder; use `trajscope fleet {path}`, or name a file in it")
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise SourceError(f"{path}: is a device or socket, not a file; name a file or `-`")
+        return open(path, "rb", buffering=0)
+    except OSError as e:
+        raise SourceError(f"{path}: cannot be read ({e.strerror}); check the path") from None
+
+
+def _packed(f: IO[bytes]) -> str | None:
+    if not f.seekable():
+        return None
+    magic = f.read(6)
+    f.seek(0)
+    return next((kind for sign, kind in _PACKED.items() if magic.startswith(sign)), None)
+
+
+def _unpack(f: IO[bytes], kind: str) -> IO[bytes]:
+    from importlib import import_module
+
+    stream: IO[bytes] = import_module(kind).open(f, "rb")
+    return stream
