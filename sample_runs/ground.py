@@ -39,9 +39,9 @@ def coverage(rows: list[Row], evaluated: list[Row], ideas: list[Row], run: Row, 
     fixed = all(r["under"] == config_key(run["base"], knobs) for r in evaluated)
     one_each = all(len(r["changes"]) == 1 for r in ideas)
     n, m = len(ideas), sum(total.values())
-    if n:
+    if n and one_each:
         out["pairs"]["excess_repeats"] = out["pairs"]["repeats"] - (n - m * (1 - (1 - 1 / m) ** n))
-    if one_each and len(ideas) == len(evaluated):
+    if n and one_each and n == len(evaluated):
         out["nulls"] = {"uniform_knobs_expected": len(knobs) * (1 - (1 - 1 / len(knobs)) ** n)}
     out["beside"]["by_knob"] = {
         k: {"trials": sum(k in dict(r["changes"]) for r in evaluated), "cells": per_knob[k], "of": total[k]}

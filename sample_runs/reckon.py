@@ -69,7 +69,7 @@ def reckon(path: Path) -> Row:
         by_rule = dict(Counter(a["rule"] for a in refused))
         out["rail"] = {"attempts": sum(len(r["attempts"]) for r in rows), "refused": len(refused), "by_rule": by_rule}
     out["coverage"] = coverage(rows, evaluated, ideas, run, out)
-    seeded = any("seeds" in line for line in map(json.loads, path.read_bytes().split(b"\n")[:-1]))
+    seeded = run["seeded"]
     noise = pooled(evaluated, start, home)
     out["plateau"] = plateau(evaluated, start, home, noise[0])
     out["audit"] = audit(evaluated, start, run)
@@ -90,11 +90,11 @@ def reckon(path: Path) -> Row:
     if best:
         out["best"] = best
     if not any(r["good"] is not None for r in evaluated):
-        del out["plateau"], out["audit"]["new_best_mismatches"]
+        del out["plateau"]
     word = verdict_word(run, rows, out)
     if word:
         out["verdict"] = {"word": word}
-    return {k: out[k] for k in ORDER if k in out}
+    return {k: out[k] for k in ORDER if out.get(k) not in (None, {}) or k == "first_keep"}
 
 
 def by_config(evaluated: list[Row]) -> dict[str, list[Row]]:
@@ -271,7 +271,7 @@ def audit(evaluated: list[Row], start: list[float], run: Row) -> Row:
         best = r["good"] if new else best
         if r["new_best"] is not None and r["new_best"] != new:
             mismatches.append(r["seq"])
-    out: Row = {"new_best_mismatches": mismatches}
+    out: Row = {"new_best_mismatches": mismatches} if any(r["new_best"] is not None for r in evaluated) else {}
     if run["counts"] is not None:
         held = Counter(r["status"] for r in run["rows"])
         out["counts_reconcile"] = all(held[s] == n for s, n in run["counts"].items())
@@ -285,8 +285,9 @@ def audit(evaluated: list[Row], start: list[float], run: Row) -> Row:
     if fixed and start and any(r["base"] for r in evaluated):
         values = [r["good"] for r in evaluated if r["good"] is not None]
         above = sum(v > start[0] for v in values)
-        tail = sum(math.comb(len(values), k) for k in range(max(above, len(values) - above), len(values) + 1))
-        out["baseline_bias"] = {"p": min(1.0, 2 * tail / 2 ** len(values))}
+        if len(values) >= 10 and start[0] not in values:
+            tail = sum(math.comb(len(values), k) for k in range(max(above, len(values) - above), len(values) + 1))
+            out["baseline_bias"] = {"p": min(1.0, 2 * tail / 2 ** len(values))}
     told: dict[tuple[str, int], set[float]] = {}
     for r in evaluated:
         for seed, step in r["first_steps"].items():
@@ -302,7 +303,9 @@ def cost(rows: list[Row], ideas: list[Row]) -> Row:
     again = math.fsum(r["wall"] or 0 for r, seen in zip(ideas, repeats_of(ideas), strict=True) if seen)
     out: Row = {}
     if wall:
-        out = {"wall_s": math.fsum(wall), "repeat_wall_s": again, "repeat_share": again / math.fsum(wall)}
+        out = {"wall_s": math.fsum(wall)}
+        if ideas:
+            out |= {"repeat_wall_s": again, "repeat_share": again / math.fsum(wall)}
     if any(r["drifted"] for r in rows):
         out["tampered_wall_s"] = math.fsum(r["wall"] or 0 for r in rows if r["drifted"])
     for name in ("tokens_in", "tokens_out", "usd"):

@@ -136,6 +136,7 @@ def _native(lines: list[Row], parts: list[bytes], knobs: dict[str, Any]) -> Row:
         "rows": rows,
         "counts": counts,
         "chain": chain,
+        "seeded": any("seeds" in line for line in lines if line["type"] != "run"),
         "open_guard": any("floor" not in g and "ceiling" not in g for g in guards),
     }
 
@@ -183,5 +184,6 @@ def _amnesiac(lines: list[Row], knobs: dict[str, Any]) -> Row:
         "rows": rows,
         "counts": {"kept": end["accept_count"], "reverted": end["revert_count"]},
         "chain": True,
+        "seeded": False,
         "open_guard": False,
     }

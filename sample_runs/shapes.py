@@ -84,7 +84,7 @@ def replicates() -> bytes:
         ("reverted", 1.000, "width", 256, "replicate"),
         ("reverted", 1.050, "lr", 0.01, None),
         ("reverted", 0.900, "act", "gelu", None),
-        ("kept", 0.890, "act", "gelu", "replicate"),
+        ("kept", 0.890, "act", "gelu", None),
         ("reverted", 0.930, "lr", 0.01, "revisit"),
         ("reverted", 0.910, "width", 256, "revisit"),
         ("reverted", 0.920, "width", 256, "replicate"),
@@ -265,11 +265,11 @@ def synthetic_1000() -> bytes:
         "tie": [False, True],
     }
     values: dict[str, list[Any]] = choices | {
-        "lr": [1.2e-5, 5.3e-5, 1.1e-4, 1.2e-4, 2.1e-4, 6.4e-4, 1.3e-3, 1.4e-3, 2.9e-3, 7.7e-3],
-        "wd": [0.0, 0.013, 0.062, 0.11, 0.23, 0.41],
-        "beta2": [0.83, 0.91, 0.93, 0.97, 0.985, 0.999],
-        "clip": [0.2, 0.48, 0.73, 1.9, 3.3],
-        "warmup": [0, 7, 12, 23, 45, 88],
+        "lr": [float(f"{m}e-{d}") for d in (5, 4, 3) for m in (1.1, 1.2, 1.6, 1.9, 2.3, 2.7, 3.9, 4.7, 5.6, 6.8, 8.2)],
+        "wd": [round(0.007 * i, 3) for i in range(72)],
+        "beta2": [round(0.81 + 0.013 * i, 3) for i in range(14)],
+        "clip": [round(0.13 + 0.17 * i, 2) for i in range(29)],
+        "warmup": list(range(0, 100, 3)),
     }
     knobs: dict[str, Any] = {}
     for i, (name, offered) in enumerate(choices.items()):
@@ -280,7 +280,7 @@ def synthetic_1000() -> bytes:
         kind = "int" if name == "warmup" else "float"
         knobs[name] = {"type": kind, "range": span, "default": default, "scale": scale, "family": "optimiser"}
     base = {name: knob["default"] for name, knob in knobs.items()}
-    worth = {(k, v): 0.012 * _bell(dice) for k, offered in values.items() for v in offered}
+    worth = {(k, v): 0.02 * _bell(dice) for k, offered in values.items() for v in offered}
     favour = sorted(worth, key=lambda _: dice.random())
     tape = Campaign("synthetic_1000", LOSS, base, menu={"knobs": knobs}, carry=True, seeds=[0])
 
@@ -298,7 +298,7 @@ def synthetic_1000() -> bytes:
         if dice.random() < 0.03 and not intent:
             tape.trial("crashed", None, change, wall_s=wall_s, reason_code="nan")
             continue
-        kept = value < incumbent - 0.012 and not intent and tape.base[change[0]] != change[1]
+        kept = value < incumbent - 0.004 and not intent and tape.base[change[0]] != change[1]
         tape.trial("kept" if kept else "reverted", value, change, wall_s=wall_s, intent=intent)
         last = None if kept or tape.base[change[0]] == change[1] else change
         incumbent = value if kept else incumbent
