@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,9 +46,11 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def _one_spelling(value: Any) -> Any:
+    if isinstance(value, str):
+        return unicodedata.normalize("NFC", value).strip()
     if isinstance(value, float):
         value = float(f"{value:.12g}")
-        return int(value) if value.is_integer() else value
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, list):
         return [_one_spelling(v) for v in value]
     if isinstance(value, dict):
@@ -86,6 +89,7 @@ class Campaign(Tape):
         super().__init__()
         self.base = base
         self.carry = bool(header.pop("carry", False))
+        self.named = bool(header.pop("named", True))  # whether trials say their configuration's hash
         self.counts: dict[str, int] = {}
         self.iter = 0
         described = {"config": base, "hash": config_hash(base)} if base is not None else None
@@ -132,7 +136,7 @@ class Campaign(Tape):
             "status": status,
             "attempts": [*(refused or []), *([attempt] if changes else [])],
             "base_hash": config_hash(self.base) if self.base is not None else None,
-            "config_hash": config_hash(after) if after is not None and changes else None,
+            "config_hash": config_hash(after) if after is not None and changes and self.named else None,
             "value": value,
             "cost": None if wall_s is None else {"wall_s": wall_s, **(spent or {})},
         }

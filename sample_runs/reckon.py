@@ -89,6 +89,8 @@ def reckon(path: Path) -> Row:
     best = best_kept(evaluated, baseline, sign, seeded)
     if best:
         out["best"] = best
+    if any(r["config"] is None for r in ideas):  # what ran is unknown, so is whether it ran before
+        del out["pairs"]["contextual_repeats"], out["pairs"]["revisits"], out["pairs"]["no_ops"]
     if not any(r["good"] is not None for r in evaluated):
         del out["plateau"]
     word = verdict_word(run, rows, out)

@@ -208,7 +208,7 @@ def attempts() -> bytes:
 
 def mixed_values() -> bytes:
     """Values that look alike and are not, and values that look different and are the same; no menu says which."""
-    tape = Campaign("mixed_values", LOSS, None)
+    tape = Campaign("mixed_values", LOSS, {"x": 5})
     tape.measure(1.0)
     values: list[Any] = [
         *(1, 1.0, "1", True, "true", 1e-4, 0.0001, "1e-4", "0.0001", None, "null", 0.1 + 0.2, 0.3, 0, -0.0, False, ""),
@@ -232,7 +232,7 @@ TYPED: dict[str, Any] = {
 
 def typed_values() -> bytes:
     """The same games where a menu beside the file says what the knobs are."""
-    tape = Campaign("typed_values", LOSS, {"width": 1000, "rate": 0.002, "mode": "fp8", "beta": 0.91})
+    tape = Campaign("typed_values", LOSS, {"width": 1000, "rate": 0.002, "mode": "fp8", "beta": 0.91}, named=False)
     tape.measure(1.0)
     values: list[tuple[str, Any]] = [
         *(("width", v) for v in (512, 512.0, "512", "5.12e2", 768, "768", 1000.0)),
