@@ -40,7 +40,7 @@ class _Row(Struct, gc=False):
     ts: str | None = None
     stage: str | None = None
     proposal: _Proposal | None = None
-    candidate_cfg: Raw | None = None
+    candidate_cfg: Raw = Raw(b"")
     eval_metrics: _Eval | None = None
     decision: str | None = None
     is_new_best: bool | None = None
@@ -165,8 +165,8 @@ class Stages:
             trial.reason_code = "nan"
         if status == "blocked":
             trial.refused = (row.stage,)
-        if row.candidate_cfg is not None and self._base is not None and p is not None:
-            self._place(trial, p, bytes(row.candidate_cfg))
+        if (raw := bytes(row.candidate_cfg)) and self._base is not None and p is not None:
+            self._place(trial, p, raw)
         return trial
 
     def _pair(self, knob: str, raw: bytes) -> Pair:

@@ -1,0 +1,138 @@
+"""Analysis: everything known of a run under the names of `analyze --json`, with the reason for every unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from trajscope import rules
+from trajscope.fold import Unknown
+from trajscope.metrics import FORMULAS, HIDDEN, METRICS, finish
+from trajscope.review import Review, gain, ground, trust
+from trajscope.run import Run
+from trajscope.verdict import Verdict
+
+SCHEMA = 1
+REVIEWS: tuple[Review, ...] = (*gain.REVIEWS[:1], *ground.REVIEWS, *gain.REVIEWS[1:], *trust.REVIEWS)
+NOT_ASKED = Unknown("needs simulation; left out because a quick answer was asked for")
+
+
+class Key(NamedTuple):
+    """One leaf of the document: its path, what it means, its unit."""
+
+    path: str
+    doc: str
+    unit: str = ""
+
+
+IDENTITY = (
+    Key("schema", "Version of this document."),
+    Key("file", "The file as it was named."),
+    Key("format", "The reader that understood it."),
+    Key("run_id", "The run's own name, or the file's."),
+    Key("campaign", "The campaign it belongs to."),
+    Key("metric.name", "The metric it optimises."),
+    Key("metric.goal", "minimize or maximize."),
+    Key("lines.total", "Lines with content.", "lines"),
+    Key("lines.unreadable", "Lines that hold no record.", "lines"),
+    Key("lines.torn", "Last lines without an end that hold no record.", "lines"),
+    Key("rail.by_rule", "Refused attempts by rail."),
+)
+CLOSING = (
+    Key("verdict.word", "TAMPERED, SUSPECT, STALLED, FLAILING, UNKNOWN or RESEARCHING."),
+    Key("verdict.sentence", "Why, in words."),
+    Key("verdicts", "Every rule's answer: rule, level, reason, and the trials (seq) that show it."),
+    Key("unknown", "For every null above, why it cannot be known."),
+)
+ORDER = (
+    "schema file format run_id campaign metric baseline trials evaluated status lines coverage pairs rail dominance "
+    "diversity best contributions first_keep plateau noise nulls audit cost integrity verdict verdicts unknown"
+).split()
+
+
+def keys() -> list[Key]:
+    """Every leaf there is, in the order of the document."""
+    found = [
+        *IDENTITY,
+        *(Key(m.name, m.doc, m.unit) for m in METRICS if m.name not in HIDDEN),
+        *(Key(f.name, f.doc, f.unit) for f in FORMULAS),
+        *(Key(f"{r.name}.{p.name}", p.doc, p.unit) for r in REVIEWS for p in r.parts),
+        *(Key(r.name, r.doc, r.unit) for r in REVIEWS if not r.parts),
+        *CLOSING,
+    ]
+    return sorted(found, key=lambda k: ORDER.index(k.path.split(".")[0]))
+
+
+def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = False) -> dict[str, Any]:
+    """Every value by its path. `states` come from SQL where the run itself stepped no metrics."""
+    t = run.tally
+    v = finish(dict(states if states is not None else run.states))
+    v["lines.total"] = t.lines
+    v["lines.unreadable"] = run.evidence("unreadable").n
+    v["lines.torn"] = run.evidence("torn").n
+    v["rail.by_rule"] = dict(t.rules)
+    if not t.placed and t.e:
+        why = Unknown("which configuration each trial ran is not recorded")
+        v.update(dict.fromkeys(("pairs.contextual_repeats", "pairs.revisits"), why))
+    for r in REVIEWS:
+        if r.slow and quick:
+            v.update((f"{r.name}.{p.name}", NOT_ASKED) for p in r.parts)
+        else:
+            v.update(r.values(run, v))
+    return v
+
+
+def document(run: Run, v: Mapping[str, Any], *, file: str, format: str) -> dict[str, Any]:
+    """The values as the nested document that `analyze --json` prints."""
+    h = run.header
+    verdicts = rules.judge(run, v)
+    said = rules.word(run, v, verdicts)
+    flat: dict[str, Any] = {
+        "schema": SCHEMA,
+        "file": file,
+        "format": format,
+        "run_id": h.run_id,
+        "campaign": h.campaign if h.campaign else Unknown("the file names no campaign"),
+        "metric.name": h.metric if h.metric else Unknown("the file names no metric; give --metric"),
+        "metric.goal": h.goal if h.goal else gain.NO_GOAL,
+        **{k: x for k, x in v.items() if k not in HIDDEN},
+        "verdict.word": said.word,
+        "verdict.sentence": said.sentence,
+        "verdicts": [_plain(x) for x in verdicts],
+    }
+    doc: dict[str, Any] = {name: None for name in ORDER}
+    unknown: dict[str, str] = {}
+    for path, value in flat.items():
+        _place(doc, path, _known(value, path, unknown))
+    doc["unknown"] = unknown
+    return doc
+
+
+def analyze(run: Run, *, file: str, format: str, quick: bool = False) -> dict[str, Any]:
+    """The document of a run that stepped its own metrics."""
+    return document(run, values(run, quick=quick), file=file, format=format)
+
+
+def _known(value: Any, path: str, unknown: dict[str, str]) -> Any:
+    """The value with every Unknown in it turned to null, and its reason written down."""
+    if isinstance(value, Unknown):
+        unknown[path] = value.why
+        return None
+    if isinstance(value, Mapping):
+        return {k: _known(x, f"{path}.{k}", unknown) for k, x in value.items()}
+    if isinstance(value, list):
+        return [_known(x, f"{path}.{i}", unknown) if isinstance(x, Mapping) else x for i, x in enumerate(value)]
+    return value
+
+
+def _place(doc: dict[str, Any], path: str, value: Any) -> None:
+    *parents, leaf = path.split(".")
+    for p in parents:
+        if not isinstance(doc.get(p), dict):
+            doc[p] = {}
+        doc = doc[p]
+    doc[leaf] = value
+
+
+def _plain(v: Verdict) -> dict[str, Any]:
+    return {"rule": v.rule, "level": v.level.name, "reason": v.reason, "evidence": list(v.evidence)}

@@ -1,0 +1,103 @@
+"""The one path from bytes to rows: lines, a reader, runs. Live and batch feed it; only where bytes come from differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from trajscope import sources
+from trajscope.columns import Row
+from trajscope.errors import SourceError
+from trajscope.fold import Metric
+from trajscope.lines import Lines
+from trajscope.readers import Reader, Source, find, get
+from trajscope.run import Run
+from trajscope.trial import Header, Item, Line, Trial, Unreadable
+
+Sink = Callable[[Run, Item, Row | None], None]
+
+
+class Feed:
+    """One file's bytes on their way to its runs."""
+
+    def __init__(self, source: Source, reader: type[Reader], metrics: Iterable[Metric] = (), sink: Sink | None = None):
+        self.source = source
+        self.format = reader.name
+        self.runs: list[Run] = []
+        self._lines = Lines()
+        self._reader = reader(source)
+        self._metrics = tuple(metrics)
+        self._sink = sink
+        self._early: list[Item] = []  # unreadable lines before the first header
+        self._early_lines = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """More bytes."""
+        self._take(self._lines.feed(chunk))
+
+    def close(self) -> None:
+        """The file has ended: its torn last line is all there will be of it."""
+        self._take(self._lines.close())
+        if not self.runs:
+            first = next((x for x in self._early if isinstance(x, Unreadable)), None)
+            where = f"; line {first.seq + 1}: {first.why}" if first else ""
+            raise SourceError(
+                f"{self.source.path}: none of its {self._early_lines} lines could be read as {self.format}{where}"
+            )
+
+    def _take(self, lines: Iterable[Line]) -> None:
+        read, sink, run = self._reader.feed, self._sink, self.runs[-1] if self.runs else None
+        for line in lines:
+            for item in read(line):
+                if type(item) is Header:
+                    run = self._begin(item)
+                elif run is None:
+                    self._early.append(item)
+                else:
+                    row = run.push(item) if type(item) is Trial else run.take(item)
+                    if sink:
+                        sink(run, item, row)
+            if run is None:
+                self._early_lines += 1
+            else:
+                run.tally.lines += 1
+
+    def _begin(self, header: Header) -> Run:
+        run = Run(header, self._metrics)
+        self.runs.append(run)
+        for item in self._early:
+            run.take(item)
+        run.tally.lines += self._early_lines
+        self._early, self._early_lines = [], 0
+        if self._sink:
+            self._sink(run, header, None)
+        return run
+
+
+def read(
+    source: Source,
+    reader: str | None = None,
+    metrics: Iterable[Metric] = (),
+    sink: Sink | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Feed:
+    """A whole file, read to its end."""
+    chunks = sources.read(source.path, progress)
+    head = next(chunks, b"")
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    feed = Feed(source, kind, metrics, sink)
+    feed.feed(head)
+    for chunk in chunks:
+        feed.feed(chunk)
+    feed.close()
+    return feed
+
+
+def menu_beside(path: str | Path) -> Path | None:
+    """`NAME.menu.json` beside `NAME.jsonl`, where there is one."""
+    p = Path(path)
+    for stem in (p.name, p.name.split(".")[0]):
+        found = p.with_name(f"{stem}.menu.json")
+        if found.is_file():
+            return found
+    return None

@@ -1,0 +1,238 @@
+"""Whether the gain is real: the best and how much of it is luck, plateaus beyond noise, the noise itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from trajscope import stats
+from trajscope.fold import Unknown
+from trajscope.review import Part, Review
+from trajscope.run import Run
+from trajscope.tally import MOST, Keep
+
+MIN_DF = 3  # degrees of freedom below which no noise estimate is given
+NO_GOAL = Unknown("whether higher or lower is better is not known; give --goal")
+NO_VALUE = Unknown("no trial has a finite value")
+NO_KEEP = Unknown("nothing was kept")
+NO_BASELINE = Unknown("no baseline is recorded")
+
+
+def baseline(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
+    """What gains are measured from."""
+    values = run.tally.baseline
+    if not values:
+        return NO_BASELINE
+    return {"value": sum(values) / len(values), "n": len(values), "source": run.tally.baseline_source}
+
+
+def noise(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
+    """The spread of repeated evaluations of one configuration, pooled over all of them."""
+    t = run.tally
+    df = sum(t.noise_df.values())
+    if df >= MIN_DF:
+        return {"sd": math.sqrt(t.noise_ss / df), "df": df, "sources": dict(t.noise_df)}
+    if t.seed_df >= MIN_DF:
+        # The pool holds squared deviations of seeds already divided by the number of seeds of their mean.
+        return {"sd": math.sqrt(t.seed_ss / t.seed_df), "df": t.seed_df, "sources": {"seeds": t.seed_df}}
+    if not t.placed and t.e:
+        return Unknown("which configuration each trial ran is not recorded, so none is known to be repeated")
+    return Unknown(f"df={max(df, t.seed_df)} < {MIN_DF}: too few repeated evaluations")
+
+
+def best(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
+    """The best kept trial, or the best evaluated one where a format has no keeps."""
+    t = run.tally
+    if not run.sign:
+        return NO_GOAL
+    if t.best_kept is None:
+        return NO_KEEP if run.header.has_keeps and t.best is not None else NO_VALUE
+    value = t.best_kept * run.sign
+    base = t.baseline[0] if t.baseline else None
+    if base is not None and t.baseline_source == "measured":
+        base = sum(t.baseline) / len(t.baseline)
+    gain = (value - base) * run.sign if base is not None else NO_BASELINE
+    fraction = (
+        gain / abs(base)
+        if base and not isinstance(gain, Unknown)
+        else Unknown("the baseline is zero")
+        if base == 0
+        else NO_BASELINE
+    )
+    return {
+        "seq": t.best_kept_seq,
+        "iter": t.best_kept_iter if t.best_kept_iter is not None else Unknown("the trial has no iter"),
+        "value": value,
+        "gain": gain,
+        "gain_fraction": fraction,
+        **_shrunk(run, v, value, base, gain),
+    }
+
+
+def _shrunk(run: Run, v: Mapping[str, Any], value: float, base: float | None, gain: float | Unknown) -> dict[str, Any]:
+    t = run.tally
+    config = run.configs[t.best_kept_config] if t.best_kept_config >= 0 else None
+    if config is not None and config.n > 1:
+        gained = (config.mean - base) * run.sign if base is not None else NO_BASELINE
+        return {"shrunk": config.mean, "shrunk_gain": gained, "shrunk_method": f"mean of its {config.n} evaluations"}
+    sd = v["noise.sd"]
+    if isinstance(sd, Unknown) or isinstance(gain, Unknown) or base is None or run.base is None:
+        why = sd if isinstance(sd, Unknown) else NO_BASELINE
+        return {"shrunk": why, "shrunk_gain": why, "shrunk_method": why}
+    shrunk = stats.shrink(gain, sd * math.sqrt(1 + 1 / max(1, run.base.n)))
+    return {
+        "shrunk": base + run.sign * shrunk,
+        "shrunk_gain": shrunk,
+        "shrunk_method": "difference shrunk by its standard error",
+    }
+
+
+def contributions(run: Run, v: Mapping[str, Any]) -> list[dict[str, Any]] | Unknown:
+    """What each keep added."""
+    if not run.sign and run.tally.keeps:
+        return NO_GOAL
+    return [{"seq": k.seq, "gain": k.gain, "also": k.also} for k in run.tally.keeps]
+
+
+def plateau(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
+    """How long ago the last real improvement was."""
+    t = run.tally
+    since = _since_beyond_noise(run, v["noise.sd"])
+    longest = Unknown("no trial went without a better value") if t.longest[0] == 0 else None
+    return {
+        "length": since,
+        "beyond_noise": since,
+        "longest.first": longest or t.longest[1],
+        "longest.last": longest or t.longest[2],
+    }
+
+
+def _since_beyond_noise(run: Run, sd: float | Unknown) -> int | Unknown:
+    """Evaluated trials since a configuration's mean last beat the incumbent's by more than noise."""
+    if not run.sign:
+        return NO_GOAL
+    if isinstance(sd, Unknown):
+        return Unknown(f"the noise is not known: {sd.why}")
+    if not run.tally.baseline:
+        return NO_BASELINE
+    n_i, mean_i = len(run.tally.baseline), run.sign * sum(run.tally.baseline) / len(run.tally.baseline)
+    incumbent = run.base.id if run.base is not None else -2
+    means: dict[int, tuple[int, float]] = {incumbent: (n_i, mean_i)}
+    last = 0
+    for e, (score, config) in enumerate(zip(run.scores, run.score_configs, strict=True), 1):
+        if score != score:
+            continue
+        key = config if config >= 0 else -e - 2  # an unknown configuration is nobody's replicate
+        n, mean = means.get(key, (0, 0.0))
+        n, mean = n + 1, mean + (score - mean) / (n + 1)
+        if config >= 0:
+            means[key] = (n, mean)
+        if key == incumbent:
+            n_i, mean_i = n, mean
+        elif mean > mean_i and stats.beyond_noise(mean - mean_i, sd, n_i, n):
+            incumbent, n_i, mean_i, last = key, n, mean, e
+    return run.tally.e - last
+
+
+def doubts(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
+    """What the noise says of the verdicts: flips, keeps that nothing confirms, the smallest gain one trial can show."""
+    sd = v["noise.sd"]
+    placed = run.tally.placed or not run.tally.e
+    unplaced = Unknown("which configuration each trial ran is not recorded")
+    return {
+        "flip_flops": [
+            {"pair": run.pairs[c.pair].pair.label if c.pair >= 0 else c.label, "kept": c.kept, "reverted": c.reverted}
+            for c in run.configs
+            if c.kept and c.reverted
+        ][:MOST]
+        if placed
+        else unplaced,
+        "unconfirmed_keeps": [k.seq for k in run.tally.keeps if not _confirmed(run, k, sd)] if placed else unplaced,
+        "min_detectable": sd if isinstance(sd, Unknown) else stats.min_detectable(sd),
+    }
+
+
+def _confirmed(run: Run, keep: Keep, sd: float | Unknown) -> bool:
+    """Whether the other evaluations of a keep's configuration beat its reference by more than noise."""
+    if keep.config < 0 or keep.value is None or isinstance(sd, Unknown):
+        return False
+    c = run.configs[keep.config]
+    if c.n < 2:
+        return False
+    others = (c.mean * c.n - keep.value) / (c.n - 1)
+    base = run.configs[keep.base] if keep.base >= 0 and run.configs[keep.base].n else run.base
+    if base is None or not base.n:
+        return False
+    return stats.beyond_noise((others - base.mean) * run.sign, sd, base.n, c.n - 1)
+
+
+REVIEWS = (
+    Review(
+        "baseline",
+        "What gains are measured from.",
+        baseline,
+        parts=(
+            Part("value", "Mean of the declared or measured baseline.", "metric"),
+            Part("n", "Evaluations behind it."),
+            Part("source", "header or measured."),
+        ),
+    ),
+    Review(
+        "noise",
+        "The spread of repeated evaluations of one configuration.",
+        noise,
+        parts=(
+            Part(
+                "sd",
+                "Pooled standard deviation of repeated evaluations; from seeds where nothing was repeated.",
+                "metric",
+            ),
+            Part("df", "Its degrees of freedom."),
+            Part("sources", "Degrees of freedom by where they come from."),
+        ),
+    ),
+    Review(
+        "best",
+        "The best kept trial, or the best evaluated one where a format has no keeps.",
+        best,
+        parts=(
+            Part("seq", "Its line."),
+            Part("iter", "Its label."),
+            Part("value", "Its value.", "metric"),
+            Part("gain", "Improvement over the baseline, positive is better.", "metric"),
+            Part("gain_fraction", "The gain as a share of the baseline."),
+            Part("shrunk", "What it would likely score if it were measured again.", "metric"),
+            Part("shrunk_gain", "Improvement over the baseline after shrinking.", "metric"),
+            Part("shrunk_method", "How it was shrunk."),
+        ),
+    ),
+    Review(
+        "contributions",
+        "What each keep added over its base: seq, gain, and the change of every other metric.",
+        contributions,
+    ),
+    Review(
+        "plateau",
+        "How long ago the last real improvement was.",
+        plateau,
+        parts=(
+            Part("length", "The headline: evaluated trials since the last best beyond noise.", "trials"),
+            Part("beyond_noise", "The same by its own name.", "trials"),
+            Part("longest.first", "First trial (seq) of the longest stretch without a strictly better value."),
+            Part("longest.last", "Its last trial (seq)."),
+        ),
+    ),
+    Review(
+        "noise",
+        "What the noise says of the verdicts.",
+        doubts,
+        parts=(
+            Part("flip_flops", "Configurations that were kept once and reverted once: pair, kept, reverted."),
+            Part("unconfirmed_keeps", "Keeps (seq) that no other evaluation of theirs confirms beyond noise."),
+            Part(
+                "min_detectable", "True gain that one trial shows against one other, 80% power, one-sided 5%.", "metric"
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,151 @@
+"""Tally: what a run keeps in memory beside its rows, one entry per pair, configuration and knob.
+
+The second grain: noise, flip-flops, coverage and dominance are answered from here. Plain values, so that a run can
+be written down and taken up again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from trajscope.pair import Pair
+
+MOST = 1000  # entries of a list of evidence that are kept; its total is always exact
+
+
+class PairTally(Struct, gc=False):
+    """One pair."""
+
+    id: int
+    pair: Pair
+    knobs: tuple[int, ...]
+    lane: int  # number of its knob, or of its combination of knobs
+    n: int = 0  # counted
+    last: int = 0  # counted ordinal of its last occurrence
+    first: int = 0  # seq
+    kept: int = 0
+    reverted: int = 0
+    outside: bool = False  # holds a knob or value that the menu does not
+
+
+class ConfigTally(Struct, gc=False):
+    """One whole configuration: its evaluations are replicates of each other."""
+
+    id: int
+    label: str
+    k: int = 0  # counted occurrences
+    n: int = 0  # eligible values
+    mean: float = 0.0
+    m2: float = 0.0
+    kept: int = 0
+    reverted: int = 0
+    pair: int = -1
+    first_steps: dict[str, float] | None = None
+
+    def add(self, value: float) -> float:
+        """One more value; answers by how much the squared deviations grew."""
+        self.n += 1
+        d = value - self.mean
+        self.mean += d / self.n
+        grown = d * (value - self.mean)
+        self.m2 += grown
+        return grown
+
+
+class KnobTally(Struct):
+    """One knob."""
+
+    name: str
+    family: str
+    in_menu: bool
+    proposed: int = 0  # trials that proposed it, whatever became of them
+    evaluated: int = 0
+    counted: int = 0
+    kept: int = 0
+    cells: set[str] = set()  # touched by evaluated trials, no-ops left out
+
+
+class Keep(Struct, gc=False):
+    """One kept trial."""
+
+    seq: int
+    pair: int
+    config: int  # -1 when unknown
+    base: int  # configuration it changed; -1 when unknown
+    value: float | None
+    gain: float | None  # over what its base had scored so far
+    also: dict[str, float] = {}  # change of every other metric
+
+
+class Evidence(Struct, gc=False):
+    """Trials that show something: an exact count and the first of them."""
+
+    n: int = 0
+    seqs: list[int] = []
+
+    def add(self, seq: int) -> None:
+        """One more."""
+        self.n += 1
+        if len(self.seqs) < MOST:
+            self.seqs.append(seq)
+
+
+class Tally(Struct):
+    """Everything about one run that is not a row."""
+
+    trials: int = 0
+    e: int = 0
+    c: int = 0
+    pairs: dict[str, PairTally] = {}
+    configs: dict[str, ConfigTally] = {}
+    knobs: dict[str, KnobTally] = {}
+    lanes: dict[str, list[int]] = {}  # knob or combination of knobs -> [number, counted]
+    levels: set[tuple[str, str]] = set()  # pairs of cells that stood together in an evaluated configuration
+    seen_moves: set[tuple[str, ...]] = set()
+    placed: bool = False  # some evaluated trial said which configuration ran
+    unplaced: bool = False  # some did not
+    baseline: list[float] = []  # declared and measured baseline values
+    baseline_source: str | None = None
+    best: float | None = None  # as a score: higher is better
+    best_seq: int = -1
+    best_kept: float | None = None
+    best_kept_seq: int = -1
+    best_kept_iter: int | None = None
+    best_kept_config: int = -1
+    since_best: int = 0
+    since_keep: int = 0
+    dry_first: int = -1
+    longest: list[int] = field(default_factory=lambda: [0, -1, -1])  # length, first seq, last seq
+    noise_ss: float = 0.0
+    noise_df: dict[str, int] = {}
+    seed_ss: float = 0.0  # of the mean over seeds
+    seed_df: int = 0
+    lags: dict[int, int] = {}  # gap -> repeats with that gap
+    keeps: list[Keep] = []
+    keep_count: int = 0
+    pending: list[int] = []  # keeps that wait to be seen in the next base: index into keeps
+    near: list[tuple[str | None, str]] = []  # (base, label) of proposals that have a place on a scale
+    beats_baseline: list[int] = field(default_factory=lambda: [0, 0])  # eligible trials better than the baseline, and all compared
+    reason_codes: dict[str, int] = {}
+    rules: dict[str, int] = {}  # refusals by rail
+    provenance: dict[str, int] = {}
+    last_iter: int | None = None
+    evidence: dict[str, Evidence] = {}
+    drift: list[tuple[str | None, str | None, Any, Any, int]] = []
+    fingerprinted: int = 0
+    drifted: bool = False
+    drift_wall_s: float | None = None
+    lines: int = 0
+    unread: list[tuple[int, str]] = []
+    torn: int = 0
+    breaks: list[tuple[int, str]] = []
+    break_count: int = 0
+    ended: bool = False
+    end_counts: dict[str, int] | None = None
+    claims: int = 0  # trials that say whether they are a new best
+    seed_ineffective: bool | None = None
+    faults: list[tuple[int, str]] = []
+    runs_of_keeps: list[int] = field(default_factory=lambda: [0, 0])  # current, longest
+    settings: str | None = None
