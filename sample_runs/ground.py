@@ -61,12 +61,12 @@ def coverage(rows: list[Row], evaluated: list[Row], ideas: list[Row], run: Row, 
 
 
 def pairwise(evaluated: list[Row], run: Row) -> Row:
-    """Two-way level combinations met by some configuration (an exact default is a level), of all pairs of cells."""
+    """Pairs of levels (choices or bins of two knobs) that some configuration met, of all there are."""
     knobs = run["knobs"]
     met = {
         pair
         for config in [run["base"], *(r["config"] for r in evaluated)]
-        for pair in combinations([(k, cell(s, config[k])) for k, s in knobs.items()], 2)
+        for pair in combinations([(k, level(s, config[k])) for k, s in knobs.items()], 2)
     }
     return {"touched": len(met), "total": sum(cells_of(a) * cells_of(b) for a, b in combinations(knobs.values(), 2))}
 
@@ -78,8 +78,11 @@ def cells_of(spec: dict[str, Any]) -> int:
 
 def cell(spec: dict[str, Any], value: Any) -> str | None:
     """The cell of a value; None for the exact default, which is no ground."""
-    if value_text(value, spec) == value_text(spec["default"], spec):
-        return None
+    return None if value_text(value, spec) == value_text(spec["default"], spec) else level(spec, value)
+
+
+def level(spec: dict[str, Any], value: Any) -> str:
+    """The choice or bin of a value."""
     if "choices" in spec:
         return value_text(value, spec)
     lo, hi = (scaled(spec, x) for x in spec["range"])

@@ -20,6 +20,7 @@ from rows import STATUSES, Row, label, read
 HERE = Path(__file__).parent
 Z = 1.6448536269514722  # one-sided 5%
 WINDOW = 10
+FEW = 3  # degrees of freedom below which it is a matter of taste whether the noise is known
 ORDER = (
     *("by", "metric", "baseline", "trials", "evaluated", "status", "lines", "coverage", "pairs", "rail", "dominance"),
     *("diversity", "best", "first_keep", "plateau", "noise", "nulls", "audit", "cost", "verdict", "beside"),
@@ -73,23 +74,23 @@ def reckon(path: Path) -> Row:
     noise = pooled(evaluated, start, home)
     out["plateau"] = plateau(evaluated, start, home, noise[0])
     out["audit"] = audit(evaluated, start, run)
+    known = all(r["config"] is not None for r in ideas)
     if seeded:  # what seeds say about noise is no matter of these definitions
         del out["plateau"]["length"], out["plateau"]["beyond_noise"]
     else:
-        flips = [
-            k for k in by_config(evaluated) if {"kept", "reverted"} <= {r["status"] for r in by_config(evaluated)[k]}
-        ]
-        out["noise"] = {
-            "sd": noise[0],
-            "df": noise[1],
-            "flip_flops": [next(r["label"] for r in evaluated if r["key"] == k) for k in flips],
-        }
-        if start and noise[0] is not None:
-            out["noise"]["unconfirmed_keeps"] = unconfirmed(evaluated, start, home, noise[0])
+        out["noise"] = {"flip_flops": flip_flops(evaluated)} if known else {}
+        if noise[1] == 0:
+            out["noise"]["sd"] = None
+        elif noise[1] < FEW:
+            del out["plateau"]["length"], out["plateau"]["beyond_noise"]
+        else:
+            out["noise"] |= {"sd": noise[0], "df": noise[1]}
+            if start and noise[0] is not None:
+                out["noise"]["unconfirmed_keeps"] = unconfirmed(evaluated, start, home, noise[0])
     best = best_kept(evaluated, baseline, sign, seeded)
     if best:
         out["best"] = best
-    if any(r["config"] is None for r in ideas):  # what ran is unknown, so is whether it ran before
+    if not known:  # what ran is unknown, so is whether it ran before
         del out["pairs"]["contextual_repeats"], out["pairs"]["revisits"], out["pairs"]["no_ops"]
     if not any(r["good"] is not None for r in evaluated):
         del out["plateau"]
@@ -135,7 +136,7 @@ def pairs(ideas: list[Row], evaluated: list[Row], knobs: dict[str, Any]) -> Row:
         "unique": len(times),
         "repeats": sum(again),
         "repeat_rate": sum(again) / n if n else None,
-        "trailing_rate": sum(again[-WINDOW:]) / len(again[-WINDOW:]) if n else None,
+        **({"trailing_rate": sum(again[-WINDOW:]) / WINDOW} if n >= WINDOW else {}),
         "windows": windows,
         "contextual_repeats": sum(contextual),
         "near_repeats": sum(near(r, ideas[:i], knobs) for i, r in enumerate(ideas) if not again[i]),
@@ -175,8 +176,17 @@ def diversity(names: list[str]) -> Row:
         "shannon": None if shannon is None else shannon + 0.0,
         "effective": None if shannon is None else math.exp(shannon),
         "simpson_effective": 1 / sum((c / n) ** 2 for c in counts) if n else None,
-        "simpson_unbiased": sum(c * (c - 1) for c in counts) / (n * (n - 1)) if n > 1 else None,
     }
+
+
+def flip_flops(evaluated: list[Row]) -> list[Row]:
+    """Configurations that were both kept and reverted."""
+    out = []
+    for group in by_config(evaluated).values():
+        kept, reverted = (sum(r["status"] == s for r in group) for s in ("kept", "reverted"))
+        if kept and reverted:
+            out.append({"pair": group[0]["label"], "kept": kept, "reverted": reverted})
+    return out
 
 
 def pooled(evaluated: list[Row], start: list[float], home: str | None) -> tuple[float | None, int]:
@@ -307,7 +317,9 @@ def cost(rows: list[Row], ideas: list[Row]) -> Row:
     if wall:
         out = {"wall_s": math.fsum(wall)}
         if ideas:
-            out |= {"repeat_wall_s": again, "repeat_share": again / math.fsum(wall)}
+            out["repeat_wall_s"] = again
+        if ideas and len(ideas) == len(rows):
+            out["repeat_share"] = again / math.fsum(wall)
     if any(r["drifted"] for r in rows):
         out["tampered_wall_s"] = math.fsum(r["wall"] or 0 for r in rows if r["drifted"])
     for name in ("tokens_in", "tokens_out", "usd"):

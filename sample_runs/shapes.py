@@ -68,6 +68,7 @@ def several() -> bytes:
         ("reverted", 1.91, [("lr", 0.001)]),
         ("reverted", 1.89, [("width", 64)]),
         ("reverted", 1.92, [("lr", 0.001)]),
+        ("reverted", 1.90, [("width", 64)]),
     ]
     for fate, value, changes in trials:
         tape.trial(fate, value, *changes, wall_s=40.0)
@@ -151,6 +152,7 @@ def ties() -> bytes:
         ("reverted", 1.0, "lr", 0.01, False),
         ("kept", 0.9, "act", "gelu", False),
         ("reverted", 1.0, "act", "tanh", False),
+        ("reverted", 1.0, "act", "tanh", False),
     ]:
         tape.trial(fate, value, (knob, choice), wall_s=10.0, new_best=said)
     return tape.finish()
@@ -169,6 +171,9 @@ def nonfinite() -> bytes:
         ("kept", nan, "act", "tanh"),
         ("reverted", 0.97, "width", 256),
         ("reverted", 1.1, "width", 64),
+        ("reverted", 1.12, "width", 64),
+        ("reverted", nan, "width", 64),
+        ("reverted", 1.11, "width", 64),
     ]:
         tape.trial(fate, value, (knob, choice), wall_s=10.0, metrics={"loss": value, "grad_norm": inf})
     return tape.finish()
@@ -176,7 +181,7 @@ def nonfinite() -> bytes:
 
 def torn() -> bytes:
     """The writer died in the middle of the last line."""
-    tape = _plain("torn", 8)
+    tape = _plain("torn", 10)
     return tape.bytes()[:-150]
 
 
