@@ -24,7 +24,7 @@ def windows(run: Run, width: int) -> list[dict[str, Any]]:
     """Tumbling windows of the counted trials: repeats seen, and expected if the same proposals came in random order."""
     flags, seqs = run.repeats, run.counted_seqs
     total = len(flags)
-    kinds = Counter(p.n for p in run.pairs if p.n)
+    kinds = Counter(p.n for p in run.ground.pairs if p.n)
     out, before = [], 0.0
     for a in range(0, total, width):
         b = min(a + width, total)
@@ -52,7 +52,7 @@ def memory(run: Run) -> dict[str, Any] | Unknown:
         return Unknown(f"{repeats} repeats < {MIN_REPEATS}")
     if n > MAX_SHUFFLED:
         return Unknown(f"n={n} > {MAX_SHUFFLED}: the shuffling test is not run")
-    counts = [p.n for p in run.pairs if p.n]
+    counts = [p.n for p in run.ground.pairs if p.n]
     kinds = Counter(counts)
     most = min(MAX_LAG, n - 1)
     observed = [0] * (most + 1)

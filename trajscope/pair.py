@@ -230,7 +230,8 @@ def _json(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    text = _json(value)
+    kind = type(value)
+    text = str(value) if kind is int else repr(value) if kind is float and math.isfinite(value) else _json(value)  # type: ignore[arg-type]  # a float
     return text if len(text) <= MAX_TEXT else f'"sha256:{_digest(text)}"'
 
 

@@ -148,7 +148,7 @@ def guards(run: Run, v: Values) -> tuple[Level, str, list[int]]:
 
 def staircase(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """So many keeps in a row are too good to be true."""
-    longest = run.tally.runs_of_keeps[1]
+    longest = run.tally.most_keeps_in_row
     if longest >= STAIRCASE:
         return (
             Level.FAIL,
@@ -288,7 +288,7 @@ def _context(run: Run, v: Values, w: str) -> str:
     if w == "FLAILING":
         n = v["pairs.repeats"]
         said.append(f"{n} of {run.tally.c} proposals had been tried before")
-        said += _crowd(run)
+        said += _crowd(run, v)
     if w in ("FLAILING", "RESEARCHING") and not isinstance(v["coverage.fraction"], Unknown):
         left = len(v["coverage.untouched"])
         said.append(
@@ -299,15 +299,16 @@ def _context(run: Run, v: Values, w: str) -> str:
     return "".join(f"; {s}" for s in said if s)
 
 
-def _crowd(run: Run) -> list[str]:
+def _crowd(run: Run, v: Values) -> list[str]:
     """The two knobs that took most proposals, where they took most of them."""
     n = run.tally.c
-    top = sorted((k for k in run.tally.knobs.values() if k.counted), key=lambda k: -k.counted)[:2]
-    share = sum(k.counted for k in top) / n if n else 0.0
-    if len(top) < 2 or share < 0.5 or share > 1:
+    top = sorted(v["coverage.by_knob"].items(), key=lambda item: -item[1]["counted"])[:2]
+    share = sum(k["counted"] for _, k in top) / n if n else 0.0
+    if len(top) < 2 or not 0.5 <= share <= 1:
         return []
-    same = f", both {top[0].family}" if top[0].family == top[1].family != "other" else ""
-    return [f"{_pct(share)} went to {top[0].name} and {top[1].name}{same}"]
+    (a, first), (b, second) = top
+    same = f", both {first['family']}" if first["family"] == second["family"] != "other" else ""
+    return [f"{_pct(share)} went to {a} and {b}{same}"]
 
 
 def _statuses(v: Values) -> str:

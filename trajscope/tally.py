@@ -20,8 +20,9 @@ class PairTally(Struct, gc=False):
 
     id: int
     pair: Pair
-    knobs: tuple[int, ...]
     lane: int  # number of its knob, or of its combination of knobs
+    proposed: int = 0  # trials that proposed it, whatever became of them
+    evaluated: int = 0
     n: int = 0  # counted
     last: int = 0  # counted ordinal of its last occurrence
     first: int = 0  # seq
@@ -42,7 +43,7 @@ class ConfigTally(Struct, gc=False):
     kept: int = 0
     reverted: int = 0
     pair: int = -1
-    first_steps: dict[str, float] | None = None
+    first_steps: dict[int, float] | None = None
 
     def add(self, value: float) -> float:
         """One more value; answers by how much the squared deviations grew."""
@@ -55,15 +56,14 @@ class ConfigTally(Struct, gc=False):
 
 
 class KnobTally(Struct):
-    """One knob."""
+    """One knob. How often it was proposed, evaluated and kept follows from its pairs."""
 
     name: str
     family: str
     in_menu: bool
-    proposed: int = 0  # trials that proposed it, whatever became of them
-    evaluated: int = 0
-    counted: int = 0
-    kept: int = 0
+    proposed: bool = False
+    evaluated: bool = False
+    kept: bool = False
     cells: set[str] = set()  # touched by evaluated trials, no-ops left out
 
 
@@ -85,12 +85,6 @@ class Evidence(Struct, gc=False):
     n: int = 0
     seqs: list[int] = []
 
-    def add(self, seq: int) -> None:
-        """One more."""
-        self.n += 1
-        if len(self.seqs) < MOST:
-            self.seqs.append(seq)
-
 
 class Tally(Struct):
     """Everything about one run that is not a row."""
@@ -101,7 +95,8 @@ class Tally(Struct):
     pairs: dict[str, PairTally] = {}
     configs: dict[str, ConfigTally] = {}
     knobs: dict[str, KnobTally] = {}
-    lanes: dict[str, list[int]] = {}  # knob or combination of knobs -> [number, counted]
+    lanes: dict[str, int] = {}  # knob or combination of knobs -> number
+    lane_counts: list[int] = []  # counted trials of each lane
     levels: set[tuple[str, str]] = set()  # pairs of cells that stood together in an evaluated configuration
     seen_moves: set[tuple[str, ...]] = set()
     placed: bool = False  # some evaluated trial said which configuration ran
@@ -127,7 +122,9 @@ class Tally(Struct):
     keep_count: int = 0
     pending: list[int] = []  # keeps that wait to be seen in the next base: index into keeps
     near: list[tuple[str | None, str]] = []  # (base, label) of proposals that have a place on a scale
-    beats_baseline: list[int] = field(default_factory=lambda: [0, 0])  # eligible trials better than the baseline, and all compared
+    beats_baseline: list[int] = field(
+        default_factory=lambda: [0, 0]
+    )  # eligible trials better than the baseline, and all compared
     reason_codes: dict[str, int] = {}
     rules: dict[str, int] = {}  # refusals by rail
     provenance: dict[str, int] = {}
@@ -139,7 +136,6 @@ class Tally(Struct):
     drift_wall_s: float | None = None
     lines: int = 0
     unread: list[tuple[int, str]] = []
-    torn: int = 0
     breaks: list[tuple[int, str]] = []
     break_count: int = 0
     ended: bool = False
@@ -147,5 +143,16 @@ class Tally(Struct):
     claims: int = 0  # trials that say whether they are a new best
     seed_ineffective: bool | None = None
     faults: list[tuple[int, str]] = []
-    runs_of_keeps: list[int] = field(default_factory=lambda: [0, 0])  # current, longest
+    keeps_in_row: int = 0
+    most_keeps_in_row: int = 0
+    kept_metrics: dict[int, dict[str, float]] = {}  # of kept configurations, by their number
     settings: str | None = None
+
+    def witness(self, name: str, seq: int) -> None:
+        """One more trial that shows something."""
+        found = self.evidence.get(name)
+        if found is None:
+            found = self.evidence[name] = Evidence()
+        found.n += 1
+        if found.n <= MOST:
+            found.seqs.append(seq)

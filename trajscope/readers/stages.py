@@ -22,6 +22,8 @@ MEMO = 1 << 16  # spellings that are remembered, so that a long file does not de
 _STAGES = {"blocked": "blocked", "rejected": "blocked", "eval_failed": "crashed", "nim_error": "proposer_error"}
 _DECISIONS = {"keep": "kept", "kept": "kept", "accept": "kept", "revert": "reverted", "reverted": "reverted"}
 _EMPTY = Pair("", ())
+_MISSING: Any = object()
+_Place = tuple[str, Pair, str, tuple[Drift, ...], int | None]  # configuration, what it moved, base, drift, seed
 
 
 class _Proposal(Struct, gc=False):
@@ -61,7 +63,7 @@ class Stages:
         self._menu = source.menu
         self._runs = 0
         self._pairs: dict[tuple[str, bytes], Pair] = {}
-        self._configs: dict[bytes, tuple[str, Pair, Mapping[str, Any]] | None] = {}
+        self._places: dict[tuple[str, bytes], _Place | None] = {}
         self._begin("val_bpb", None)
 
     @classmethod
@@ -115,7 +117,7 @@ class Stages:
         fields.append(("value", float | None, msgspec.field(name=metric, default=None)))
         self._kind: Any = msgspec.defstruct("Row", fields, gc=False)
         self._decode = msgspec.json.Decoder(self._kind).decode
-        self._configs.clear()
+        self._places.clear()
 
     def _header(self, obj: Mapping[str, Any]) -> Header:
         said = self._source
@@ -165,8 +167,15 @@ class Stages:
             trial.reason_code = "nan"
         if status == "blocked":
             trial.refused = (row.stage,)
-        if (raw := bytes(row.candidate_cfg)) and self._base is not None and p is not None:
-            self._place(trial, p, raw)
+        if self._base is not None and p is not None and (raw := bytes(row.candidate_cfg)):
+            place = self._places.get((p.label, raw), _MISSING)
+            if place is _MISSING:
+                if len(self._places) >= MEMO:
+                    self._places.clear()
+                place = self._places[p.label, raw] = self._place(p, raw)
+            if place is not None:
+                trial.config, trial.moved, trial.base, trial.drift, trial.seed = place
+                self._carried(trial, p)
         return trial
 
     def _pair(self, knob: str, raw: bytes) -> Pair:
@@ -185,36 +194,8 @@ class Stages:
         menu: Menu | None = self._menu
         return menu.change(knob, value) if menu else canon(knob, value)
 
-    def _place(self, trial: Trial, p: Pair, raw: bytes) -> None:
+    def _place(self, p: Pair, raw: bytes) -> _Place | None:
         """Which configuration ran, what it changes in the base, and whether that is what was proposed."""
-        if raw not in self._configs:
-            if len(self._configs) >= MEMO:
-                self._configs.clear()
-            self._configs[raw] = self._moved(raw)
-        found = self._configs[raw]
-        if not found:
-            return
-        trial.config, trial.moved, config = found
-        trial.seed = config.get("seed") if isinstance(config.get("seed"), int) else None
-        own = {c.knob for c in p.changes}
-        rest = [c for c in trial.moved.changes if c.knob not in own]
-        trial.base = pair(rest).label if rest else ""
-        trial.drift = tuple(
-            Drift(None, c.knob, c.value, config[c.knob])
-            for c in p.changes
-            if c.knob in config and self._change(c.knob, config[c.knob]).text != c.text
-        )
-        if self._kept is not None and not self._carry:
-            kept = set(self._kept.changes)
-            self._carry = kept <= set(trial.moved.changes) and not any(c.knob in own for c in kept)
-        if self._carry and self._kept is not None:
-            trial.noop = trial.moved == self._kept
-        else:
-            trial.noop = not trial.moved.changes
-        if trial.status == "kept":
-            self._kept = trial.moved
-
-    def _moved(self, raw: bytes) -> tuple[str, Pair, Mapping[str, Any]] | None:
         try:
             config = loose(raw)
         except (ValueError, RecursionError):
@@ -226,7 +207,26 @@ class Stages:
         ]
         changes = [c for c in changes if c.text != self._change(c.knob, self._base.get(c.knob)).text]
         moved = pair(changes) if changes else _EMPTY
-        return moved.label, moved, config
+        own = {c.knob for c in p.changes}
+        rest = [c for c in changes if c.knob not in own]
+        drift = tuple(
+            Drift(None, c.knob, c.value, config[c.knob])
+            for c in p.changes
+            if c.knob in config and self._change(c.knob, config[c.knob]).text != c.text
+        )
+        seed = config.get("seed")
+        return moved.label, moved, pair(rest).label if rest else "", drift, seed if isinstance(seed, int) else None
+
+    def _carried(self, trial: Trial, p: Pair) -> None:
+        """Whether keeps are carried into the next base, and so whether this trial proposes what already stands."""
+        assert trial.moved is not None
+        if self._kept is not None and not self._carry:
+            own = {c.knob for c in p.changes}
+            kept = self._kept.changes
+            self._carry = set(kept) <= set(trial.moved.changes) and not any(c.knob in own for c in kept)
+        trial.noop = trial.moved == self._kept if self._carry and self._kept is not None else not trial.moved.changes
+        if trial.status == "kept":
+            self._kept = trial.moved
 
     def _end(self, line: Line) -> End:
         obj = loose(line.data)

@@ -44,15 +44,15 @@ def noise(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
 def best(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
     """The best kept trial, or the best evaluated one where a format has no keeps."""
     t = run.tally
-    if not run.sign:
+    if not run.scores.sign:
         return NO_GOAL
     if t.best_kept is None:
         return NO_KEEP if run.header.has_keeps and t.best is not None else NO_VALUE
-    value = t.best_kept * run.sign
+    value = t.best_kept * run.scores.sign
     base = t.baseline[0] if t.baseline else None
     if base is not None and t.baseline_source == "measured":
         base = sum(t.baseline) / len(t.baseline)
-    gain = (value - base) * run.sign if base is not None else NO_BASELINE
+    gain = (value - base) * run.scores.sign if base is not None else NO_BASELINE
     fraction = (
         gain / abs(base)
         if base and not isinstance(gain, Unknown)
@@ -72,17 +72,17 @@ def best(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
 
 def _shrunk(run: Run, v: Mapping[str, Any], value: float, base: float | None, gain: float | Unknown) -> dict[str, Any]:
     t = run.tally
-    config = run.configs[t.best_kept_config] if t.best_kept_config >= 0 else None
+    config = run.scores.configs[t.best_kept_config] if t.best_kept_config >= 0 else None
     if config is not None and config.n > 1:
-        gained = (config.mean - base) * run.sign if base is not None else NO_BASELINE
+        gained = (config.mean - base) * run.scores.sign if base is not None else NO_BASELINE
         return {"shrunk": config.mean, "shrunk_gain": gained, "shrunk_method": f"mean of its {config.n} evaluations"}
     sd = v["noise.sd"]
-    if isinstance(sd, Unknown) or isinstance(gain, Unknown) or base is None or run.base is None:
+    if isinstance(sd, Unknown) or isinstance(gain, Unknown) or base is None or run.scores.base is None:
         why = sd if isinstance(sd, Unknown) else NO_BASELINE
         return {"shrunk": why, "shrunk_gain": why, "shrunk_method": why}
-    shrunk = stats.shrink(gain, sd * math.sqrt(1 + 1 / max(1, run.base.n)))
+    shrunk = stats.shrink(gain, sd * math.sqrt(1 + 1 / max(1, run.scores.base.n)))
     return {
-        "shrunk": base + run.sign * shrunk,
+        "shrunk": base + run.scores.sign * shrunk,
         "shrunk_gain": shrunk,
         "shrunk_method": "difference shrunk by its standard error",
     }
@@ -90,7 +90,7 @@ def _shrunk(run: Run, v: Mapping[str, Any], value: float, base: float | None, ga
 
 def contributions(run: Run, v: Mapping[str, Any]) -> list[dict[str, Any]] | Unknown:
     """What each keep added."""
-    if not run.sign and run.tally.keeps:
+    if not run.scores.sign and run.tally.keeps:
         return NO_GOAL
     return [{"seq": k.seq, "gain": k.gain, "also": k.also} for k in run.tally.keeps]
 
@@ -110,17 +110,17 @@ def plateau(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
 
 def _since_beyond_noise(run: Run, sd: float | Unknown) -> int | Unknown:
     """Evaluated trials since a configuration's mean last beat the incumbent's by more than noise."""
-    if not run.sign:
+    if not run.scores.sign:
         return NO_GOAL
     if isinstance(sd, Unknown):
         return Unknown(f"the noise is not known: {sd.why}")
     if not run.tally.baseline:
         return NO_BASELINE
-    n_i, mean_i = len(run.tally.baseline), run.sign * sum(run.tally.baseline) / len(run.tally.baseline)
-    incumbent = run.base.id if run.base is not None else -2
+    n_i, mean_i = len(run.tally.baseline), run.scores.sign * sum(run.tally.baseline) / len(run.tally.baseline)
+    incumbent = run.scores.base.id if run.scores.base is not None else -2
     means: dict[int, tuple[int, float]] = {incumbent: (n_i, mean_i)}
     last = 0
-    for e, (score, config) in enumerate(zip(run.scores, run.score_configs, strict=True), 1):
+    for e, (score, config) in enumerate(zip(run.scores.scores, run.scores.score_configs, strict=True), 1):
         if score != score:
             continue
         key = config if config >= 0 else -e - 2  # an unknown configuration is nobody's replicate
@@ -142,8 +142,12 @@ def doubts(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     unplaced = Unknown("which configuration each trial ran is not recorded")
     return {
         "flip_flops": [
-            {"pair": run.pairs[c.pair].pair.label if c.pair >= 0 else c.label, "kept": c.kept, "reverted": c.reverted}
-            for c in run.configs
+            {
+                "pair": run.ground.pairs[c.pair].pair.label if c.pair >= 0 else c.label,
+                "kept": c.kept,
+                "reverted": c.reverted,
+            }
+            for c in run.scores.configs
             if c.kept and c.reverted
         ][:MOST]
         if placed
@@ -157,14 +161,14 @@ def _confirmed(run: Run, keep: Keep, sd: float | Unknown) -> bool:
     """Whether the other evaluations of a keep's configuration beat its reference by more than noise."""
     if keep.config < 0 or keep.value is None or isinstance(sd, Unknown):
         return False
-    c = run.configs[keep.config]
+    c = run.scores.configs[keep.config]
     if c.n < 2:
         return False
     others = (c.mean * c.n - keep.value) / (c.n - 1)
-    base = run.configs[keep.base] if keep.base >= 0 and run.configs[keep.base].n else run.base
+    base = run.scores.configs[keep.base] if keep.base >= 0 and run.scores.configs[keep.base].n else run.scores.base
     if base is None or not base.n:
         return False
-    return stats.beyond_noise((others - base.mean) * run.sign, sd, base.n, c.n - 1)
+    return stats.beyond_noise((others - base.mean) * run.scores.sign, sd, base.n, c.n - 1)
 
 
 REVIEWS = (

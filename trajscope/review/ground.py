@@ -9,7 +9,6 @@ from trajscope import menu, nulls, stats
 from trajscope.fold import Unknown
 from trajscope.review import Part, Review
 from trajscope.run import Run
-from trajscope.tally import KnobTally
 
 WINDOW = 10  # counted trials per window
 MOST_WINDOWS = 100  # a longer run gets wider windows
@@ -41,7 +40,7 @@ def coverage(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
         "source": source,
         "untouched": [k.name for k in inside if not k.evaluated] if known else NO_MENU,
         "outside": run.evidence("outside").seqs,
-        "by_knob": {k.name: _knob(run, k) for k in run.tally.knobs.values()},
+        "by_knob": by_knob(run),
         "by_family": _families(run),
         "per_knob_mean": _per_knob_mean(run),
     }
@@ -66,7 +65,7 @@ def pairwise(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
         return NO_MENU
     if run.header.base is None:
         return Unknown("the base configuration is not recorded, so what stood together is not known")
-    if known.cells is None or run._base_cells is None:
+    if known.cells is None or run.ground.base_cells is None:
         return NO_CELLS
     sizes = [k.size for k in known.knobs.values()]
     return {"touched": len(run.tally.levels), "total": (sum(sizes) ** 2 - sum(m * m for m in sizes)) // 2}
@@ -96,8 +95,8 @@ def pairs(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
 
 def dominance(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     """Which pair and family the proposals and keeps went to."""
-    top = max(run.pairs, key=lambda p: p.n, default=None)
-    top_kept = max(run.pairs, key=lambda p: p.kept, default=None)
+    top = max(run.ground.pairs, key=lambda p: p.n, default=None)
+    top_kept = max(run.ground.pairs, key=lambda p: p.kept, default=None)
     families = {name: f for name, f in _families(run).items() if f["counted"]}
     first = max(families, key=lambda name: families[name]["counted"], default=None)
     return {
@@ -120,18 +119,30 @@ def _excess(run: Run, v: Mapping[str, Any]) -> float | Unknown:
     return float(v["pairs.repeats"] - (n - stats.uniform_distinct(known.cells, n)))
 
 
-def _knob(run: Run, k: KnobTally) -> dict[str, Any]:
-    known = run.header.menu.find(k.name) if run.header.menu else None
-    size = known.size - known.default_cell if known else 0
-    return {
-        "family": k.family,
-        "proposed": k.proposed,
-        "evaluated": k.evaluated,
-        "kept": k.kept,
-        "cells": len(k.cells) if size else None,
-        "cells_total": size or None,
-        "in_menu": known is not None,
-    }
+def by_knob(run: Run) -> dict[str, dict[str, Any]]:
+    """For each knob, what its pairs add up to."""
+    out: dict[str, dict[str, Any]] = {}
+    for k in run.tally.knobs.values():
+        known = run.header.menu.find(k.name) if run.header.menu else None
+        size = known.size - known.default_cell if known else 0
+        out[k.name] = {
+            "family": k.family,
+            "proposed": 0,
+            "evaluated": 0,
+            "counted": 0,
+            "kept": 0,
+            "cells": len(k.cells) if size else None,
+            "cells_total": size or None,
+            "in_menu": known is not None,
+        }
+    for p in run.ground.pairs:
+        for c in p.pair.changes:
+            row = out[c.knob]
+            row["proposed"] += p.proposed
+            row["evaluated"] += p.evaluated
+            row["counted"] += p.n
+            row["kept"] += p.kept
+    return out
 
 
 def _per_knob_mean(run: Run) -> float | Unknown:
@@ -149,15 +160,14 @@ def _per_knob_mean(run: Run) -> float | Unknown:
 
 
 def _families(run: Run) -> dict[str, dict[str, Any]]:
-    names = list(run.tally.knobs)
     out: dict[str, dict[str, Any]] = {}
     for k in run.tally.knobs.values():
         f = out.setdefault(k.family, {"knobs": 0, "touched": 0, "counted": 0, "share": None})
         f["knobs"] += 1
-        f["touched"] += k.evaluated > 0
-    for p in run.pairs:
+        f["touched"] += k.evaluated
+    for p in run.ground.pairs:
         # A pair of several changes counts once in every family that it touches.
-        for name in {run.tally.knobs[names[i]].family for i in p.knobs}:
+        for name in {run.tally.knobs[c.knob].family for c in p.pair.changes}:
             out[name]["counted"] += p.n
     for f in out.values():
         f["share"] = f["counted"] / run.tally.c if run.tally.c else None
