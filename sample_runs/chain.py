@@ -9,10 +9,10 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-START = datetime(2026, 3, 2, 22, 0, 0)
+START = datetime(2026, 3, 2, 22, 0, 0, tzinfo=UTC)
 TRIAL = [
     "iter",
     "started",
@@ -36,7 +36,7 @@ TRIAL = [
 
 def moment(seconds: float) -> str:
     """So many seconds after the evening these runs began, in UTC with milliseconds."""
-    return (START + timedelta(seconds=seconds)).isoformat(timespec="milliseconds") + "Z"
+    return (START + timedelta(seconds=seconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def config_hash(config: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,8 @@ def value_text(value: Any, spec: dict[str, Any] | None) -> str:
     if isinstance(value, str):
         value = unicodedata.normalize("NFC", value).strip()
         if kind in ("int", "float"):
-            try:
+            with suppress(ValueError):
                 value = float(value)
-            except ValueError:
-                pass
         for choice in (spec or {}).get("choices", []):
             if isinstance(choice, str) and isinstance(value, str) and choice.lower() == value.lower():
                 value = choice
@@ -74,12 +73,10 @@ def read(path: Path) -> dict[str, Any]:
     beside = path.with_name(path.stem + ".menu.json")
     menu = json.loads(beside.read_text()) if beside.exists() else lines[0].get("menu")
     run = {"lines": len(lines), "torn": torn, "menu": menu, "knobs": (menu or {}).get("knobs", {}), "header": lines[0]}
-    return run | (
-        _native(lines, parts, run["knobs"]) if lines[0].get("type") == "run" else _amnesiac(lines, run["knobs"])
-    )
+    return run | (_native(lines, parts) if lines[0].get("type") == "run" else _amnesiac(lines, run["knobs"]))
 
 
-def _native(lines: list[Row], parts: list[bytes], knobs: dict[str, Any]) -> Row:
+def _native(lines: list[Row], parts: list[bytes]) -> Row:
     header = lines[0]
     configs: dict[str, dict[str, Any]] = {}  # what each hash stands for: hashes are only names here
     base = header.get("base")

@@ -76,7 +76,7 @@ def several() -> bytes:
 
 
 def replicates() -> bytes:
-    """Declared replicates and revisits beside accidental repeats; a keep that its repeats bear out, one that has none."""
+    """Declared replicates and revisits beside accidental repeats; one keep is borne out, one is not."""
     tape = Campaign("replicates", LOSS, BASE, menu=MENU, carry=True)
     tape.measure(1.000)
     tape.measure(1.020)
