@@ -68,29 +68,35 @@ def best_so_far(
     question, height, left, right = "Is the gain real?", 300, 70, 100
     run = staircase(trials, goal=goal, baseline=baseline, noise_sd=noise_sd)
     if run is None:
-        missing = f"None of {counted(trials.height, 'evaluated trial')} has a value."
+        missing = f"None of the {counted(trials.height, 'evaluated trial')} has a value."
         return _blank(question, missing if trials.height else "No trial has been evaluated.")
 
     sense = "lower is better" if goal == "minimize" else "higher is better"
     y_title = f"{_label(metric, 60)}{f' ({_label(unit, 30)})' if unit else ''}, {sense}"
     largest = max(abs(run.low), abs(run.high))
     number: dict[str, Any] = {"format": "~e"} if largest >= 1e6 or largest < 1e-3 else {}
-    x_axis = alt.Axis(title="trial (seq)", format=",d", tickMinStep=1, tickCount=12, grid=False)
+    x_axis = alt.Axis(title="trial (seq)", grid=False, **_whole_ticks(run.first, run.last))
     y_axis = alt.Axis(**_flat_title(y_title, left), tickCount=6, **number)
     x = alt.X("seq:Q", scale=alt.Scale(domain=[run.first - 0.5, run.last + 0.5], nice=False), axis=x_axis)
 
     def y(field: str) -> alt.Y:
         return alt.Y(field, scale=alt.Scale(domain=[run.low, run.high], nice=False, zero=False), axis=y_axis)
 
+    # What leaves the scale is cut here: the engine numbers its clip paths, so the same run would give another file.
     layers: list[alt.Chart] = []
     if run.noise_sd:
-        halo = run.corners.with_columns(low=pl.col("best") - run.noise_sd, high=pl.col("best") + run.noise_sd)
-        band = alt.Chart(halo).mark_area(interpolate="step-after", color="#dde4eb", clip=True)
+        halo = run.corners.with_columns(
+            low=(pl.col("best") - run.noise_sd).clip(run.low, run.high),
+            high=(pl.col("best") + run.noise_sd).clip(run.low, run.high),
+        )
+        band = alt.Chart(halo).mark_area(interpolate="step-after", color="#dde4eb")
         layers.append(band.encode(x=x, y=y("low:Q"), y2="high:Q"))
     if run.baseline is not None:
         rule = alt.Chart(pl.DataFrame({"value": [run.baseline]})).mark_rule(color=INK, strokeDash=[5, 4])
         layers.append(rule.encode(y=y("value:Q")))
-    stairs = alt.Chart(run.corners).mark_line(interpolate="step-after", color=ACCENT, strokeWidth=2, clip=True)
+    stairs = alt.Chart(run.corners.with_columns(pl.col("best").clip(run.low, run.high))).mark_line(
+        interpolate="step-after", color=ACCENT, strokeWidth=2
+    )
     layers.append(stairs.encode(x=x, y=y("best:Q")))
 
     shown = [kind for kind in INKS if kind in set(run.points["kind"])]
@@ -99,7 +105,8 @@ def best_so_far(
 
     def ink(of: int, factor: float | None = None) -> dict[str, Any]:
         values = [INKS[kind][of] if factor is None else INKS[kind][3] * factor for kind in shown]
-        return {"scale": alt.Scale(domain=shown, range=values), "legend": legend}
+        # Said, because left alone a size takes a point scale, which knows only two ends and none for one kind.
+        return {"scale": alt.Scale(type="ordinal", domain=shown, range=values), "legend": legend}
 
     # Points beyond the scale sit just inside the edge, whole.
     inset = (run.high - run.low) * 0.02
@@ -121,15 +128,15 @@ def best_so_far(
         return height * (run.high - value) / (run.high - run.low)
 
     # The two values stand right of the plot, the baseline's pushed aside where they would touch.
-    at, touch = place(run.best), 36.0
-    labels = [(at, ACCENT, f"best {run.best:.6g}\n(trial {run.best_seq})")]
+    at, touch = place(run.best), 46.0
+    labels = [(at, ACCENT, f"best\n{run.best:.6g}\n(trial {run.best_seq})")]
     if run.baseline is not None:
         gap = place(run.baseline) - at
         away = math.copysign(max(abs(gap), touch), gap or touch)
         labels.append((at + away, INK, f"baseline\n{run.baseline:.6g}"))
     for at, color, text in labels:
         mark = alt.Chart(pl.DataFrame({"text": [text]})).mark_text(
-            align="left", baseline="middle", lineBreak="\n", color=color, fontSize=12, dy=-7, limit=right - 8
+            align="left", baseline="middle", lineBreak="\n", color=color, fontSize=12, dy=-9, limit=right - 8
         )
         layers.append(mark.encode(x=alt.value(WIDTH - left - right + 6), y=alt.value(at), text="text:N"))
     return _finish(layers, question, run.notes, height=height, left=left, right=right, above=50)
@@ -177,7 +184,7 @@ def knob_coverage(knobs: pl.DataFrame) -> alt.LayerChart:
 
     y_scale = alt.Scale(domain=[-0.7, at - 0.8], reverse=True, nice=False, zero=False)
     y = alt.Y("at:Q", scale=y_scale, axis=None)
-    x_axis = alt.Axis(title="proposals (count)", format=",d", tickMinStep=1, tickCount=6)
+    x_axis = alt.Axis(title="proposals (count)", **_whole_ticks(0, most))
 
     def x(field: str) -> alt.X:
         return alt.X(field, scale=alt.Scale(domain=[0, most], nice=False), axis=x_axis)
@@ -215,7 +222,7 @@ def repeat_rate(windows: pl.DataFrame) -> alt.LayerChart:
     import polars as pl
 
     question, height, left, right = "Is it going in circles?", 260, 70, 50
-    rates = pl.col("rate", "expected").cast(pl.Float64).fill_nan(None)
+    rates = pl.col("rate", "expected").cast(pl.Float64).fill_nan(None).clip(0, 1)
     rows = windows.with_columns(rates).filter(pl.col("n") > 0, pl.col("rate").is_not_null()).sort("first")
     if rows.is_empty():
         return _blank(question, "No proposal has been evaluated.")
@@ -235,9 +242,9 @@ def repeat_rate(windows: pl.DataFrame) -> alt.LayerChart:
         rows = rows.with_columns(expected=pl.when("known").then("expected"))
     if rows["expected"].is_not_null().any():
         notes.append(
-            "Black line: how many of the same proposals a shuffled order would repeat. A bar above it circles more than "
-            "its mix of proposals explains; a climb along with it is what a small stock of ideas looks like, no proof "
-            "of forgetting."
+            "Black line: how many of the same proposals a shuffled order would repeat. A bar above it circles more "
+            "than its mix of proposals explains; a climb along with it is what a small stock of ideas looks like, "
+            "no proof of forgetting."
         )
     else:
         notes.append("What a shuffled order would repeat is not known.")
@@ -258,7 +265,7 @@ def repeat_rate(windows: pl.DataFrame) -> alt.LayerChart:
     x_scale = alt.Scale(domain=[first - 0.5, last + 0.5], nice=False)
     x_axis = alt.Axis(
         title=f"trial (seq), in windows of {full:,}",
-        format=",d", tickMinStep=1, tickCount=10, grid=False, domain=False, ticks=not few, labels=not few, titleY=30,
+grid=False, domain=False, ticks=not few, labels=not few, titleY=30, **_whole_ticks(first, last),
     )  # fmt: skip
     y_title = _flat_title("proposals already tried (% of the window)", left)
     y_axis = alt.Axis(**{**y_title, "titleY": -24}, format="%", tickCount=5, domain=False)
@@ -270,7 +277,7 @@ def repeat_rate(windows: pl.DataFrame) -> alt.LayerChart:
         return chart.encode(x=alt.X("middle:Q", scale=x_scale, axis=x_axis), y=alt.value(y), text=field)
 
     wide = pl.col("room") >= pl.col("hits").str.len_chars() * 6.5 + 6
-    bars = alt.Chart(rows).mark_rect(color="#b7c4d1", stroke="white", strokeWidth=3 if few else 0.5, clip=True)
+    bars = alt.Chart(rows).mark_rect(color="#b7c4d1", stroke="white", strokeWidth=3 if few else 0.5)
     lines = alt.Chart(rows.filter(pl.col("expected").is_not_null())).mark_rule(color=INK, strokeWidth=3)
     layers = [
         bars.encode(
@@ -318,10 +325,17 @@ def _finish(
             "title": {"fontSize": 20, "color": INK, "subtitleFontSize": 13, "subtitleColor": MUTED,
                       "subtitlePadding": 6, "subtitleLineHeight": 18},
             "axis": {"labelFontSize": 12, "labelColor": MUTED, "titleFontSize": 13, "titleFontWeight": "normal",
-                     "titleColor": INK, "domainColor": GREY, "tickColor": GREY, "gridColor": "#e8e8e8"},
+                     "titleColor": INK, "titleLimit": WIDTH - 24, "domainColor": GREY, "tickColor": GREY,
+                     "gridColor": "#e8e8e8"},
             "legend": {"labelFontSize": 12, "labelColor": INK, "labelLimit": 160},
         },
     )  # fmt: skip
+
+
+def _whole_ticks(first: int, last: int) -> dict[str, Any]:
+    """Ticks at whole numbers only; a short axis has to name them, or halves are drawn and rounded."""
+    ticks: dict[str, Any] = {"values": list(range(first, last + 1))} if last - first <= 12 else {"tickCount": 10}
+    return {"format": ",d", **ticks}
 
 
 def _flat_title(text: str, left: int) -> dict[str, Any]:
@@ -336,20 +350,20 @@ def _blank(question: str, message: str) -> alt.LayerChart:
     import polars as pl
 
     text = alt.Chart(pl.DataFrame({"text": [message]})).mark_text(fontSize=15, color=MUTED).encode(text="text:N")
-    return _finish([text], question, [], height=120, left=70, right=70)
+    return _finish([text], question, [], height=120, left=70, right=70, above=14)
 
 
 def _never_tried(rows: pl.DataFrame) -> str:
     import polars as pl
 
-    all_knobs = counted(rows.height, "knob")
     untried = rows.filter(~pl.col("touched"))
     if untried.is_empty():
-        return f"Each of the {all_knobs} listed was tried; a knob that no menu declares cannot be listed."
+        return f"Every knob listed ({rows.height:,}) was tried; a knob that no menu declares cannot be listed."
     families, tried = set(rows["family"]), set(rows.filter("touched")["family"])
     dark = len(families - tried)
     of_families = f", nor any knob of {dark} of the {len(families)} families" if dark else ""
-    return f"{untried.height:,} of {all_knobs} {'was' if untried.height == 1 else 'were'} never tried{of_families}."
+    count = f"{untried.height:,} of {counted(rows.height, 'knob')} {'was' if untried.height == 1 else 'were'}"
+    return f"{count} never tried{of_families}."
 
 
 def _said(*, proposed: int, kept: int, touched: bool) -> str:

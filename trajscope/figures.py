@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import altair as alt
 
-PNG_SCALE: Final = 2.0  # 1800 px wide: sharp on a dense screen
+PNG_SCALE: Final = 1.5  # 1350 px wide: sharp enough on a dense screen, at half the CPU of 1800
 
 
 def write(directory: Path, figures: Mapping[str, alt.Chart | alt.LayerChart]) -> list[Path]:

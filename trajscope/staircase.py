@@ -75,6 +75,8 @@ def staircase(
     notes = [_gain(rows, best, best_seq, sign, baseline=baseline, noise_sd=noise_sd)]
     if noise_sd is None:
         notes.append("The noise is not known, so no step can be told from luck.")
+    elif noise_sd == 0:
+        notes.append("Repeats agree exactly: there is no noise to shade.")
     else:
         shaded = f"Shaded: the best so far ±1 noise sd ({noise_sd:.3g})"
         notes.append(f"{shaded}. A step that stays inside it cannot be told from noise.")
@@ -119,7 +121,7 @@ def _limits(rows: pl.DataFrame, best: float, baseline: float | None, noise_sd: f
     reach = FENCE * ((q3 - q1) or 2 * (noise_sd or 0.0))
     near = values.filter(values.is_between(q1 - reach, q3 + reach)) if reach else values
     inside = [best, *near.to_list(), *([] if baseline is None else [baseline])]
-    if not rows["eligible"].all():
+    if rows["kept"].any():
         inside += rows["best"].drop_nulls().to_list()
     low, high = min(inside), max(inside)
     # A noise wider than the whole run gets one run's span on each side: enough to see that it swallows everything.
@@ -165,12 +167,14 @@ def _gain(
     if baseline is None:
         return f"{said}. There is no baseline to compare it with."
     gain = (best - baseline) * sign
+    if gain == 0:
+        return f"{said}, the same as the baseline."
     share = f" ({abs(gain / baseline):.2%})" if baseline else ""
-    said += f", {abs(gain):.3g}{share} {'better' if gain >= 0 else 'worse'} than the baseline"
+    said += f", {abs(gain):.4g}{share} {'better' if gain > 0 else 'worse'} than the baseline"
     if not noise_sd:
         return f"{said}."
-    said += f": {abs(gain) / noise_sd:.1f} noise sd."
-    if n == 1:
+    said += f": {f'{abs(gain) / noise_sd:,.1f}' if abs(gain) >= 0.1 * noise_sd else 'less than 0.1'} noise sd."
+    if n == 1 or gain < 0:
         return said
     # Blom's approximation of the expected largest of n normal draws; within 0.02 sd for every n.
     luck = NormalDist().inv_cdf((n - 0.375) / (n + 0.25))
