@@ -92,15 +92,17 @@ class Ground:
 
     def is_near(self, t: Trial) -> bool:
         """Whether a new pair lies near an earlier one on the same base."""
-        if t.pair is None or all(c.position is None for c in t.pair.changes):
-            return False
         here = self._near.get(t.base)
-        if here is None:
-            here = self._near[t.base] = Neighbours()
-        near = here.near(t.pair)
-        here.add(t.pair)
-        self.tally.near.append((t.base, t.pair.label))
+        near = here is not None and t.pair is not None and here.near(t.pair)
+        self.settle(t)
         return near
+
+    def settle(self, t: Trial) -> None:
+        """Remember where a pair stands on its base, for those that come near it."""
+        if t.pair is None or all(c.position is None for c in t.pair.changes):
+            return
+        self._near.setdefault(t.base, Neighbours()).add(t.pair)
+        self.tally.near.append((t.base, t.pair.label))
 
     def _is_default(self, name: str, cell: str) -> bool:
         knob = self.menu.find(name) if self.menu else None

@@ -55,16 +55,16 @@ class Keeps:
         for i in s.pending:
             keep = s.keeps[i]
             kept = self.ground.pairs[keep.pair].pair.changes if keep.pair >= 0 else ()
-            if t.moved is not None and kept:
+            if t.based and keep.config >= 0:
+                if t.base != self.scores.configs[keep.config].label:
+                    s.witness("not_composing", keep.seq)
+            elif t.moved is not None and kept:
                 stands = {c.knob: c.text for c in t.moved.changes}
                 others = [c for c in kept if c.knob not in own]
                 if any(stands.get(c.knob) != c.text for c in others):
                     s.witness("not_composing", keep.seq)
                 elif not others:
                     waiting.append(i)  # it changes the same knob: a later trial will tell
-            elif t.base is not None and keep.config >= 0:
-                if t.base != self.scores.configs[keep.config].label:
-                    s.witness("not_composing", keep.seq)
             else:
                 waiting.append(i)
         s.pending = waiting[-MOST:]

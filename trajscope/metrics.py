@@ -130,6 +130,10 @@ def share(n: float, of: float) -> float | Unknown:
     return n / of if of else Unknown(_NO_PAIR)
 
 
+def _time_share(all_s: float, counted_s: float, repeats_s: float) -> float | Unknown:
+    return repeats_s / all_s if all_s else Unknown("no time was spent")
+
+
 def _chao1(s: int, n: int, f1: int, at_least_two: int, at_least_three: int) -> float | Unknown:
     f2 = at_least_two - at_least_three
     if n < MIN_CHAO:
@@ -145,9 +149,7 @@ def _spreads(name: str, spread: Metric, what: str) -> tuple[Formula, ...]:
 
     def unbiased(s: tuple[int, float, int]) -> float | Unknown:
         n, w = s[0], s[2]
-        if n < 2:
-            return Unknown(f"n={n} < 2")
-        return n * (n - 1) / (2 * w) if w else Unknown(f"none of {n} came twice, so it has no upper bound")
+        return 2 * w / (n * (n - 1)) if n > 1 else Unknown(f"n={n} < 2")
 
     p = f"diversity.{name}"
     return (
@@ -164,7 +166,12 @@ def _spreads(name: str, spread: Metric, what: str) -> tuple[Formula, ...]:
             lambda s: s[0] ** 2 / (2 * s[2] + s[0]),
             (spread,),
         ),
-        Formula(f"{p}.simpson_unbiased", f"1 / the unbiased Simpson index of {what}.", unbiased, (spread,)),
+        Formula(
+            f"{p}.simpson_unbiased",
+            f"Chance that two of the {what} are the same, drawn without replacement (unbiased).",
+            unbiased,
+            (spread,),
+        ),
     )
 
 
@@ -180,7 +187,7 @@ FORMULAS: tuple[Formula, ...] = (
     *_spreads("keeps", keep_spread, "kept pairs"),
     *_spreads("knobs", knob_spread, "counted knobs"),
     Formula("cost.repeat_wall_s", "Wall-clock time that went to repeats.", lambda w, r: r, (wall_counted, wall_repeats), "s"),
-    Formula("cost.repeat_share", "Share of the counted trials' time that went to repeats.", lambda w, r: share(r, w), (wall_counted, wall_repeats)),
+    Formula("cost.repeat_share", "Share of all trials' time that went to repeats.", _time_share, (wall, wall_counted, wall_repeats)),
 )  # fmt: skip
 
 

@@ -13,8 +13,9 @@ import msgspec
 
 from trajscope.columns import DERIVED_VERSION, Row
 from trajscope.fold import Metric
-from trajscope.ground import NOTHING, Ground
+from trajscope.ground import NOTHING, Ground, New
 from trajscope.keeps import Keeps
+from trajscope.pair import Pair
 from trajscope.scores import Scores
 from trajscope.tally import MOST, ConfigTally, Evidence, PairTally, Tally
 from trajscope.trial import CODE, SCORED, Break, End, Event, Header, Item, Measure, Trial, Unreadable
@@ -84,6 +85,8 @@ class Run:
         new = NOTHING
         p: PairTally | None = None
         config: ConfigTally | None = None
+        if t.refused_pairs:
+            new = self._refused(t.refused_pairs)
         if pair is not None:
             p = s.pairs.get(pair.label) or self.ground.meet(pair)
             p.proposed += 1
@@ -103,7 +106,9 @@ class Run:
             elif code == _REVERTED:
                 p.reverted += 1
             if p.proposed == 1 or (evaluated and p.evaluated == 1) or kept_k == 1:
+                before = new.proposed_knobs
                 new = self.ground.reach(p, evaluated=evaluated, kept=kept, noop=noop)
+                new = new._replace(proposed_knobs=new.proposed_knobs + before) if before else new
             if counted:
                 s.c += 1
                 p.n += 1
@@ -118,6 +123,8 @@ class Run:
                     p.first = t.seq
                     near = self.ground.is_near(t)
                 else:
+                    if context_k == 1:
+                        self.ground.settle(t)
                     gap = s.c - p.last
                     if gap <= LAGS:
                         s.lags[gap] = s.lags.get(gap, 0) + 1
@@ -233,6 +240,15 @@ class Run:
             if t.moved is not None:
                 self.ground.stand(t.moved)
         return config
+
+    def _refused(self, pairs: tuple[Pair, ...]) -> New:
+        """What was proposed and refused inside a trial: proposed ground, never touched ground."""
+        first = 0
+        for pair in pairs:
+            p = self.tally.pairs.get(pair.label) or self.ground.meet(pair)
+            p.proposed += 1
+            first += self.ground.reach(p, evaluated=False, kept=False, noop=False).proposed_knobs
+        return New(proposed_knobs=first)
 
     def _measure(self, m: Measure) -> None:
         if m.what == "baseline" and m.value is not None:

@@ -98,13 +98,15 @@ class Trial(Struct, kw_only=True, gc=False):
     usd: float | None = None
     time_ms: int | None = None
     base: str | None = None  # identity of the configuration it changed
+    based: bool = False  # the base was recorded, not inferred from the trials before
     config: str | None = None  # identity of the configuration that ran
     moved: Pair | None = None  # what that configuration changes in the header's base
     noop: bool | None = None
     intent: str | None = None
     provenance: str = "native"
     attempts: int = 1
-    refused: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()  # rails that refused an attempt
+    refused_pairs: tuple[Pair, ...] = ()  # what those attempts proposed
     metrics: Mapping[str, Any] | None = None
     seeds: tuple[Seed, ...] = ()
     seed: int | None = None
@@ -113,7 +115,6 @@ class Trial(Struct, kw_only=True, gc=False):
     drift: tuple[Drift, ...] = ()
     fingerprinted: bool = False
     reason_code: str | None = None
-    composes: bool | None = None  # False when the keep before it is not in its base
     faults: tuple[str, ...] = ()
 
 

@@ -79,7 +79,7 @@ def pairs(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "trailing_rate": sum(run.repeats[-TRAILING:]) / TRAILING if n >= TRAILING else Unknown(f"n={n} < {TRAILING}"),
         "windows": nulls.windows(run, width(n)),
-        "no_ops": run.evidence("noop").seqs if t.placed else Unknown("no base configuration is recorded"),
+        "no_ops": run.evidence("noop").seqs if t.placed or not t.e else Unknown("no base configuration is recorded"),
         "excess_repeats": _excess(run, v),
         "provenance": {
             name: t.provenance.get(name, 0) for name in (*PROVENANCES, *sorted(set(t.provenance) - set(PROVENANCES)))
