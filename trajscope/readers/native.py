@@ -243,8 +243,14 @@ class Native:
             usd=finite(cost.usd),
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
-            attempts=max(1, len(row.attempts)),
+            attempts=len(row.attempts),
             refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and _refused(a)),
+            refused_pairs=tuple(
+                pair(parts)
+                for a in row.attempts
+                if a is not shown and _refused(a) and (parts := tuple(self._changes(a)))
+            ),
+            based=row.base_hash is not None,
             metrics=self._metrics(row, seeds),
             seeds=seeds,
             seed=seeds[0].seed if len(seeds) == 1 else None,
