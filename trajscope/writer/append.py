@@ -66,7 +66,7 @@ class AppendFile:
         return os.pread(self._fd, self.found - self.tail.size, self.tail.size)
 
     def append(self, line: bytes) -> None:
-        """Add one line, its newline included, durably; where that fails the file is as before, and the error says it."""
+        """Add one line, its newline included, durably; where that fails, the file is as it was before."""
         self._unmoved()
         try:
             rest = memoryview(line)
