@@ -67,7 +67,7 @@ def keys() -> list[Key]:
 def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = False) -> dict[str, Any]:
     """Every value by its path. `states` come from SQL where the run itself stepped no metrics."""
     t = run.tally
-    v = finish(dict(states if states is not None else run.states))
+    v = finish(states if states is not None else run.states)
     v["lines.total"] = t.lines
     v["lines.unreadable"] = run.evidence("unreadable").n
     v["lines.torn"] = run.evidence("torn").n
@@ -96,7 +96,7 @@ def document(run: Run, v: Mapping[str, Any], *, file: str, format: str) -> dict[
         "campaign": h.campaign if h.campaign else Unknown("the file names no campaign"),
         "metric.name": h.metric if h.metric else Unknown("the file names no metric; give --metric"),
         "metric.goal": h.goal if h.goal else gain.NO_GOAL,
-        **{k: x for k, x in v.items() if k not in HIDDEN},
+        **v,
         "verdict.word": said.word,
         "verdict.sentence": said.sentence,
         "verdicts": [_plain(x) for x in verdicts],
@@ -174,3 +174,22 @@ def _from_cache(source: Source, reader: str | None, name: str, snapshot: bytes, 
     run.restore(snapshot)
     v = values(run, states(connect(), METRICS, cache.table([name])), quick=quick)
     return document(run, v, file=source.path, format=format_)
+
+
+def schema() -> dict[str, Any]:
+    """The document's JSON Schema: every key required, every value that may be unknown nullable."""
+    root: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
+    for key in keys():
+        *parents, leaf = key.path.split(".")
+        node = root
+        for name in parents:
+            node["required"] = sorted({*node["required"], name})
+            node = node["properties"].setdefault(name, {"type": "object", "properties": {}, "required": []})
+        node["properties"][leaf] = {"description": key.doc + (f" Unit: {key.unit}." if key.unit else "")}
+        node["required"] = sorted({*node["required"], leaf})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "One run, as `trajscope analyze --json` prints it",
+        "description": "A null means that the value cannot be known; `unknown` holds the reason under its path.",
+        **root,
+    }

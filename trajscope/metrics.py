@@ -6,6 +6,7 @@ What must look over all rows again (noise, plateaus beyond it, nulls) is in `rev
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trajscope.expr import Expr, c
@@ -191,8 +192,16 @@ FORMULAS: tuple[Formula, ...] = (
 )  # fmt: skip
 
 
-def finish(states: dict[str, Any]) -> dict[str, Any]:
-    """The value of every metric and formula from the states of the metrics."""
-    values = {m.name: m.value(states[m.name]) for m in METRICS}
-    values.update((f.name, f.value(values)) for f in FORMULAS)
-    return values
+best_kept = Metric("best.value", "Best kept value.", LAST, c.best_kept, unit="metric", none=_NO_KEEP)
+# What one SQL query can say of many runs at once.
+HEADLINE: tuple[Metric, ...] = (
+    trials, evaluated, statuses[CODE["kept"]], counted, unique, repeats, top, pair_spread, touched, first_keep,
+    since_best, wall, wall_counted, wall_repeats, best_kept,
+)  # fmt: skip
+
+
+def finish(states: Mapping[str, Any], metrics: Sequence[Metric] = METRICS) -> dict[str, Any]:
+    """The value of metrics, and of the formulas that follow from them, from their states."""
+    values = {m.name: m.value(states[m.name]) for m in metrics}
+    values.update((f.name, f.value(values)) for f in FORMULAS if all(m.name in values for m in f.of))
+    return {name: v for name, v in values.items() if name not in HIDDEN}

@@ -6,13 +6,14 @@ with no way to the file system, a row cap and a time limit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trajscope.columns import SQL_TYPES, Row
 from trajscope.errors import QueryError
 from trajscope.fold import Metric, states_from
+from trajscope.readers import Source
 from trajscope.run import Run
 from trajscope.trial import STATUSES, Event, Header, Item, Measure, Seed, Trial, Unreadable
 
@@ -136,7 +137,10 @@ class Store:
         import polars as pl
 
         flat = [{"run": no, **_flat(doc)} for no, doc in enumerate(documents)]
-        frame = pl.DataFrame(flat, infer_schema_length=None)
+        # A column that is unknown in every run has no type of its own, and DuckDB refuses it.
+        frame = pl.DataFrame(flat, infer_schema_length=None).with_columns(
+            pl.selectors.by_dtype(pl.Null).cast(pl.String)
+        )
         self.con.execute("DROP VIEW IF EXISTS runs")
         self.con.execute("DROP TABLE told")
         self._copy("told", frame, "CREATE TABLE told AS SELECT * FROM")
@@ -193,6 +197,25 @@ class Store:
         self.con.register(f"incoming_{name}", Stream(frame))
         self.con.execute(f"{into} incoming_{name}")
         self.con.unregister(f"incoming_{name}")
+
+
+def load(
+    source: Source,
+    reader: str | None = None,
+    *,
+    store: Store | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Store, list[dict[str, Any]]]:
+    """A file in a store, with the documents of its runs behind the view `runs`."""
+    from trajscope import analysis, pipeline
+    from trajscope.metrics import METRICS
+
+    mine = store or Store()
+    feed = pipeline.read(source, reader, METRICS, mine.sink, progress)
+    docs = [analysis.analyze(run, file=source.path, format=feed.format, quick=True) for run in feed.runs]
+    if store is None:
+        mine.tell(docs)
+    return mine, docs
 
 
 def connect() -> duckdb.DuckDBPyConnection:
