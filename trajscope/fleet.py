@@ -68,42 +68,6 @@ def urgency(d: Mapping[str, Any]) -> tuple[int, str]:
     return (WORDS.index(word) if word in WORDS else len(WORDS) + (word != "UNKNOWN"), str(d["file"]))
 
 
-def cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:
-    """One run as the cells of a table."""
-    from trajscope.cli.text import duration, number
-
-    c, total = d["coverage"], d["coverage"]["knobs_total"]
-    return [
-        d["verdict"]["word"],
-        str(Path(d["file"]).relative_to(folder)),
-        f"{d['trials']:,}",
-        f"{c['knobs_touched']}/{total}" if total else str(c["knobs_touched"]),
-        f"{d['pairs']['unique']:,}",
-        _percent(d["pairs"]["repeat_rate"]),
-        number(d["plateau"]["beyond_noise"]),
-        number(d["best"]["value"], 6),
-        number(d["best"]["gain"], 3),
-        duration(d["cost"]["wall_s"]),
-    ]
-
-
-def headline_cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:
-    """What SQL alone can say of a run, as the cells of a table."""
-    from trajscope.cli.text import duration, number
-
-    return [
-        str(Path(d["file"]).relative_to(folder)),
-        *(number(d[k], 6) for k in ("trials", "coverage.knobs_touched", "pairs.unique")),
-        _percent(d["pairs.repeat_rate"]),
-        *(number(d[k], 6) for k in ("plateau.since_best", "best.value")),
-        duration(d["cost.wall_s"]),
-    ]
-
-
-def _percent(x: float | None) -> str:
-    return "?" if x is None else f"{x:.0%}"
-
-
 def _known(path: str) -> bool:
     try:
         find(path, next(sources.read(path), b"")[: sources.HEAD])

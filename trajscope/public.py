@@ -52,10 +52,10 @@ def sql(query: str, *paths: str | Path) -> pl.DataFrame:
     """The answer of runs, trials, seeds and events to one SELECT."""
     import polars as pl
 
-    from trajscope.store import Store, load
+    from trajscope.store import Store
 
     store = Store()
-    documents = [doc for path in paths for doc in load(_source(path, None, None, None, None), store=store)[1]]
+    documents = [doc for path in paths for doc in analysis.into_store(store, _source(path, None, None, None, None))]
     store.tell(documents)
     store.lock()
     answer = store.query(query, most=1_000_000)

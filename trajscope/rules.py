@@ -64,7 +64,8 @@ def flailing(run: Run, v: Values) -> tuple[Level, str, list[int]]:
             f"only {_pct(new)} of proposals are still new, and whether the best still moves is not known: {dry.why}",
             [],
         )
-    said = f"no best beyond noise for {dry} of {run.tally.e} trials (bound {bound:g}), and only {_pct(new)} of proposals are still new"
+    said = f"no best beyond noise for {dry} of {run.tally.e} trials (bound {bound:g})"
+    said += f", and only {_pct(new)} of proposals are still new"
     return (
         (Level.FAIL, said, [])
         if dry >= bound

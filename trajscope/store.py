@@ -6,14 +6,13 @@ with no way to the file system, a row cap and a time limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from threading import Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trajscope.columns import SQL_TYPES, Row
 from trajscope.errors import QueryError
 from trajscope.fold import Metric, states_from
-from trajscope.readers import Source
 from trajscope.run import Run
 from trajscope.trial import STATUSES, Event, Header, Item, Measure, Seed, Trial, Unreadable
 
@@ -156,7 +155,7 @@ class Store:
         """The answer to one reading statement, `most` rows of it."""
         try:
             statements = self.con.extract_statements(sql)
-        except Exception as e:  # duckdb's parser errors share no base class with a name
+        except Exception as e:  # noqa: BLE001  # duckdb's parser errors share no base class with a name
             raise QueryError(f"the query cannot be understood: {_first_line(e)}") from None
         if len(statements) != 1 or statements[0].type.name not in READS:
             kinds = ", ".join(s.type.name for s in statements) or "nothing"
@@ -167,7 +166,7 @@ class Store:
             cursor = self.con.execute(statements[0])
             rows = cursor.fetchmany(most + 1)
             return Answer([d[0] for d in cursor.description or []], rows[:most], len(rows) > most)
-        except Exception as e:  # any error of a stranger's query is that query's error
+        except Exception as e:  # noqa: BLE001  # any error of a stranger's query is that query's error
             why = f"took over {seconds:g} s" if "INTERRUPT" in str(e).upper() else _first_line(e)
             raise QueryError(f"the query does not run: {why}; have: runs, trials, seeds, events") from None
         finally:
@@ -197,25 +196,6 @@ class Store:
         self.con.register(f"incoming_{name}", Stream(frame))
         self.con.execute(f"{into} incoming_{name}")
         self.con.unregister(f"incoming_{name}")
-
-
-def load(
-    source: Source,
-    reader: str | None = None,
-    *,
-    store: Store | None = None,
-    progress: Callable[[int], None] | None = None,
-) -> tuple[Store, list[dict[str, Any]]]:
-    """A file in a store, with the documents of its runs behind the view `runs`."""
-    from trajscope import analysis, pipeline
-    from trajscope.metrics import METRICS
-
-    mine = store or Store()
-    feed = pipeline.read(source, reader, METRICS, mine.sink, progress)
-    docs = [analysis.analyze(run, file=source.path, format=feed.format, quick=True) for run in feed.runs]
-    if store is None:
-        mine.tell(docs)
-    return mine, docs
 
 
 def connect() -> duckdb.DuckDBPyConnection:

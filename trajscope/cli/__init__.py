@@ -62,7 +62,7 @@ class Verbs(TyperGroup):
 app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 
-def _version(value: bool) -> None:  # noqa: FBT001  # the signature of a typer callback
+def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version
 
@@ -72,8 +72,8 @@ def _version(value: bool) -> None:  # noqa: FBT001  # the signature of a typer c
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: FBT001
-    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),  # noqa: FBT001
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
 ) -> None:
     """The flight recorder, instrument panel and brakes of autonomous research loops.
 

@@ -27,9 +27,8 @@ def demo(
     import sys
     import time
 
-    from trajscope import menu, pipeline, replay
+    from trajscope import analysis, menu, pipeline, replay
     from trajscope.cli.page import page, word
-    from trajscope import analysis
     from trajscope.cli.text import duration, paint, wide
     from trajscope.readers import Source
 

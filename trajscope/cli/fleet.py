@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from trajscope.cli.options import GoalName, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.text import duration, number
 
 HEAD = ("run", "trials", "knobs", "pairs", "repeats", "dry", "best", "gain", "cost")
 HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "since best", "best", "cost")
@@ -54,9 +56,9 @@ def fleet(
         for doc in lines:
             print(json_line(doc))
     if headline and not json:
-        print("\n".join(table([library.headline_cells(d, folder) for d in lines], HEADLINE, right=range(1, 8))))
+        print("\n".join(table([_headline(d, folder) for d in lines], HEADLINE, right=range(1, 8))))
     elif not json:
-        rows = [library.cells(d, folder) for d in sorted(lines, key=library.urgency)]
+        rows = [_cells(d, folder) for d in sorted(lines, key=library.urgency)]
         print("\n".join(table(rows, ("", *HEAD), right=range(2, 10))))
     if skipped:
         warn(f"{skipped} files are in no format that a reader knows (`trajscope formats`)")
@@ -64,3 +66,35 @@ def fleet(
         warn(f"{folder}: no run was found; name a folder of trajectory files")
     if failed or not lines:
         raise typer.Exit(3)
+
+
+def _cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:
+    """One run as the cells of a table."""
+    c, total = d["coverage"], d["coverage"]["knobs_total"]
+    return [
+        d["verdict"]["word"],
+        str(Path(d["file"]).relative_to(folder)),
+        f"{d['trials']:,}",
+        f"{c['knobs_touched']}/{total}" if total else str(c["knobs_touched"]),
+        f"{d['pairs']['unique']:,}",
+        _percent(d["pairs"]["repeat_rate"]),
+        number(d["plateau"]["beyond_noise"]),
+        number(d["best"]["value"], 6),
+        number(d["best"]["gain"], 3),
+        duration(d["cost"]["wall_s"]),
+    ]
+
+
+def _headline(d: Mapping[str, Any], folder: str | Path) -> list[str]:
+    """What SQL alone can say of a run, as the cells of a table."""
+    return [
+        str(Path(d["file"]).relative_to(folder)),
+        *(number(d[k], 6) for k in ("trials", "coverage.knobs_touched", "pairs.unique")),
+        _percent(d["pairs.repeat_rate"]),
+        *(number(d[k], 6) for k in ("plateau.since_best", "best.value")),
+        duration(d["cost.wall_s"]),
+    ]
+
+
+def _percent(x: float | None) -> str:
+    return "?" if x is None else f"{x:.0%}"

@@ -43,7 +43,8 @@ def _head(d: Mapping[str, Any], width: int) -> list[str]:
     )
     counts = ", ".join(f"{n:,} {s.replace('_', ' ')}" for s, n in d["status"].items() if n)
     run = f" run {clean(d['run_id'])}" if d["run_id"] and d["run_id"] not in d["file"] else ""
-    said = f" {paint(clean(d['file']), 'bold')}{run}  {clean(metric)}, {goal.get(d['metric']['goal'], 'direction unknown')}"
+    better = goal.get(d["metric"]["goal"], "direction unknown")
+    said = f" {paint(clean(d['file']), 'bold')}{run}  {clean(metric)}, {better}"
     return [said, *wrapped("", f"{d['trials']:,} trials: {counts or 'none'}", width, indent=1)]
 
 
@@ -109,7 +110,8 @@ def _gain(d: Mapping[str, Any], width: int) -> list[str]:
     said = f"best {number(b['value'], 6)} at trial {b['seq']}"
     if b["gain"] is not None:
         share = f" ({b['gain_fraction']:.2%})" if b["gain_fraction"] is not None else ""
-        said += f", {number(abs(b['gain']), 3)}{share} {'better' if b['gain'] >= 0 else 'worse'} than the baseline {number(d['baseline']['value'], 6)}"
+        than = f"{'better' if b['gain'] >= 0 else 'worse'} than the baseline {number(d['baseline']['value'], 6)}"
+        said += f", {number(abs(b['gain']), 3)}{share} {than}"
     if b["shrunk"] is not None:
         said += f"; measured again it would score about {number(b['shrunk'], 6)} ({b['shrunk_method']})"
     else:
@@ -125,7 +127,8 @@ def _noise(d: Mapping[str, Any], width: int) -> list[str]:
     n = d["noise"]
     if n["sd"] is None:
         return wrapped("noise", f"not known: {d['unknown']['noise.sd']}", width)
-    said = f"sd {number(n['sd'], 3)} from {n['df']} repeated measurements; one trial shows gains of {number(n['min_detectable'], 2)} and up"
+    said = f"sd {number(n['sd'], 3)} from {n['df']} repeated measurements"
+    said += f"; one trial shows gains of {number(n['min_detectable'], 2)} and up"
     if n["flip_flops"]:
         said += f"; {len(n['flip_flops'])} configurations were both kept and reverted"
     return wrapped("noise", said, width)

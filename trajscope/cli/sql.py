@@ -26,15 +26,16 @@ def sql(
 
     Example: trajscope sql "SELECT pair, count(*) n FROM trials GROUP BY pair ORDER BY n DESC" run.jsonl
     """
+    from trajscope import analysis
     from trajscope.cli.text import json_line, table, warn
-    from trajscope.store import Store, load
+    from trajscope.store import Store
 
     store = Store()
     documents = []
     for path in files:
         said, kind = source(path, reader, metric, goal, menu, history)
         with progress(path) as step:
-            documents += load(said, kind, store=store, progress=step)[1]
+            documents += analysis.into_store(store, said, kind, step)
     store.tell(documents)
     store.lock()
     answer = store.query(query, most)

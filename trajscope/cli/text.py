@@ -22,7 +22,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 def clean(text: object) -> str:
     """The text without anything that moves a cursor, changes a colour or turns the direction of writing."""
     return "".join(
-        c if c == " " or unicodedata.category(c)[0] != "C" else "\\x%02x" % ord(c) if ord(c) < 256 else ""
+        c if c == " " or unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" if ord(c) < 256 else ""
         for c in str(text)
     )
 

@@ -33,15 +33,17 @@ def trials(
 
     Example: trajscope trials run.jsonl --where "kept and k > 1"
     """
+    from trajscope import analysis
     from trajscope.cli.text import json_line, table, warn
-    from trajscope.store import load
+    from trajscope.store import Store
 
     said, kind = source(file, reader, metric, goal, menu, history)
     if seq is not None:
         _one(said, kind, seq, as_json=json)
         return
     with progress(file) as step:
-        store, _ = load(said, kind, progress=step)
+        store = Store()
+        store.tell(analysis.into_store(store, said, kind, step))
     store.lock()
     condition = f"WHERE ({where})" if where else ""
     most = last or 1_000_000
