@@ -54,7 +54,7 @@ ORDER = tuple(
 )
 
 
-def keys() -> list[Key]:
+def glossary() -> list[Key]:
     """Every leaf there is, in the order of the document."""
     found = [
         *IDENTITY,
@@ -190,7 +190,7 @@ def _from_cache(source: Source, reader: str | None, name: str, snapshot: bytes, 
 def schema() -> dict[str, Any]:
     """The document's JSON Schema: every key required, every value that may be unknown nullable."""
     root: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
-    for key in keys():
+    for key in glossary():
         *parents, leaf = key.path.split(".")
         node = root
         for name in parents:
