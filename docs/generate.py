@@ -52,7 +52,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 
 
 def metrics() -> str:
-    """The metric reference."""
+    """The metric reference: plain values first, then one table for each group."""
     from trajscope import analysis, rules
 
     lines = [
@@ -61,13 +61,13 @@ def metrics() -> str:
         "What `trajscope analyze --json` prints, one line per run. Generated from the code by `make docs`.",
         "",
         "A value that cannot be known is `null`, and its reason stands in `unknown` under its path: never 0, never",
-        "left out. Trials are named by `seq`, the number of their line in the file, counting from 0. *Evaluated* trials",
+        "left out. Trials are named by `seq`, the number of their line in the file from 0. *Evaluated* trials",
         "were scored; *counted* trials are those of them that name what they changed and are no declared replicate.",
         "",
     ]
     section = ""
-    for key in analysis.glossary():
-        top = key.path.split(".")[0]
+    for key in sorted(analysis.glossary(), key=lambda k: "." in k.path):
+        top = key.path.split(".")[0] if "." in key.path else "At the top"
         if top != section:
             lines += ["", f"## {top}", "", "| path | meaning | unit |", "|---|---|---|"]
             section = top
