@@ -199,7 +199,7 @@ def parse(data: object, source: str = "menu") -> Menu:
     return menu
 
 
-def _knob(name: str, spec: object, families: Mapping[str, str], source: str) -> Knob:
+def _knob(name: str, spec: object, families: Mapping[str, str], source: str) -> Knob:  # noqa: C901  # one check after another
     where = f"{source}: knob {name}"
     if not isinstance(spec, dict):
         raise MenuError(f"{where}: must be an object with type and choices or range")

@@ -45,7 +45,9 @@ class Scores:
             found.pair = pair
         return found
 
-    def score(self, t: Trial, config: ConfigTally | None, *, eligible: bool, kept: bool, source: str) -> bool:
+    def score(  # noqa: PLR0912  # as Run.push
+        self, t: Trial, config: ConfigTally | None, *, eligible: bool, kept: bool, source: str
+    ) -> bool:
         """One evaluated trial; answers whether it is a new strict best."""
         s = self.tally
         new_best = False

@@ -31,7 +31,7 @@ def read(path: str | Path, progress: Callable[[int], None] | None = None) -> Ite
                 chunk = stream.read(CHUNK)
             except (OSError, EOFError) as e:
                 raise SourceError(f"{path}: cannot be read to its end ({e}); {total:,} bytes were") from None
-            except Exception as e:  # zlib.error and lzma.LZMAError have no common base but this
+            except Exception as e:  # noqa: BLE001  # zlib.error and lzma.LZMAError have no common base but this
                 raise SourceError(f"{path}: its compression is damaged ({e}) after {total:,} bytes") from None
             if not chunk:
                 return

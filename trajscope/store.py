@@ -136,7 +136,10 @@ class Store:
         import polars as pl
 
         flat = [{"run": no, **_flat(doc)} for no, doc in enumerate(documents)]
-        frame = pl.DataFrame(flat, infer_schema_length=None)
+        # A column that is unknown in every run has no type of its own, and DuckDB refuses it.
+        frame = pl.DataFrame(flat, infer_schema_length=None).with_columns(
+            pl.selectors.by_dtype(pl.Null).cast(pl.String)
+        )
         self.con.execute("DROP VIEW IF EXISTS runs")
         self.con.execute("DROP TABLE told")
         self._copy("told", frame, "CREATE TABLE told AS SELECT * FROM")
@@ -152,7 +155,7 @@ class Store:
         """The answer to one reading statement, `most` rows of it."""
         try:
             statements = self.con.extract_statements(sql)
-        except Exception as e:  # duckdb's parser errors share no base class with a name
+        except Exception as e:  # noqa: BLE001  # duckdb's parser errors share no base class with a name
             raise QueryError(f"the query cannot be understood: {_first_line(e)}") from None
         if len(statements) != 1 or statements[0].type.name not in READS:
             kinds = ", ".join(s.type.name for s in statements) or "nothing"
@@ -163,7 +166,7 @@ class Store:
             cursor = self.con.execute(statements[0])
             rows = cursor.fetchmany(most + 1)
             return Answer([d[0] for d in cursor.description or []], rows[:most], len(rows) > most)
-        except Exception as e:  # any error of a stranger's query is that query's error
+        except Exception as e:  # noqa: BLE001  # any error of a stranger's query is that query's error
             why = f"took over {seconds:g} s" if "INTERRUPT" in str(e).upper() else _first_line(e)
             raise QueryError(f"the query does not run: {why}; have: runs, trials, seeds, events") from None
         finally:

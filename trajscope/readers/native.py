@@ -16,7 +16,7 @@ from msgspec import Raw, Struct
 from trajscope import menu as menus
 from trajscope.errors import MenuError
 from trajscope.menu import Menu
-from trajscope.pair import Change, Pair, canon, config_hash, pair
+from trajscope.pair import Change, canon, config_hash, pair
 from trajscope.readers import Source
 from trajscope.readers.fields import finite, head_objects, loose, salvage, time_ms, unreadable
 from trajscope.trial import (
@@ -123,9 +123,11 @@ class Native:
 
     @classmethod
     def sniff(cls, head: bytes) -> bool:
+        """Whether any of the first lines looks like one of this format."""
         return any(o.get("type") in _TYPES and ("v" in o or "prev" in o or "run_id" in o) for o in head_objects(head))
 
     def feed(self, line: Line) -> Iterable[Item]:
+        """The items of one line."""
         if line.fault:
             self._prev = None  # its bytes are gone, so the next line's `prev` cannot be checked
             return unreadable(line, line.fault)
@@ -243,8 +245,14 @@ class Native:
             usd=finite(cost.usd),
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
-            attempts=max(1, len(row.attempts)),
+            attempts=len(row.attempts),
             refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and _refused(a)),
+            refused_pairs=tuple(
+                pair(parts)
+                for a in row.attempts
+                if a is not shown and _refused(a) and (parts := tuple(self._changes(a)))
+            ),
+            based=row.base_hash is not None,
             metrics=self._metrics(row, seeds),
             seeds=seeds,
             seed=seeds[0].seed if len(seeds) == 1 else None,

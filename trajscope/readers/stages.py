@@ -69,14 +69,15 @@ class Stages:
 
     @classmethod
     def sniff(cls, head: bytes) -> bool:
+        """Whether any of the first lines looks like one of this format."""
         return any(
-            "_meta" in o
-            and any(k.startswith("baseline_") for k in o)
+            ("_meta" in o and any(k.startswith("baseline_") for k in o))
             or ("stage" in o and ("proposal" in o or o["stage"] == "loop_complete"))
             for o in head_objects(head)
         )
 
     def feed(self, line: Line) -> Iterable[Item]:
+        """The items of one line."""
         if line.fault:
             return unreadable(line, line.fault)
         faults: tuple[str, ...] = ()
