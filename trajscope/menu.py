@@ -348,7 +348,8 @@ def _is_factor(x: object) -> bool:
 
 
 def _same(a: object, b: object) -> bool:
-    return _label(a) == _label(b)  # never ==, under which [1] is [true]
+    # Under == alone 1 is true, and inside a list even after their types were compared.
+    return type(a) is type(b) and a == b and (not isinstance(a, list | dict) or _label(a) == _label(b))
 
 
 def _said(name: str) -> str:

@@ -15,6 +15,7 @@ import re
 import unicodedata
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 MAX_DEPTH = 4  # nesting of a value beyond which only its hash is kept
@@ -37,6 +38,7 @@ _KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
     "str": ((str,), "a text"),
     "code": ((str,), "a text"),
 }
+_ORDER = itemgetter(0, 1)  # knob and text, never the value: a dict cannot be ordered
 _LONE = re.compile("[\ud800-\udfff]")  # half a surrogate pair: no file or terminal takes it
 _ODD = re.compile(r'[="\x00-\x1f\x7f]| \+ ')  # what would make a knob's name read like a label
 
@@ -86,16 +88,12 @@ class Change(NamedTuple):
 
     knob: str
     text: str  # canonical JSON of the value
+    label: str  # `knob=value`, a plain word without its quotes
     value: object
     known: bool = True  # False when a menu is at hand and does not hold the knob
     objection: str | None = None  # why the menu forbids it
     position: float | None = None  # 0..1 on the knob's scale
     cell: str | None = None  # the menu cell it falls into
-
-    @property
-    def label(self) -> str:
-        """`knob=value`, a plain word without its quotes."""
-        return f"{_named(self.knob)}={_plain(self.text)}"
 
 
 class Pair(NamedTuple):
@@ -114,12 +112,12 @@ def canon(knob: str, value: object, spec: Spec | None = None, *, known: bool = T
     """The canonical form of one change, by the knob's spec where a menu holds it."""
     if spec is None:
         clean = _canonical(value, 0)
-        return Change(spelled(knob), _text(clean), clean, known)
+        return _change(spelled(knob), clean, known=known)
     clean, objection = _typed(value, spec)
     objection = objection or spec.objection(clean)
     place = spec.position(clean) if objection is None else None
     cell = spec.cell(clean) if objection is None else None
-    return Change(spec.name, _text(clean), clean, True, objection, place, cell)
+    return _change(spec.name, clean, objection=objection, position=place, cell=cell)
 
 
 def pair(changes: Iterable[Change]) -> Pair:
@@ -127,8 +125,12 @@ def pair(changes: Iterable[Change]) -> Pair:
     parts = tuple(changes)
     if len(parts) == 1:
         return Pair(parts[0].label, parts)
-    parts = tuple({(c.knob, c.text): c for c in sorted(parts, key=_order)}.values())
-    return Pair(" + ".join(c.label for c in parts), parts)
+    parts = tuple(sorted(parts, key=_ORDER))
+    labels = [c.label for c in parts]
+    if len(set(labels)) < len(labels):
+        parts = tuple({c.label: c for c in parts}.values())
+        labels = [c.label for c in parts]
+    return Pair(" + ".join(labels), parts)
 
 
 def config_hash(
@@ -189,8 +191,17 @@ def _close(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return all(abs(x - y) <= NEAR + 1e-12 for x, y in zip(a, b, strict=True))
 
 
-def _order(c: Change) -> tuple[str, str]:
-    return c.knob, c.text  # never the value: a dict cannot be ordered
+def _change(
+    knob: str,
+    value: object,
+    *,
+    known: bool = True,
+    objection: str | None = None,
+    position: float | None = None,
+    cell: str | None = None,
+) -> Change:
+    text = _text(value)
+    return Change(knob, text, f"{_named(knob)}={_plain(text)}", value, known, objection, position, cell)
 
 
 def _named(knob: str) -> str:
@@ -303,7 +314,12 @@ def _json(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    text = str(value) if type(value) is int else _json(value)
+    if type(value) is int:
+        text = str(value)
+    elif type(value) is float and math.isfinite(value):
+        text = repr(value)
+    else:
+        text = _json(value)
     return text if len(text) <= MAX_TEXT else f'"sha256:{_digest(text)}"'
 
 
