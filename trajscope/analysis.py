@@ -78,6 +78,8 @@ def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = F
     if not t.placed and t.e:
         why = Unknown("which configuration each trial ran is not recorded")
         v.update(dict.fromkeys(("pairs.contextual_repeats", "pairs.revisits"), why))
+    if not run.scores.sign:
+        v.update(dict.fromkeys(("plateau.since_best", "plateau.longest.length"), gain.NO_GOAL))
     for r in REVIEWS:
         if r.slow and quick:
             v.update((f"{r.name}.{p.name}", NOT_ASKED) for p in r.parts)

@@ -64,12 +64,13 @@ class Scores:
                 beats[0] += score > self.sign * s.baseline_mean
                 beats[1] += 1
             if config is not None:
-                config.kept += kept
-                config.reverted += t.status == "reverted"
                 self.noise(config, t.value, source)
             self.scores.append(score)
         else:
             self.scores.append(_NAN)
+        if config is not None:  # a verdict flips whatever the values were
+            config.kept += kept
+            config.reverted += t.status == "reverted"
         self.score_configs.append(config.id if config is not None else -1)
         if kept:
             s.since_keep = 0

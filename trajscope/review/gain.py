@@ -90,14 +90,21 @@ def contributions(run: Run, v: Mapping[str, Any]) -> list[dict[str, Any]] | Unkn
     """What each keep added."""
     if not run.scores.sign and run.tally.keeps:
         return NO_GOAL
-    return [{"seq": k.seq, "gain": k.gain, "also": k.also} for k in run.tally.keeps]
+    bare = Unknown("it has no value, or nothing to be measured from")
+    return [{"seq": k.seq, "gain": bare if k.gain is None else k.gain, "also": k.also} for k in run.tally.keeps]
 
 
 def plateau(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     """How long ago the last real improvement was."""
     t = run.tally
     since = _since_beyond_noise(run, v["noise.sd"])
-    longest = Unknown("no trial went without a better value") if t.longest[0] == 0 else None
+    longest = (
+        NO_GOAL
+        if not run.scores.sign
+        else Unknown("no trial went without a better value")
+        if t.longest[0] == 0
+        else None
+    )
     return {
         "length": since,
         "beyond_noise": since,
