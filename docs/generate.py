@@ -42,7 +42,8 @@ def pages() -> Iterator[tuple[Path, str]]:
 
     yield ROOT / "docs/metrics.md", metrics()
     for name, schema in {**record.schemas(), "analysis": analysis.schema()}.items():
-        yield ROOT / ("docs" if name == "analysis" else "docs/schema") / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+        folder = ROOT / ("docs" if name == "analysis" else "docs/schema")
+        yield folder / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     readme = (ROOT / "README.md").read_text("utf-8")
     for block, text in (("analyze", page()), ("record", f"```python\n{RECORDER}```"), ("tree", f"```\n{tree()}```")):
         head, rest = readme.split(f"<!-- {block} -->\n")

@@ -45,7 +45,7 @@ class Scores:
             found.pair = pair
         return found
 
-    def score(  # noqa: PLR0912  # as Run.push
+    def score(  # noqa: C901, PLR0912  # as Run.push
         self, t: Trial, config: ConfigTally | None, *, eligible: bool, kept: bool, source: str
     ) -> bool:
         """One evaluated trial; answers whether it is a new strict best."""
