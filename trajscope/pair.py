@@ -13,7 +13,6 @@ import json
 import math
 import re
 import unicodedata
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
@@ -22,6 +21,8 @@ MAX_TEXT = 4096  # bytes of a value's text beyond which only its hash is kept
 DIGITS = 12  # significant digits that tell two floats apart: 0.1 + 0.2 is 0.3
 NEAR = 0.02  # two values this close, as a share of the knob's range on its scale, are near
 
+_STEP = NEAR * 1.001
+_Point = tuple[tuple[float, ...], tuple[int, ...]]  # places on scales, and the whole numbers that stand there
 _INTEGRAL = 2.0**53
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z")
 _WITH_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\W\d_]+|%)\Z")
@@ -134,29 +135,29 @@ class Neighbours:
     """Which proposals of one context lie near which: same knobs, same words, numbers within `NEAR`."""
 
     def __init__(self) -> None:
-        self._lanes: dict[tuple[str, ...], list[tuple[tuple[float, ...], tuple[int, ...]]]] = {}
+        # By lane, and by where the first number stands in steps a little over NEAR: the near ones are one step away.
+        self._lanes: dict[tuple[tuple[str, ...], int], list[_Point]] = {}
 
     def near(self, new: Pair) -> bool:
         """Whether an earlier proposal is near, but not the same."""
         lane, point = self._place(new)
-        seen = self._lanes.get(lane)
-        if not seen or not point[0]:
+        if not point[0]:
             return False
-        at = bisect_left(seen, ((point[0][0] - NEAR - 1e-12,), ()))
-        while at < len(seen) and seen[at][0][0] <= point[0][0] + NEAR + 1e-12:
-            if seen[at] != point and _close(seen[at], point):
-                return True
-            at += 1
-        return False
+        step = int(point[0][0] // _STEP)
+        return any(
+            other != point and _close(other, point)
+            for here in (step, step - 1, step + 1)
+            for other in self._lanes.get((lane, here), ())
+        )
 
     def add(self, new: Pair) -> None:
         """Remember a proposal; one without a place on any scale has no neighbours."""
         lane, point = self._place(new)
         if point[0]:
-            insort(self._lanes.setdefault(lane, []), point)
+            self._lanes.setdefault((lane, int(point[0][0] // _STEP)), []).append(point)
 
     @staticmethod
-    def _place(new: Pair) -> tuple[tuple[str, ...], tuple[tuple[float, ...], tuple[int, ...]]]:
+    def _place(new: Pair) -> tuple[tuple[str, ...], _Point]:
         lane, us, ints = [], [], []
         for c in new.changes:
             if c.position is None:
@@ -168,7 +169,7 @@ class Neighbours:
         return tuple(lane), (tuple(us), tuple(ints))
 
 
-def _close(a: tuple[tuple[float, ...], tuple[int, ...]], b: tuple[tuple[float, ...], tuple[int, ...]]) -> bool:
+def _close(a: _Point, b: _Point) -> bool:
     return all(abs(x - y) <= NEAR + 1e-12 for x, y in zip(a[0], b[0], strict=True))
 
 
