@@ -54,7 +54,7 @@ ORDER = tuple(
 )
 
 
-def keys() -> list[Key]:
+def glossary() -> list[Key]:
     """Every leaf there is, in the order of the document."""
     found = [
         *IDENTITY,
@@ -78,6 +78,8 @@ def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = F
     if not t.placed and t.e:
         why = Unknown("which configuration each trial ran is not recorded")
         v.update(dict.fromkeys(("pairs.contextual_repeats", "pairs.revisits"), why))
+    if not run.scores.sign:
+        v.update(dict.fromkeys(("plateau.since_best", "plateau.longest.length"), gain.NO_GOAL))
     for r in REVIEWS:
         if r.slow and quick:
             v.update((f"{r.name}.{p.name}", NOT_ASKED) for p in r.parts)
@@ -190,7 +192,7 @@ def _from_cache(source: Source, reader: str | None, name: str, snapshot: bytes, 
 def schema() -> dict[str, Any]:
     """The document's JSON Schema: every key required, every value that may be unknown nullable."""
     root: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
-    for key in keys():
+    for key in glossary():
         *parents, leaf = key.path.split(".")
         node = root
         for name in parents:

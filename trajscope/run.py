@@ -96,7 +96,7 @@ class Run:
             if evaluated:
                 p.evaluated += 1
                 noop = t.noop is True
-                if noop:
+                if noop and not replicate:
                     s.witness("noop", t.seq)
                 s.provenance[t.provenance] = s.provenance.get(t.provenance, 0) + 1
                 config = self._config(t, p)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,6 @@ def demo(
 
     Example: trajscope demo
     """
-    import sys
     import time
 
     from trajscope import analysis, menu, pipeline, replay
@@ -66,8 +66,8 @@ def sample() -> Path:
     """The bundled run."""
     from trajscope.errors import SourceError
 
-    here = Path(__file__).resolve().parents[1]
-    for folder in (here / "samples", here.parent / "sample_runs"):
+    checkout = Path(__file__).resolve().parents[2] / "sample_runs"
+    for folder in (checkout, Path(sys.prefix) / "share" / "trajscope"):
         found = folder / NAME / f"{NAME}.jsonl"
         if found.is_file():
             return found
