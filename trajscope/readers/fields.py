@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -46,7 +47,7 @@ def salvage(obj: Mapping[str, Any], kind: type[T]) -> tuple[T, tuple[str, ...]]:
     """The fields of an object that have the type they should, and the names of those that do not."""
     good: dict[str, Any] = {}
     faults = []
-    for field in msgspec.structs.fields(kind):
+    for field in _fields(kind):
         if field.encode_name not in obj:
             continue
         raw = obj[field.encode_name]
@@ -55,6 +56,11 @@ def salvage(obj: Mapping[str, Any], kind: type[T]) -> tuple[T, tuple[str, ...]]:
         except (msgspec.MsgspecError, RecursionError):
             faults.append(f"{field.encode_name} is not what it should be: {_short(raw)}")
     return kind(**good), tuple(faults)
+
+
+@lru_cache(maxsize=64)
+def _fields(kind: type[msgspec.Struct]) -> tuple[Any, ...]:
+    return msgspec.structs.fields(kind)  # resolves every annotation anew; a file may be salvaged line by line
 
 
 def shown(value: Any) -> Any:
@@ -105,7 +111,7 @@ def _rawed(value: Any, kind: Any) -> Any:
     if isinstance(value, dict):
         for k in kinds:
             if isinstance(k, type) and issubclass(k, msgspec.Struct):
-                types = {f.encode_name: f.type for f in msgspec.structs.fields(k)}
+                types = {f.encode_name: f.type for f in _fields(k)}
                 return {name: _rawed(v, types.get(name, Any)) for name, v in value.items()}
     return value
 

@@ -5,7 +5,6 @@ What it cannot use it says: a mistyped field becomes a fault of its trial, an un
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, TypeGuard
 import msgspec
 
 from trajscope import menu as menus
+from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
@@ -39,7 +39,6 @@ from trajscope.trial import (
 )
 
 VERSION = 1
-ZEROS = "0" * 16
 MEMO = 1 << 16
 _TYPES = frozenset(("run", "trial", "measure", "event", "end"))
 _FAR = 2.0**1023
@@ -85,16 +84,16 @@ class Native:
             try:
                 obj = loose(line.data)
             except ValueError as e:
-                self._prev = _link(line.data)
+                self._prev = link(line.data)
                 return unreadable(line, f"not JSON: {e}")
             if not isinstance(obj, dict):
-                self._prev = _link(line.data)
+                self._prev = link(line.data)
                 return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
             row, faults = salvage(obj, LineFields)
             if row.type == "run":
                 faults = ()  # its `metrics` and `seeds` are others than a trial's, and it is read by itself
         if row.v is not None and row.v > VERSION:
-            self._prev = _link(line.data)
+            self._prev = link(line.data)
             return unreadable(line, f"version {row.v}; this trajscope reads up to {VERSION}: upgrade it")
         out = [*self._chain(line, row)]
         if row.seq is not None and row.seq != line.seq:
@@ -108,7 +107,7 @@ class Native:
         return out
 
     def _chain(self, line: Line, row: LineFields) -> Iterable[Item]:
-        want, self._prev = self._prev, _link(line.data)
+        want, self._prev = self._prev, link(line.data)
         if row.prev is None:
             # A file without a chain cannot be verified; one that loses it half way was edited.
             if self._header is not None and self._header.chained:
@@ -318,10 +317,6 @@ class Native:
 
 def _refused(a: AttemptFields) -> bool:
     return a.verdict is not None and a.verdict.level in _REFUSED
-
-
-def _link(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _mean(values: list[float | None]) -> float | None:
