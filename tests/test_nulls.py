@@ -74,7 +74,7 @@ def test_a_proposer_without_memory_is_suspected_no_more_often_than_promised(monk
         alarms += not isinstance(found["window"], Unknown)
         at_five += found["lags"][4]["p"] <= nulls.SIGNIFICANT
     assert at_five <= 4  # 1 expected of 100 at one lag; five or more would be p < .004
-    assert alarms <= 20  # the clearest of 20 lags may be any of them
+    assert alarms <= 12  # any of 20 lags that move together: 6 of 100 on 300 other seeds
 
 
 def test_too_few_repeats_and_too_many_trials_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
