@@ -123,6 +123,7 @@ def test_every_real_metric_is_the_same_live_and_in_sql(store: Store, made: tuple
 @given(runs())
 def test_every_column_that_looks_back_is_what_looking_back_finds(made: tuple[Header, list[Item]]) -> None:
     _, got = pushed(*made)
+    assert all(len(row) == len(Row._fields) for row in got)
     want = looked_back(*made)
     assert [{k: getattr(r, k) for k in w} for r, w in zip(got, want, strict=True)] == want
 

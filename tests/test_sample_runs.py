@@ -232,7 +232,6 @@ def test_the_amnesiac_is_flailing(amnesiac: dict[str, Any]) -> None:
     }  # fmt: skip
     sentence = amnesiac["verdict"]["sentence"]
     assert "no best beyond noise for 46 of 50 trials (bound 15)" in sentence
-    assert "9 of the last 10 proposals had been tried before (bound 80%)" in sentence
-    assert "36 of 50 proposals had been tried before" in sentence
+    assert "36 of 50 proposals had been tried before, 9 of the last 10" in sentence
     assert "7 of 13 knobs were never touched" in sentence
     assert sentence.endswith("no guard and no holdout")

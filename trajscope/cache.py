@@ -76,9 +76,8 @@ def save(name: str, store: Store, run: Run) -> None:
         with tempfile.TemporaryDirectory(dir=folder()) as tmp:
             parquet = Path(tmp) / "rows"
             text = str(parquet).replace("'", "''")
-            store.con.execute(
-                f"COPY (SELECT * EXCLUDE (run) FROM \"row\") TO '{text}' (FORMAT parquet, COMPRESSION zstd)"
-            )
+            columns = 'SELECT * EXCLUDE (run) FROM "row"'
+            store.con.execute(f"COPY ({columns}) TO '{text}' (FORMAT parquet, COMPRESSION zstd)")
             state = run.snapshot()
             snapshot = Path(tmp) / "run"
             snapshot.write_bytes(_seal(state, parquet) + state)

@@ -6,7 +6,9 @@ Knows nothing of menus beyond the names of their knobs.
 from __future__ import annotations
 
 import ast
+import math
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,8 @@ from typing import Any
 from trajscope.errors import MenuError
 
 MAX_POWER = 64  # exponent a rule may raise to
-MAX_RULE = 1000  # letters of a rule that are read
+MAX_RULE = 1000  # letters of a rule
+MAX_BITS = 4096  # of a whole number that a rule may compute
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Constraint:
     holds: Callable[[Mapping[str, Any]], bool]
 
 
+_ALLOWED = "allowed are knobs, numbers, words, + - * / // % **, comparisons, and, or, not"
 _BINARY: dict[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -47,21 +51,26 @@ _COMPARE: dict[type, Callable[[Any, Any], Any]] = {
 
 def constraint(name: str, rule: str, knobs: frozenset[str], source: str = "menu") -> Constraint:
     """A constraint from its text: names of knobs, numbers, words, arithmetic, comparisons, and/or/not; nothing else."""
+    if len(rule) > MAX_RULE:
+        raise MenuError(f"{source}: {name}: a rule of {len(rule):,} letters, over {MAX_RULE:,}; split it")
     try:
-        tree = ast.parse(rule[:MAX_RULE], mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Python would advise its programmers
+            tree = ast.parse(rule.strip(), mode="eval")
         holds = _build(tree.body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
-        raise MenuError(f"{source}: {name}: {rule[:80]!r} is not a rule ({e})") from None
+        why = getattr(e, "msg", e)
+        raise MenuError(f"{source}: {name}: {rule[:80]!r} is not a rule ({why}); {_ALLOWED}") from None
     names = frozenset(n.id for n in ast.walk(tree) if isinstance(n, ast.Name))
     if missing := sorted(names - knobs):
-        raise MenuError(f"{source}: {name}: {missing[0]} is not a knob of this menu")
+        raise MenuError(f"{source}: {name}: {missing[0]} is not a knob of this menu; correct or drop the rule")
     return Constraint(name, rule, names, lambda config: bool(holds(config)))
 
 
 def _build(node: ast.expr) -> Callable[[Mapping[str, Any]], Any]:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | bool):
         value = node.value
-        return lambda c: value
+        return lambda _: value
     if isinstance(node, ast.Name):
         name = node.id
         return lambda c: c[name]
@@ -74,7 +83,7 @@ def _build(node: ast.expr) -> Callable[[Mapping[str, Any]], Any]:
             return lambda c: do(_numeric(left(c)), _numeric(right(c)))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub):
         inner = _build(node.operand)
-        return (lambda c: not inner(c)) if isinstance(node.op, ast.Not) else (lambda c: -inner(c))
+        return (lambda c: not inner(c)) if isinstance(node.op, ast.Not) else (lambda c: -_numeric(inner(c)))
     if isinstance(node, ast.BoolOp):
         parts = [_build(v) for v in node.values]
         every = isinstance(node.op, ast.And)
@@ -93,10 +102,13 @@ def _numeric(x: Any) -> Any:
 
 
 def _power(a: Any, b: Any) -> Any:
-    if not _is_number(a) or not _is_number(b) or abs(b) > MAX_POWER:
-        raise ValueError(f"powers go to {MAX_POWER}")
+    a, b = _numeric(a), _numeric(b)
+    if abs(b) > MAX_POWER or (isinstance(a, int) and a.bit_length() * abs(b) > MAX_BITS):
+        raise ValueError(f"powers go to {MAX_POWER} and {MAX_BITS} bits")
+    if a < 0 and not float(b).is_integer():
+        raise ValueError(f"{a} has no power of {b}")
     return a**b
 
 
 def _is_number(x: object) -> bool:
-    return isinstance(x, int | float) and not isinstance(x, bool)
+    return isinstance(x, int | float) and not isinstance(x, bool) and (isinstance(x, int) or math.isfinite(x))

@@ -9,6 +9,7 @@ from trajscope.trial import Line
 
 MAX_LINE = 16 << 20  # bytes; a longer line is counted and located, its bytes are not kept
 _BOM = b"\xef\xbb\xbf"
+_new = tuple.__new__  # a named tuple without the call in Python that its own constructor makes
 
 
 class Lines:
@@ -37,7 +38,10 @@ class Lines:
             if len(data) > MAX_LINE:
                 out.append(Line(seq, at, b"", False, _too_long(len(data))))
             elif data:
-                out.append(Line(seq, at, data if data[-1] != 13 and at else _clean(data, at)))
+                if data[-1] != 13 and at:
+                    out.append(_new(Line, (seq, at, data, False, None)))
+                elif clean := _clean(data, at):  # a blank line is blank with any line end
+                    out.append(_new(Line, (seq, at, clean, False, None)))
             seq += 1
             at += len(data) + 1
         self._seq, self._at = seq, at
@@ -51,9 +55,10 @@ class Lines:
         size, self._skipped = self._skipped, 0
         if size:
             return [self._overlong(size, torn=True)]
-        if not data:
+        clean = _clean(data, self._at)
+        if not clean:
             return []
-        line = Line(self._seq, self._at, _clean(data, self._at), True)
+        line = Line(self._seq, self._at, clean, True)
         self._seq, self._at = self._seq + 1, self._at + len(data)
         return [line]
 

@@ -14,16 +14,20 @@ from typing import Any
 
 from trajscope.constraint import Constraint, constraint
 from trajscope.errors import MenuError
-from trajscope.pair import Change, Pair, canon, pair
+from trajscope.pair import Change, Pair, canon, pair, spelled
 
 BINS = 10  # cells of a range
 TYPES = ("int", "float", "str", "bool", "list", "code")
 SCALES = ("linear", "log", "one_minus_log")
+ZERO_TO = 1e-4  # where a log scale that holds zero begins, as a share of its upper end
 LOG_FROM = 100.0  # a range whose ends are this far apart is looked at on a log scale
+_FAR = 1e150  # ends of a range: beyond, widths and products of them overflow
 RULE = f"choices and ranges in {BINS} bins, without discrete defaults"
 
+_OTHER_WORDS = {"integer": "int", "number": "float", "string": "str", "categorical": "str", "boolean": "bool"}
+
 # What a knob of this name most likely belongs to, where a menu names no families.
-_FAMILIES = {
+_FAMILY_WORDS = {
     "capacity": "n_layer n_layers num_layers depth layers n_head n_heads num_heads head_dim d_model dim width hidden "
     "hidden_dim hidden_size d_ff ff_dim n_embd embed_dim aspect_ratio n_kv_head n_params",
     "optimiser": "lr learning_rate matrix_lr scalar_lr embedding_lr unembedding_lr lr_warmup warmup warmup_steps "
@@ -33,7 +37,7 @@ _FAMILIES = {
     "data": "batch_size total_batch_size device_batch_size seq_len context max_seq_len steps epochs",
     "numerics": "precision dtype amp quant",
 }
-_GUESS = {name: family for family, names in _FAMILIES.items() for name in names.split()}
+_GUESS = {name: family for family, names in _FAMILY_WORDS.items() for name in names.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,11 @@ class Knob:
     def objection(self, value: object) -> str | None:
         """Why this value may not be proposed."""
         if isinstance(value, float) and not math.isfinite(value):
-            return f"{self.name} takes a finite number"
+            return f"{_said(self.name)} takes a finite number"
         if self.choices is not None and not any(_same(value, c) for c in self.choices):
-            return f"{self.name} is one of {', '.join(map(str, self.choices))}"
+            return f"{_said(self.name)} is one of {', '.join(map(_label, self.choices))}"
         if self.range is not None and not (_is_number(value) and self.range[0] <= value <= self.range[1]):  # type: ignore[operator]  # _is_number
-            return f"{self.name} lies in {self.range[0]:g} to {self.range[1]:g}"
+            return f"{_said(self.name)} lies in {self.range[0]:g} to {self.range[1]:g}"
         return None
 
     def position(self, value: object) -> float | None:
@@ -79,9 +83,10 @@ class Knob:
         return (self._scaled(float(value)) - lo) / (hi - lo) if hi > lo else 0.0  # type: ignore[arg-type]  # _is_number
 
     def _scaled(self, x: float) -> float:
-        assert self.range is not None
+        if self.range is None:
+            return x
         if self.scale == "log":
-            floor = self.range[0] if self.range[0] > 0 else self.range[1] * 1e-4
+            floor = self.range[0] if self.range[0] > 0 else self.range[1] * ZERO_TO
             # Zero has a place of its own, one bin below the smallest power.
             step = (math.log10(self.range[1]) - math.log10(floor)) / max(1, self.bins - 1)
             return math.log10(x) if x >= floor else math.log10(floor) - step
@@ -127,7 +132,8 @@ class Menu:
 
     def find(self, name: str) -> Knob | None:
         """The knob of this name: exactly, or by an alias that it declares."""
-        return self.knobs.get(name) or self.knobs.get(self._aliases.get(_fold(name), ""))
+        known = self.knobs
+        return known.get(name) or known.get(spelled(name)) or known.get(self._aliases.get(_fold(name), ""))
 
     def change(self, name: str, value: object) -> Change:
         """The canonical change; a knob the menu does not hold keeps its name and is marked unknown."""
@@ -145,7 +151,7 @@ class Menu:
             try:
                 if not c.holds(config):
                     out.append(f"{c.name}: {c.rule} does not hold")
-            except (KeyError, TypeError, ZeroDivisionError, OverflowError, ValueError) as e:
+            except (KeyError, TypeError, ArithmeticError, ValueError, RecursionError) as e:
                 out.append(f"{c.name}: {c.rule} cannot be checked ({type(e).__name__}: {e})")
         return out
 
@@ -172,10 +178,11 @@ def load(path: str | Path) -> Menu:
     path = Path(path)
     try:
         raw = path.read_bytes()
-    except OSError as e:
-        raise MenuError(f"{path}: cannot be read ({e.strerror}); name an existing menu with --menu") from None
+    except (OSError, ValueError) as e:
+        why = getattr(e, "strerror", None) or e
+        raise MenuError(f"{path}: cannot be read ({why}); name an existing menu with --menu") from None
     try:
-        data = json.loads(raw)
+        data = json.loads(raw.removeprefix(b"\xef\xbb\xbf"), object_pairs_hook=_once)
     except (ValueError, RecursionError) as e:
         raise MenuError(f"{path}: not JSON ({e}); a menu is an object with a `knobs` object") from None
     return parse(data, str(path))
@@ -187,63 +194,67 @@ def parse(data: object, source: str = "menu") -> Menu:
         raise MenuError(f"{source}: a menu is an object with a `knobs` object")
     raw = data.get("knobs", data)
     if isinstance(raw, list):
-        raw = {k.get("name"): k for k in raw if isinstance(k, dict)}
+        raw = _named(raw, source)
     if not isinstance(raw, dict) or not raw:
         raise MenuError(f"{source}: no knobs; a menu is an object with a `knobs` object")
-    families = {k: f for f, ks in _dict(data.get("families")).items() if isinstance(ks, list) for k in ks}
-    knobs = {str(name): _knob(str(name), spec, families, source) for name, spec in raw.items()}
+    knobs: dict[str, Knob] = {}
+    families = _families(data.get("families"))
+    for key, spec in raw.items():
+        name = spelled(str(key))
+        if not name or name in knobs:
+            raise MenuError(f"{source}: knob {_said(name)}: stands twice or has no name; each knob has its own")
+        knobs[name] = _knob(name, spec, families, source)
     menu = Menu(knobs, _constraints(data.get("constraints"), knobs, source), source, True, _aliases(knobs, source))
-    if len(menu.defaults) == len(knobs):
-        for why in menu.broken(menu.defaults):
-            raise MenuError(f"{source}: the defaults break a constraint ({why}); change one of them")
+    settled = tuple(c for c in menu.constraints if c.knobs <= menu.defaults.keys())
+    for why in replace(menu, constraints=settled).broken(menu.defaults):
+        raise MenuError(f"{source}: the defaults break a constraint ({why}); change one of them")
     return menu
 
 
+def _named(raw: list[Any], source: str) -> dict[str, Any]:
+    """A list of knobs by their names."""
+    out: dict[str, Any] = {}
+    for i, spec in enumerate(raw, 1):
+        name = spec.get("name") if isinstance(spec, dict) else None
+        if not isinstance(name, str) or name in out:
+            raise MenuError(f"{source}: knob {i} of the list has no name of its own; give each one a `name`")
+        out[name] = spec
+    return out
+
+
+def _families(raw: object) -> dict[str, str]:
+    """The family of each knob, from an object that lists the knobs of each family."""
+    return {str(k): str(f) for f, ks in _dict(raw).items() if isinstance(ks, list) for k in ks}
+
+
 def _knob(name: str, spec: object, families: Mapping[str, str], source: str) -> Knob:
-    where = f"{source}: knob {name}"
+    where = f"{source}: knob {_said(name)}"
     if not isinstance(spec, dict):
         raise MenuError(f"{where}: must be an object with type and choices or range")
-    choices, span = spec.get("choices"), spec.get("range")
-    if choices is not None and (not isinstance(choices, list) or not choices):
-        raise MenuError(f"{where}: choices must be a list of at least one value")
-    kind = spec.get("type") or _kind_of(choices, span)
-    kind = {"integer": "int", "number": "float", "string": "str", "categorical": "str", "boolean": "bool"}.get(
-        kind, kind
-    )
-    if kind not in TYPES:
-        raise MenuError(f"{where}: type {kind!r} is none of {', '.join(TYPES)}")
-    if choices is not None and span is not None:
-        raise MenuError(f"{where}: has both choices and a range; keep one")
-    scale = spec.get("scale")
-    if span is not None:
-        span, scale = _span(span, kind, scale, where)
+    kind, choices, span, scale = _shape(spec, where)
     bins = spec.get("bins", BINS)
     if isinstance(bins, bool) or not isinstance(bins, int) or not 1 <= bins <= 1000:
         raise MenuError(f"{where}: bins must be a whole number from 1 to 1000")
-    units = _dict(spec.get("units"))
-    if not all(_is_number(v) for v in units.values()):
+    units, aliases = spec.get("units") or {}, spec.get("aliases") or []
+    if not isinstance(units, dict) or not all(_is_factor(v) for v in units.values()):
         raise MenuError(f"{where}: units map a suffix to a factor, such as {{'k': 1000}}")
+    if not isinstance(aliases, list) or not all(isinstance(a, str) for a in aliases):
+        raise MenuError(f"{where}: aliases must be a list of names")
     knob = Knob(
         name,
         kind,
-        tuple(choices) if choices is not None else None,
-        span,
-        spec.get("default"),
-        "default" in spec,
-        str(spec.get("family") or families.get(name) or family(name)),
-        scale or "linear",
-        bins,
-        {str(k): float(v) for k, v in units.items()},
-        tuple(str(a) for a in spec.get("aliases") or ()),
-        bool(spec.get("set")),
+        range=span,
+        default=spec.get("default"),
+        has_default="default" in spec,
+        family=str(spec.get("family") or families.get(name) or family(name)),
+        scale=scale,
+        bins=bins,
+        units={str(k): float(v) for k, v in units.items()},
+        aliases=tuple(aliases),
+        is_set=bool(spec.get("set")),
     )
     if choices is not None:
-        texts = [canon(name, c, Knob(name, kind, units=knob.units)) for c in choices]
-        if bad := next((t for t in texts if t.objection), None):
-            raise MenuError(f"{where}: choice {bad.text} contradicts its type ({bad.objection})")
-        if len({t.text for t in texts}) < len(texts):
-            raise MenuError(f"{where}: lists a choice twice")
-        knob = replace(knob, choices=tuple(t.value for t in texts))
+        knob = replace(knob, choices=_choices(knob, choices, where))
     if knob.has_default:
         held = canon(name, knob.default, knob)
         if held.objection:
@@ -252,16 +263,46 @@ def _knob(name: str, spec: object, families: Mapping[str, str], source: str) -> 
     return knob
 
 
+def _shape(spec: Mapping[str, Any], where: str) -> tuple[str, list[Any] | None, tuple[float, float] | None, str]:
+    """Type, choices, range and scale, as far as they agree."""
+    choices, span, scale = spec.get("choices"), spec.get("range"), spec.get("scale")
+    if choices is not None and (not isinstance(choices, list) or not choices):
+        raise MenuError(f"{where}: choices must be a list of at least one value")
+    said = str(spec.get("type") or _kind_of(choices, span))
+    kind = _OTHER_WORDS.get(said, said)
+    if kind not in TYPES:
+        raise MenuError(f"{where}: type {kind[:40]!r} is none of {', '.join(TYPES)}")
+    if choices is not None and span is not None:
+        raise MenuError(f"{where}: has both choices and a range; keep one")
+    if span is not None:
+        return kind, None, *_span(span, kind, scale, where)
+    if scale is not None and scale not in SCALES:
+        raise MenuError(f"{where}: scale {str(scale)[:40]!r} is none of {', '.join(SCALES)}")
+    return kind, choices, None, scale or "linear"
+
+
+def _choices(knob: Knob, choices: list[Any], where: str) -> tuple[object, ...]:
+    """The choices in their one spelling."""
+    found = [canon(knob.name, c, replace(knob, range=None)) for c in choices]
+    if bad := next((c for c in found if c.objection), None):
+        raise MenuError(f"{where}: choice {bad.text} contradicts its type ({bad.objection})")
+    if len({c.text for c in found}) < len(found):
+        raise MenuError(f"{where}: lists a choice twice")
+    return tuple(c.value for c in found)
+
+
 def _span(span: object, kind: str, scale: object, where: str) -> tuple[tuple[float, float], str]:
     if not isinstance(span, list) or len(span) != 2 or not all(_is_number(x) for x in span):
         raise MenuError(f"{where}: range must be two numbers, low and high")
     lo, hi = span
-    if kind not in ("int", "float") or not lo < hi or not math.isfinite(hi - lo):
+    if kind not in ("int", "float") or not lo < hi or not max(-lo, hi) < _FAR:
         raise MenuError(f"{where}: range {lo} to {hi} of type {kind} is empty or not of numbers")
     if scale is None:
         scale = "log" if lo > 0 and hi / lo >= LOG_FROM else "linear"
     if scale not in SCALES or (scale == "log" and (lo < 0 or hi <= 0)) or (scale == "one_minus_log" and hi >= 1):
         raise MenuError(f"{where}: scale {scale!r} does not fit a range of {lo} to {hi} (have: {', '.join(SCALES)})")
+    if scale == "log" and not (lo or hi * ZERO_TO) > 0:
+        raise MenuError(f"{where}: range {lo} to {hi} is too narrow for a log scale; use linear")
     return (lo, hi), str(scale)
 
 
@@ -278,20 +319,23 @@ def _aliases(knobs: Mapping[str, Knob], source: str) -> dict[str, str]:
     for knob in knobs.values():
         for alias in (*knob.aliases, knob.name) if knob.aliases else ():
             if out.setdefault(_fold(alias), knob.name) != knob.name:
-                raise MenuError(f"{source}: alias {alias} names both {out[_fold(alias)]} and {knob.name}")
-            if alias in knobs and alias != knob.name:
-                raise MenuError(f"{source}: alias {alias} of {knob.name} is a knob of its own")
+                both = f"{_said(out[_fold(alias)])} and {_said(knob.name)}"
+                raise MenuError(f"{source}: alias {_said(alias)} names both {both}; leave it to one")
+            if own := next((k for k in knobs if _fold(k) == _fold(alias) and k != knob.name), None):
+                raise MenuError(f"{source}: alias {_said(alias)} of {_said(knob.name)} is knob {_said(own)}; drop it")
     return out
 
 
 def _constraints(raw: object, knobs: Mapping[str, Knob], source: str) -> tuple[Constraint, ...]:
+    if raw is not None and not isinstance(raw, list):
+        raise MenuError(f'{source}: constraints must be a list of rules, such as ["a % b == 0"]')
     out = []
-    for i, item in enumerate(raw if isinstance(raw, list) else []):
+    for i, item in enumerate(raw or (), 1):
         rule = item if isinstance(item, str) else _dict(item).get("rule")
-        name = str(_dict(item).get("id") or f"constraint {i + 1}")
+        name = str(_dict(item).get("id") or f"constraint {i}")
         if not isinstance(rule, str):
-            raise MenuError(f"{source}: {name}: has no rule")
-        out.append(constraint(name, rule, frozenset(knobs), source))
+            raise MenuError(f'{source}: {_said(name)}: has no rule; write one, such as "a % b == 0"')
+        out.append(constraint(_said(name), rule, frozenset(knobs), source))
     return tuple(out)
 
 
@@ -299,16 +343,35 @@ def _is_number(x: object) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool)
 
 
+def _is_factor(x: object) -> bool:
+    return _is_number(x) and 0 < x < _FAR  # type: ignore[operator]  # _is_number
+
+
 def _same(a: object, b: object) -> bool:
-    return a == b and isinstance(a, bool) == isinstance(b, bool)
+    # Under == alone 1 is true, and inside a list even after their types were compared.
+    return type(a) is type(b) and a == b and (not isinstance(a, list | dict) or _label(a) == _label(b))
+
+
+def _said(name: str) -> str:
+    """A name on one line, however it was written."""
+    return name if name.isprintable() else repr(name)
+
+
+def _once(parts: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object that says everything once; Python would keep the last and forget the rest."""
+    out = dict(parts)
+    if len(out) < len(parts):
+        names = [k for k, _ in parts]
+        raise ValueError(f"{next(k for k in names if names.count(k) > 1)!r} stands twice in one object")
+    return out
 
 
 def _label(value: object) -> str:
-    return canon("", value).label[1:]
+    return canon("x", value).label[2:]
 
 
 def _fold(name: str) -> str:
-    return name.strip().casefold().replace("-", "_").replace(".", "_")
+    return spelled(name).casefold().replace("-", "_").replace(".", "_")
 
 
 def _dict(x: object) -> dict[str, Any]:

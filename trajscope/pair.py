@@ -15,35 +15,72 @@ import re
 import unicodedata
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 MAX_DEPTH = 4  # nesting of a value beyond which only its hash is kept
-MAX_TEXT = 4096  # bytes of a value's text beyond which only its hash is kept
+MAX_TEXT = 4096  # letters of a value's text beyond which only its hash is kept
+MAX_BITS = 8192  # of a whole number beyond which only its hash is kept: Python refuses to spell the very long ones
 DIGITS = 12  # significant digits that tell two floats apart: 0.1 + 0.2 is 0.3
 NEAR = 0.02  # two values this close, as a share of the knob's range on its scale, are near
 
 _INTEGRAL = 2.0**53
+_MOST = 2.0**1023
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z")
 _WITH_UNIT = re.compile(r"([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\W\d_]+|%)\Z")
 _PLAIN = re.compile(r"[^\W][\w./:*-]*\Z")
 _WORDS = {"null", "true", "false", "NaN", "Infinity"}
+_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "int": ((int,), "an integer"),
+    "float": ((int, float), "a number"),
+    "bool": ((bool,), "true or false"),
+    "list": ((list,), "a list"),
+    "str": ((str,), "a text"),
+    "code": ((str,), "a text"),
+}
+_ORDER = itemgetter(0, 1)  # knob and text, never the value: a dict cannot be ordered
+_LONE = re.compile("[\ud800-\udfff]")  # half a surrogate pair: no file or terminal takes it
+_ODD = re.compile(r'[="\x00-\x1f\x7f]| \+ ')  # what would make a knob's name read like a label
 
 
 class Spec(Protocol):
     """What `canon` needs to know of a knob; `menu.Knob` is one."""
 
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """One of `menu.TYPES`."""
+        ...
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in the menu."""
+        ...
+
     @property
-    def units(self) -> Mapping[str, float]: ...
+    def units(self) -> Mapping[str, float]:
+        """Suffixes of numbers, and their factors."""
+        ...
+
     @property
-    def is_set(self) -> bool: ...
-    def choice(self, text: str) -> str | None: ...
-    def objection(self, value: object) -> str | None: ...
-    def position(self, value: object) -> float | None: ...
-    def cell(self, value: object) -> str | None: ...
+    def is_set(self) -> bool:
+        """Whether the order of a list means nothing."""
+        ...
+
+    def choice(self, text: str) -> str | None:
+        """The declared choice that a text means."""
+        ...
+
+    def objection(self, value: object) -> str | None:
+        """Why a value is not allowed."""
+        ...
+
+    def position(self, value: object) -> float | None:
+        """Its place on the knob's scale, 0 to 1."""
+        ...
+
+    def cell(self, value: object) -> str | None:
+        """The menu cell it falls into."""
+        ...
 
 
 class Change(NamedTuple):
@@ -51,17 +88,12 @@ class Change(NamedTuple):
 
     knob: str
     text: str  # canonical JSON of the value
+    label: str  # `knob=value`, a plain word without its quotes
     value: object
     known: bool = True  # False when a menu is at hand and does not hold the knob
     objection: str | None = None  # why the menu forbids it
     position: float | None = None  # 0..1 on the knob's scale
     cell: str | None = None  # the menu cell it falls into
-    integer: bool = False
-
-    @property
-    def label(self) -> str:
-        """`knob=value`, a plain word without its quotes."""
-        return f"{self.knob}={_plain(self.text)}"
 
 
 class Pair(NamedTuple):
@@ -73,28 +105,32 @@ class Pair(NamedTuple):
     @property
     def knob(self) -> str:
         """The knob, or the knobs joined by ` + `."""
-        return " + ".join(c.knob for c in self.changes)
+        return " + ".join(_named(c.knob) for c in self.changes)
 
 
 def canon(knob: str, value: object, spec: Spec | None = None, *, known: bool = True) -> Change:
     """The canonical form of one change, by the knob's spec where a menu holds it."""
     if spec is None:
         clean = _canonical(value, 0)
-        return Change(knob, _text(clean), clean, known)
+        return _change(spelled(knob), clean, known=known)
     clean, objection = _typed(value, spec)
     objection = objection or spec.objection(clean)
     place = spec.position(clean) if objection is None else None
     cell = spec.cell(clean) if objection is None else None
-    return Change(spec.name, _text(clean), clean, True, objection, place, cell, spec.type == "int")
+    return _change(spec.name, clean, objection=objection, position=place, cell=cell)
 
 
 def pair(changes: Iterable[Change]) -> Pair:
-    """The pair of these changes; their order does not matter."""
+    """The pair of these changes; their order does not matter, nor does saying one twice."""
     parts = tuple(changes)
     if len(parts) == 1:
         return Pair(parts[0].label, parts)
-    parts = tuple(sorted(parts))
-    return Pair(" + ".join(c.label for c in parts), parts)
+    parts = tuple(sorted(parts, key=_ORDER))
+    labels = [c.label for c in parts]
+    if len(set(labels)) < len(labels):
+        parts = tuple({c.label: c for c in parts}.values())
+        labels = [c.label for c in parts]
+    return Pair(" + ".join(labels), parts)
 
 
 def config_hash(
@@ -102,16 +138,23 @@ def config_hash(
 ) -> str:
     """16 hex digits that name a whole configuration: its knobs, evaluator, data and parent commit, never its seeds."""
     body = [_canonical(dict(config), -1), evaluator, data, parent]
-    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[
-        :16
-    ]
+    return _digest(json.dumps(body, sort_keys=True, ensure_ascii=False))[:16]
+
+
+def spelled(text: str) -> str:
+    """A text in its one spelling: NFC, no space around it, U+FFFD for what is no character."""
+    text = unicodedata.normalize("NFC", text).strip()
+    return text if text.isascii() else _LONE.sub("\ufffd", text)
+
+
+_Point = tuple[tuple[float, ...], str]  # places on the scales, and the label that tells two of them apart
 
 
 class Neighbours:
     """Which proposals of one context lie near which: same knobs, same words, numbers within `NEAR`."""
 
     def __init__(self) -> None:
-        self._lanes: dict[tuple[str, ...], list[tuple[tuple[float, ...], tuple[int, ...]]]] = {}
+        self._lanes: dict[tuple[str, ...], list[_Point]] = {}
 
     def near(self, new: Pair) -> bool:
         """Whether an earlier proposal is near, but not the same."""
@@ -119,9 +162,9 @@ class Neighbours:
         seen = self._lanes.get(lane)
         if not seen or not point[0]:
             return False
-        at = bisect_left(seen, ((point[0][0] - NEAR - 1e-12,), ()))
+        at = bisect_left(seen, ((point[0][0] - NEAR - 1e-12,), ""))
         while at < len(seen) and seen[at][0][0] <= point[0][0] + NEAR + 1e-12:
-            if seen[at] != point and _close(seen[at], point):
+            if seen[at][1] != new.label and _close(seen[at][0], point[0]):
                 return True
             at += 1
         return False
@@ -133,20 +176,39 @@ class Neighbours:
             insort(self._lanes.setdefault(lane, []), point)
 
     @staticmethod
-    def _place(new: Pair) -> tuple[tuple[str, ...], tuple[tuple[float, ...], tuple[int, ...]]]:
-        lane, us, ints = [], [], []
+    def _place(new: Pair) -> tuple[tuple[str, ...], _Point]:
+        lane, us = [], []
         for c in new.changes:
             if c.position is None:
                 lane.append(c.label)
             else:
                 lane.append(c.knob)
                 us.append(c.position)
-                ints.append(int(c.value) if c.integer and isinstance(c.value, int) else 0)
-        return tuple(lane), (tuple(us), tuple(ints))
+        return tuple(lane), (tuple(us), new.label)
 
 
-def _close(a: tuple[tuple[float, ...], tuple[int, ...]], b: tuple[tuple[float, ...], tuple[int, ...]]) -> bool:
-    return all(abs(x - y) <= NEAR + 1e-12 for x, y in zip(a[0], b[0], strict=True))
+def _close(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return all(abs(x - y) <= NEAR + 1e-12 for x, y in zip(a, b, strict=True))
+
+
+def _change(
+    knob: str,
+    value: object,
+    *,
+    known: bool = True,
+    objection: str | None = None,
+    position: float | None = None,
+    cell: str | None = None,
+) -> Change:
+    text = _text(value)
+    return Change(knob, text, f"{_named(knob)}={_plain(text)}", value, known, objection, position, cell)
+
+
+def _named(knob: str) -> str:
+    """A knob's name, quoted where it could be taken for a label."""
+    if knob.isidentifier() or (knob and not _ODD.search(knob)):
+        return knob
+    return json.dumps(knob, ensure_ascii=False)
 
 
 def _plain(text: str) -> str:
@@ -162,28 +224,24 @@ def _typed(value: object, spec: Spec) -> tuple[object, str | None]:
     """The value as its spec's type wants it, or as it came with an objection."""
     kind = spec.type
     if isinstance(value, str):
-        value = unicodedata.normalize("NFC", value).strip()
+        value = spelled(value)
         if kind in ("int", "float"):
             number = _numeric(value, spec.units)
             if number is None:
-                return value, f"{spec.name} takes a number"
+                return value, f"{_named(spec.name)} takes {_KINDS[kind][1]}"
             value = number
         elif kind == "bool" and value.lower() in ("true", "false"):
             value = value.lower() == "true"
         elif kind in ("str", "code"):
             return spec.choice(value) or value, None
     clean = _canonical(value, 0, as_set=spec.is_set)
-    if kind == "int" and (isinstance(clean, bool) or not isinstance(clean, int)):
-        return clean, f"{spec.name} takes an integer"
-    if kind == "float" and (isinstance(clean, bool) or not isinstance(clean, int | float)):
-        return clean, f"{spec.name} takes a number"
-    if kind == "bool" and not isinstance(clean, bool):
-        return clean, f"{spec.name} takes true or false"
-    if kind == "list" and not isinstance(clean, list):
-        return clean, f"{spec.name} takes a list"
-    if kind in ("str", "code") and not isinstance(clean, str):
-        return clean, f"{spec.name} takes a text"
-    return clean, None
+    if kind == "float" and type(clean) is int and _INTEGRAL <= abs(clean) < _MOST:
+        clean = _number(float(clean))
+    if kind == "int" and isinstance(clean, float) and clean.is_integer():
+        clean = int(clean)
+    fits, what = _KINDS[kind]
+    good = isinstance(clean, fits) and isinstance(clean, bool) == (kind == "bool")  # to Python a bool is an int
+    return clean, None if good else f"{_named(spec.name)} takes {what}"
 
 
 def _numeric(text: str, units: Mapping[str, float]) -> int | float | None:
@@ -200,27 +258,53 @@ def _numeric(text: str, units: Mapping[str, float]) -> int | float | None:
 
 def _canonical(value: object, depth: int, *, as_set: bool = False) -> object:
     """The value with every number, string and container in its one spelling."""
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return int(value) if value.bit_length() <= MAX_BITS else f"sha256:{_digest(hex(value))}"
     if isinstance(value, float):
         return _number(value)
     if isinstance(value, str):
-        return unicodedata.normalize("NFC", value).strip()
-    if depth >= MAX_DEPTH:
-        return f"sha256:{_digest(json.dumps(value, sort_keys=True, default=str))}"
-    if isinstance(value, Mapping):
-        return {str(k): _canonical(value[k], depth + 1) for k in sorted(value, key=str)}
-    if isinstance(value, list | tuple | set | frozenset):
+        return spelled(value)
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        if depth >= MAX_DEPTH:
+            return f"sha256:{_digest_of(value)}"
+        if isinstance(value, Mapping):
+            return {_key(k): _canonical(value[k], depth + 1) for k in sorted(value, key=str)}
         items = [_canonical(v, depth + 1) for v in value]
         if as_set or isinstance(value, set | frozenset):
             items = [json.loads(t) for t in sorted({_json(v) for v in items})]
         return items
-    return str(value)
+    plain = getattr(value, "tolist", None)  # the numbers of numpy and torch are no Python numbers
+    return _canonical(plain(), depth) if callable(plain) else spelled(str(value))
+
+
+def _digest_of(value: object) -> str:
+    """The hash of a value however deep it is: with a stack of its own, so that no nesting can exhaust Python's."""
+    out, todo = hashlib.sha256(), [value]
+    while todo:
+        v = todo.pop()
+        if isinstance(v, bytes):
+            out.update(v)
+        elif isinstance(v, Mapping):
+            parts = sorted(((_key(k), v[k]) for k in v), key=lambda kv: kv[0], reverse=True)
+            todo += [b"}", *(x for k, item in parts for x in (item, _json(k).encode() + b":")), b"{"]
+        elif isinstance(v, list | tuple):
+            todo += [b"]", *(x for item in reversed(v) for x in (b",", item)), b"["]
+        else:
+            out.update(_json(_canonical(v, MAX_DEPTH - 1)).encode())
+    return out.hexdigest()[:32]
+
+
+def _key(k: object) -> str:
+    return _LONE.sub("\ufffd", unicodedata.normalize("NFC", str(k)))
 
 
 def _number(x: float) -> int | float:
     if not math.isfinite(x):
         return x
+    if x.is_integer() and abs(x) < _INTEGRAL:
+        return int(x)
     x = float(f"{x:.{DIGITS}g}")
     return int(x) if x.is_integer() and abs(x) < _INTEGRAL else x
 
@@ -230,8 +314,12 @@ def _json(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    kind = type(value)
-    text = str(value) if kind is int else repr(value) if kind is float and math.isfinite(value) else _json(value)  # type: ignore[arg-type]  # a float
+    if type(value) is int:
+        text = str(value)
+    elif type(value) is float and math.isfinite(value):
+        text = repr(value)
+    else:
+        text = _json(value)
     return text if len(text) <= MAX_TEXT else f'"sha256:{_digest(text)}"'
 
 

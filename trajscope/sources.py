@@ -5,6 +5,7 @@ Knows nothing of lines or formats.
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 import sys
@@ -31,7 +32,7 @@ def read(path: str | Path, progress: Callable[[int], None] | None = None) -> Ite
                 chunk = stream.read(CHUNK)
             except (OSError, EOFError) as e:
                 raise SourceError(f"{path}: cannot be read to its end ({e}); {total:,} bytes were") from None
-            except Exception as e:  # zlib.error and lzma.LZMAError have no common base but this
+            except Exception as e:  # noqa: BLE001  # zlib.error and lzma.LZMAError have no common base but this
                 raise SourceError(f"{path}: its compression is damaged ({e}) after {total:,} bytes") from None
             if not chunk:
                 return
@@ -47,31 +48,39 @@ def read_at(path: str | Path, at: int, most: int) -> bytes:
     """The line that begins at this offset, without its line end."""
     with _open(path) as f:
         packed = _packed(f)
-        stream = _unpack(f, packed) if packed else f
-        stream.seek(at)
-        return stream.readline(most).rstrip(b"\r\n")
+        try:
+            stream = _unpack(f, packed) if packed else io.BufferedReader(f)
+            stream.seek(at)
+            return stream.readline(most).rstrip(b"\r\n")
+        except Exception as e:  # noqa: BLE001  # zlib.error and lzma.LZMAError have no common base but this
+            raise SourceError(f"{path}: byte {at:,} cannot be read ({e}); check the file") from None
 
 
 def size(path: str | Path) -> int:
     """Bytes of the file as it stands; 0 for a pipe."""
     try:
         return os.stat(path).st_size if str(path) != "-" else 0
-    except OSError as e:
-        raise SourceError(f"{path}: cannot be read ({e.strerror}); check the path") from None
+    except (OSError, ValueError) as e:
+        raise _unreadable(path, e) from None
 
 
-def _open(path: str | Path) -> IO[bytes]:
+def _unreadable(path: str | Path, e: OSError | ValueError) -> SourceError:
+    # A path that holds a NUL byte is a ValueError, and has no other word for it.
+    return SourceError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or e}); check the path")
+
+
+def _open(path: str | Path) -> io.FileIO:
     if str(path) == "-":
-        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+        return io.FileIO(sys.stdin.fileno(), "rb", closefd=False)
     try:
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
             raise SourceError(f"{path}: is a folder; use `trajscope fleet {path}`, or name a file in it")
         if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
             raise SourceError(f"{path}: is a device or socket, not a file; name a file or `-`")
-        return open(path, "rb", buffering=0)
-    except OSError as e:
-        raise SourceError(f"{path}: cannot be read ({e.strerror}); check the path") from None
+        return io.FileIO(path, "rb")
+    except (OSError, ValueError) as e:
+        raise _unreadable(path, e) from None
 
 
 def _packed(f: IO[bytes]) -> str | None:

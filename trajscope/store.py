@@ -160,7 +160,7 @@ class Store:
         self.lock()
         try:
             statements = self.con.extract_statements(sql)
-        except Exception as e:  # duckdb's parser errors share no base class with a name
+        except Exception as e:  # noqa: BLE001  # duckdb's parser errors share no base class with a name
             raise QueryError(f"the query cannot be understood: {_first_line(e)}") from None
         if len(statements) != 1 or statements[0].type.name not in READS:
             kinds = ", ".join(s.type.name for s in statements) or "nothing"
@@ -173,7 +173,7 @@ class Store:
             cursor = self.con.execute(statements[0])
             rows = cursor.fetchmany(most + 1)
             return Answer([d[0] for d in cursor.description or []], rows[:most], len(rows) > most)
-        except Exception as e:  # any error of a stranger's query is that query's error
+        except Exception as e:  # noqa: BLE001  # any error of a stranger's query is that query's error
             why = f"took over {seconds:g} s" if "INTERRUPT" in str(e).upper() else _first_line(e)
             raise QueryError(f"the query does not run: {why}; have: runs, trials, seeds, events") from None
         finally:

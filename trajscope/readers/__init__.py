@@ -92,7 +92,7 @@ def find(path: str | Path, head: bytes) -> type[Reader]:
 def _claims(reader: type[Reader], head: bytes) -> bool:
     try:
         return reader.sniff(head)
-    except Exception:  # a sniffer that fails on strange bytes claims nothing
+    except Exception:  # noqa: BLE001  # a sniffer that fails on strange bytes claims nothing
         return False
 
 

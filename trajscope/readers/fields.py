@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
 
+from trajscope.pair import canon
 from trajscope.trial import Goal, Line, Unreadable
 
 T = TypeVar("T", bound=msgspec.Struct)
 MAX_WHY = 120  # letters of a reason that are kept
+_EPOCH, _NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001  # for naive times
+_MS, _HALF_MS = timedelta(milliseconds=1), timedelta(microseconds=500)
+Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what a column can hold
 
 
 def unreadable(line: Line, why: str) -> tuple[Unreadable]:
@@ -22,8 +27,15 @@ def unreadable(line: Line, why: str) -> tuple[Unreadable]:
 
 
 def loose(data: bytes) -> Any:
-    """JSON as people write it: NaN and Infinity tokens and broken UTF-8 are read, all else that is no JSON raises."""
-    return json.loads(data.decode("utf-8", "replace"))
+    """JSON as people write it: NaN and Infinity tokens and broken UTF-8 are read; what is no JSON is a ValueError."""
+    try:
+        obj = json.loads(data.decode("utf-8", "replace"))
+        if b"\\ud" in data or b"\\uD" in data:  # half a surrogate pair would break whatever writes it
+            whole = json.dumps(obj, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+            obj = json.loads(whole)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    return obj
 
 
 def salvage(obj: Mapping[str, Any], kind: type[T]) -> tuple[T, tuple[str, ...]]:
@@ -35,10 +47,19 @@ def salvage(obj: Mapping[str, Any], kind: type[T]) -> tuple[T, tuple[str, ...]]:
             continue
         raw = obj[field.encode_name]
         try:
-            good[field.name] = msgspec.convert(_keep_raw(raw, field.type), field.type, strict=False)
-        except (msgspec.ValidationError, RecursionError):
+            good[field.name] = msgspec.convert(_rawed(raw, field.type), field.type, strict=False)
+        except (msgspec.MsgspecError, RecursionError):
             faults.append(f"{field.encode_name} is not what it should be: {_short(raw)}")
     return kind(**good), tuple(faults)
+
+
+def shown(value: Any) -> Any:
+    """A value as it may stand in any output: a word, a finite number of 64 bits, or the text of all else."""
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int | float) and abs(value) < 2.0**63:
+        return value
+    return canon("x", value).text
 
 
 def finite(x: float | None) -> float | None:
@@ -54,26 +75,39 @@ def time_ms(text: str | None) -> int | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    # Three times quicker than timestamp(), and this is asked of every row.
+    return (at - (_EPOCH if at.tzinfo else _NAIVE_EPOCH) + _HALF_MS) // _MS
 
 
 def head_objects(head: bytes, most: int = 20) -> Iterable[dict[str, Any]]:
     """The first JSON objects of a file, for sniffing."""
-    for data in head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[:most]:
+    lines = (data for data in head.removeprefix(b"\xef\xbb\xbf").split(b"\n") if not data.isspace() and data)
+    for data in islice(lines, most):
         try:
             obj = loose(data)
-        except (ValueError, RecursionError):
+        except ValueError:
             continue
         if isinstance(obj, dict):
             yield obj
 
 
-def _keep_raw(raw: Any, kind: Any) -> Any:
-    return msgspec.Raw(msgspec.json.encode(raw)) if "Raw" in str(kind) and raw is not None else raw
+def _rawed(value: Any, kind: Any) -> Any:
+    """The value, its untyped fields turned back to the bytes that a decoder would have left of them."""
+    kinds = (kind, *get_args(kind))
+    if msgspec.Raw in kinds:
+        return msgspec.Raw(json.dumps(value).encode())
+    if isinstance(value, list) and len(kinds) > 1:
+        return [_rawed(v, kinds[1]) for v in value]
+    if isinstance(value, dict):
+        for k in kinds:
+            if isinstance(k, type) and issubclass(k, msgspec.Struct):
+                types = {f.encode_name: f.type for f in msgspec.structs.fields(k)}
+                return {name: _rawed(v, types.get(name, Any)) for name, v in value.items()}
+    return value
 
 
 def _short(raw: Any) -> str:
-    text = repr(raw)
+    text = canon("x", raw).text
     return text if len(text) <= 40 else text[:37] + "..."
 
 

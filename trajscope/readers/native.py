@@ -6,25 +6,28 @@ What it cannot use it says: a mistyped field becomes a fault of its trial, an un
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import msgspec
-from msgspec import Raw, Struct
 
 from trajscope import menu as menus
 from trajscope.errors import MenuError
 from trajscope.menu import Menu
-from trajscope.pair import Change, Pair, canon, config_hash, pair
+from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
 from trajscope.readers import Source
-from trajscope.readers.fields import finite, head_objects, loose, salvage, time_ms, unreadable
+from trajscope.readers.fields import finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers.wire import AttemptFields, ChangeFields, CostFields, LineFields, SeedFields
 from trajscope.trial import (
+    SCORED,
     STATUSES,
     Break,
     Drift,
     End,
     Event,
+    Goal,
     Header,
     Item,
     Line,
@@ -32,76 +35,17 @@ from trajscope.trial import (
     MetricSpec,
     Seed,
     Trial,
+    Unreadable,
 )
 
 VERSION = 1
 ZEROS = "0" * 16
 MEMO = 1 << 16
 _TYPES = frozenset(("run", "trial", "measure", "event", "end"))
+_FAR = 2.0**1023
 _REFUSED = frozenset(("FAIL", "UNKNOWN"))
-
-
-class _Change(Struct, gc=False):
-    knob: str
-    value: Raw = Raw(b"null")
-
-
-class _Verdict(Struct, gc=False):
-    rule: str = ""
-    level: str = ""
-
-
-class _Attempt(Struct, gc=False):
-    changes: tuple[_Change, ...] = ()
-    knob: str | None = None
-    value: Raw = Raw(b"null")
-    intent: str | None = None
-    verdict: _Verdict | None = None
-
-
-class _Seed(Struct, gc=False):
-    seed: int | None = None
-    status: str = "ok"
-    metrics: dict[str, float | None] = {}
-    wall_s: float | None = None
-    first_step: float | None = None
-    error: str | None = None
-
-
-class _Cost(Struct, gc=False):
-    wall_s: float | None = None
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    usd: float | None = None
-
-
-class _Fingerprints(Struct, gc=False):
-    propose: dict[str, str] = {}
-    run: dict[str, str] = {}
-    score: dict[str, str] = {}
-
-
-class _Line(Struct, gc=False):
-    """The fields of any line that are read; the rest stays in the file."""
-
-    v: int | None = None
-    type: str | None = None
-    seq: int | None = None
-    prev: str | None = None
-    iter: int | None = None
-    status: str | None = None
-    reason_code: str | None = None
-    attempts: tuple[_Attempt, ...] = ()
-    base_hash: str | None = None
-    config_hash: str | None = None
-    value: float | None = None
-    metrics: dict[str, float | None] | None = None
-    seeds: tuple[_Seed, ...] = ()
-    effective: dict[str, Any] | None = None
-    fingerprints: _Fingerprints | None = None
-    cost: _Cost | None = None
-    ended: str | None = None
-    new_best: bool | None = None
+# A header may be longer than what a sniffer is shown, and then it is no JSON.
+_HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"v"\s*:\s*\d+\s*,\s*"type"\s*:\s*"run"')
 
 
 class Native:
@@ -119,13 +63,18 @@ class Native:
         self._incumbent: str | None = None
         self._known: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {}  # base and kept configurations
         self._salt: dict[str, str | None] = {}
-        self._decode = msgspec.json.Decoder(_Line).decode
+        self._other: str | None = None  # a metric that was asked for, and is not the file's own
+        self._decode = msgspec.json.Decoder(LineFields).decode
 
     @classmethod
     def sniff(cls, head: bytes) -> bool:
-        return any(o.get("type") in _TYPES and ("v" in o or "prev" in o or "run_id" in o) for o in head_objects(head))
+        """Whether it holds records of ours."""
+        return _HEADER.match(head) is not None or any(
+            str(o.get("type")) in _TYPES and ("v" in o or "prev" in o or "run_id" in o) for o in head_objects(head)
+        )
 
     def feed(self, line: Line) -> Iterable[Item]:
+        """The items of one line."""
         if line.fault:
             self._prev = None  # its bytes are gone, so the next line's `prev` cannot be checked
             return unreadable(line, line.fault)
@@ -135,13 +84,15 @@ class Native:
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             try:
                 obj = loose(line.data)
-            except (ValueError, RecursionError) as e:
+            except ValueError as e:
                 self._prev = _link(line.data)
                 return unreadable(line, f"not JSON: {e}")
             if not isinstance(obj, dict):
                 self._prev = _link(line.data)
                 return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
-            row, faults = salvage(obj, _Line)
+            row, faults = salvage(obj, LineFields)
+            if row.type == "run":
+                faults = ()  # its `metrics` and `seeds` are others than a trial's, and it is read by itself
         if row.v is not None and row.v > VERSION:
             self._prev = _link(line.data)
             return unreadable(line, f"version {row.v}; this trajscope reads up to {VERSION}: upgrade it")
@@ -150,11 +101,13 @@ class Native:
             faults = (*faults, f"seq says {row.seq}, stands on line {line.seq}")
         try:
             out += self._items(line, row, faults)
-        except (MenuError, msgspec.MsgspecError, TypeError, AttributeError, ValueError) as e:
+        except (msgspec.MsgspecError, TypeError, AttributeError, ValueError, RecursionError) as e:
             return (*out, *unreadable(line, f"{row.type}: {e}"))
+        if faults and row.type != "trial" and not isinstance(out[-1], Unreadable):
+            out += unreadable(line, f"{row.type}: {'; '.join(faults)}")  # a trial carries its faults itself
         return out
 
-    def _chain(self, line: Line, row: _Line) -> Iterable[Item]:
+    def _chain(self, line: Line, row: LineFields) -> Iterable[Item]:
         want, self._prev = self._prev, _link(line.data)
         if row.prev is None:
             # A file without a chain cannot be verified; one that loses it half way was edited.
@@ -163,64 +116,76 @@ class Native:
         elif want is not None and row.prev != want:
             yield Break(seq=line.seq, why=f"`prev` is {row.prev}, the line before it hashes to {want}")
 
-    def _items(self, line: Line, row: _Line, faults: tuple[str, ...]) -> Iterable[Item]:
+    def _items(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Iterable[Item]:
         if row.type == "run":
             if self._header is not None:
                 return unreadable(line, "a second header in one file; start a new file for a new run")
-            return (self._begin(loose(line.data), row),)
+            header, why = self._begin(_dict(loose(line.data)), row)
+            return (header, *unreadable(line, why)) if why else (header,)
         if self._header is None:
-            return (self._begin({}, row), *self._items(line, row, (*faults, "stands before any header")))
+            header, _ = self._begin({}, row)
+            return (header, *self._items(line, row, (*faults, "stands before any header")))
         if row.type == "trial":
             return (self._trial(line, row, faults),)
         if row.type == "measure":
             return (self._measure(line, row),)
-        obj = loose(line.data)
+        if row.type is None:
+            return unreadable(line, "has no `type`")
+        obj = _dict(loose(line.data))
         if row.type == "end":
-            counts = obj.get("counts") if isinstance(obj.get("counts"), dict) else {}
-            kept = {k: v for k, v in counts.items() if k in STATUSES and isinstance(v, int)}
+            counts = _dict(obj.get("counts"))
+            kept = {k: v for k, v in counts.items() if k in STATUSES and _is_whole(v)}
             return (End(seq=line.seq, counts=kept, reason=str(obj.get("reason") or "")),)
         kind = obj.get("kind") if row.type == "event" else row.type
         data = obj.get("data")
         when = time_ms(obj["at"]) if isinstance(obj.get("at"), str) else None
         return (Event(seq=line.seq, kind=str(kind), data=data if isinstance(data, dict) else {}, time_ms=when),)
 
-    def _begin(self, obj: Mapping[str, Any], row: _Line) -> Header:
-        said = self._source
-        metric = _dict(obj.get("metric"))
-        base = _dict(obj.get("base"))
-        config = base.get("config")
-        config = dict(config) if isinstance(config, dict) else None
+    def _begin(self, obj: Mapping[str, Any], row: LineFields) -> tuple[Header, str | None]:
+        """The header, and what of it could not be used."""
+        said, why = self._source, None
+        metric, base = _dict(obj.get("metric")), _dict(obj.get("base"))
+        config = dict(base["config"]) if isinstance(base.get("config"), dict) else None
         if self._menu is None and isinstance(obj.get("menu"), dict):
-            self._menu = menus.parse(obj["menu"], f"{said.path}:1: menu")
+            try:
+                self._menu = menus.parse(obj["menu"], "menu")
+            except MenuError as e:
+                why = str(e)
         self._salt = {"evaluator": _text(obj.get("evaluator_hash")), "data": _text(obj.get("data_hash"))}
         self._incumbent = _text(base.get("hash")) or (self._hash(config) if config is not None else None)
         if config is not None and self._incumbent:
             self._known[self._incumbent] = (config, {})
         history = _dict(obj.get("proposer")).get("history")
-        name = said.metric or _text(metric.get("name"))
+        listed = obj.get("metrics")
+        specs = tuple(_spec(m) for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name")))
+        own = _text(metric.get("name"))
+        self._other = said.metric if said.metric is not None and said.metric != own and own is not None else None
+        goal = _goal(metric.get("goal"))
+        if self._other is not None:  # the file's goal is that of its own metric
+            goal = next((m.goal for m in specs if m.name == said.metric), goal_of(said.metric))
         self._header = Header(
             run_id=_text(obj.get("run_id")) or Path(said.path).name.split(".")[0],
             campaign=_text(obj.get("campaign")),
             domain=_text(obj.get("domain")),
-            metric=name,
-            goal=said.goal or _goal(metric.get("goal")),
-            unit=_text(metric.get("unit")),
-            metrics=tuple(_spec(m) for m in obj.get("metrics") or () if isinstance(m, dict) and m.get("name")),
+            metric=said.metric or own,
+            goal=said.goal or goal,
+            unit=_text(metric.get("unit")) if self._other is None else None,
+            metrics=specs,
             menu=self._menu,
             base=config,
             base_id=self._incumbent,
-            history=said.history if said.history is not None else history if isinstance(history, int) else None,
+            history=said.history if said.history is not None else history if _is_whole(history) else None,
             settings=_text(obj.get("settings_hash")),
             unguarded_because=_text(obj.get("unguarded_because")),
             chained=row.prev is not None,
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},
         )
-        return self._header
+        return self._header, why
 
     def _hash(self, config: Mapping[str, Any]) -> str:
         return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"])
 
-    def _trial(self, line: Line, row: _Line, faults: tuple[str, ...]) -> Trial:
+    def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
         ran = next((a for a in reversed(row.attempts) if not _refused(a)), None)
         shown = ran or (row.attempts[-1] if row.attempts else None)
         changes = tuple(self._changes(shown)) if shown else ()
@@ -228,8 +193,10 @@ class Native:
         if row.status not in STATUSES:
             faults = (*faults, f"status {row.status!r} is unknown")
         seeds = tuple(self._seed(s) for s in row.seeds)
-        value, nan = self._value(row.value, seeds)
-        cost = row.cost or _Cost()
+        value, nan = self._value(row, seeds)
+        if value is None and not nan and status in SCORED and row.reason_code is None:
+            faults = (*faults, f"was evaluated, and has no value of {self._header.metric if self._header else None}")
+        cost = row.cost or CostFields()
         trial = Trial(
             seq=line.seq,
             at=line.at,
@@ -262,15 +229,18 @@ class Native:
         self._place(trial, row, changes)
         return trial
 
-    def _value(self, reported: float | None, seeds: tuple[Seed, ...]) -> tuple[float | None, bool]:
+    def _value(self, row: LineFields, seeds: tuple[Seed, ...]) -> tuple[float | None, bool]:
+        """The value, and whether there is none because one was NaN or infinite."""
         good = [s for s in seeds if s.status == "ok"]
         values = [s.value for s in good if s.value is not None]
         if values:
             # One seed without a value makes the mean a mean of the lucky ones: no value, not a better one.
-            return (sum(values) / len(values), False) if len(values) == len(good) else (None, True)
+            mean = finite(sum(values) / len(values)) if len(values) == len(good) else None
+            return mean, mean is None
+        reported = row.value if self._other is None else (row.metrics or {}).get(self._other)
         return finite(reported), reported is not None and finite(reported) is None
 
-    def _metrics(self, row: _Line, seeds: tuple[Seed, ...]) -> Mapping[str, Any] | None:
+    def _metrics(self, row: LineFields, seeds: tuple[Seed, ...]) -> Mapping[str, Any] | None:
         if row.metrics is not None:
             return {k: finite(v) for k, v in row.metrics.items()}
         names = {n for s in seeds for n in s.metrics}
@@ -279,26 +249,28 @@ class Native:
         good = [s for s in seeds if s.status == "ok"]
         return {n: _mean([s.metrics.get(n) for s in good]) for n in sorted(names)}
 
-    def _seed(self, s: _Seed) -> Seed:
+    def _seed(self, s: SeedFields) -> Seed:
         metric = self._header.metric if self._header else None
         value = finite(s.metrics.get(metric)) if metric else None
-        return Seed(s.seed, value, s.status, finite(s.wall_s), s.first_step, s.metrics, s.error)  # type: ignore[arg-type]  # values may be None, seen by the guards
+        return Seed(s.seed, value, s.status, finite(s.wall_s), finite(s.first_step), s.metrics, s.error)  # type: ignore[arg-type]  # values may be None, seen by the guards
 
-    def _changes(self, attempt: _Attempt) -> Iterable[Change]:
-        parts = attempt.changes or ((_Change(attempt.knob, attempt.value),) if attempt.knob else ())
+    def _changes(self, attempt: AttemptFields) -> Iterable[Change]:
+        parts = attempt.changes or ((ChangeFields(attempt.knob, attempt.value),) if attempt.knob else ())
         for c in parts:
             key = (c.knob, bytes(c.value))
             found = self._pairs.get(key)
             if found is None:
-                if len(self._pairs) >= MEMO:
-                    self._pairs.clear()
-                found = self._pairs[key] = self._change(c.knob, loose(key[1]))
+                found = self._change(c.knob, loose(key[1]))
+                if len(key[1]) <= MAX_TEXT:
+                    if len(self._pairs) >= MEMO:
+                        self._pairs.clear()
+                    self._pairs[key] = found
             yield found
 
     def _change(self, knob: str, value: object) -> Change:
         return self._menu.change(knob, value) if self._menu else canon(knob, value)
 
-    def _place(self, trial: Trial, row: _Line, changes: tuple[Change, ...]) -> None:
+    def _place(self, trial: Trial, row: LineFields, changes: tuple[Change, ...]) -> None:
         """Which configuration it changed, which one ran, and whether that is what was proposed."""
         trial.base = row.base_hash or self._incumbent
         trial.config = row.config_hash
@@ -318,12 +290,14 @@ class Native:
             self._incumbent = trial.config
         self._integrity(trial, row, config or {c.knob: c.value for c in changes})
 
-    def _integrity(self, trial: Trial, row: _Line, want: Mapping[str, Any]) -> None:
+    def _integrity(self, trial: Trial, row: LineFields, want: Mapping[str, Any]) -> None:
         drift = []
         if row.effective:
-            for knob, ran in row.effective.items():
-                if knob in want and self._change(knob, want[knob]).text != self._change(knob, ran).text:
-                    drift.append(Drift(None, knob, want[knob], ran))
+            for name, ran in row.effective.items():
+                found = self._change(name, ran)  # it may go by an alias
+                knob = name if name in want else found.knob
+                if knob in want and self._change(knob, want[knob]).text != found.text:
+                    drift.append(Drift(None, knob, shown(want[knob]), shown(ran)))
         prints = row.fingerprints
         if prints is not None:
             trial.fingerprinted = bool(prints.propose and prints.run and prints.score)
@@ -333,16 +307,16 @@ class Native:
                         drift.append(Drift(path, None, sha[:12], stage[path][:12]))
         trial.drift = tuple(drift)
 
-    def _measure(self, line: Line, row: _Line) -> Measure:
-        obj = loose(line.data)
+    def _measure(self, line: Line, row: LineFields) -> Measure:
+        obj = _dict(loose(line.data))
         seeds = tuple(self._seed(s) for s in row.seeds)
-        value, _ = self._value(row.value, seeds)
+        value, _ = self._value(row, seeds)
         what = str(obj.get("what"))
         config = row.config_hash or (self._header.base_id if self._header and what == "baseline" else None)
         return Measure(seq=line.seq, what=what, value=value, name=_text(obj.get("name")), config=config, seeds=seeds)
 
 
-def _refused(a: _Attempt) -> bool:
+def _refused(a: AttemptFields) -> bool:
     return a.verdict is not None and a.verdict.level in _REFUSED
 
 
@@ -354,23 +328,27 @@ def _mean(values: list[float | None]) -> float | None:
     known = [finite(v) for v in values]
     if not known or any(v is None for v in known):
         return None
-    return sum(v for v in known if v is not None) / len(known)
+    return finite(sum(v for v in known if v is not None) / len(known))
 
 
-def _goal(x: object) -> Any:
-    return {"lower": "minimize", "min": "minimize", "higher": "maximize", "max": "maximize"}.get(
-        str(x), x if x in ("minimize", "maximize") else None
-    )
+def _goal(x: object) -> Goal | None:
+    words: dict[str, Goal] = {"lower": "minimize", "min": "minimize", "higher": "maximize", "max": "maximize"}
+    words |= {"minimize": "minimize", "maximize": "maximize"}
+    return words.get(str(x))
 
 
 def _spec(m: Mapping[str, Any]) -> MetricSpec:
-    bounds = {k: m[k] for k in ("floor", "ceiling", "anchor") if isinstance(m.get(k), int | float)}
-    bounds = {k: float(v) for k, v in bounds.items() if not isinstance(m[k], bool) and finite(float(v)) is not None}
+    numbers = {k: m[k] for k in ("floor", "ceiling", "anchor") if isinstance(m.get(k), int | float)}
+    bounds = {k: float(x) for k, x in numbers.items() if not isinstance(x, bool) and abs(x) < _FAR}
     return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), _goal(m.get("goal")) or "minimize", **bounds)
 
 
 def _text(x: object) -> str | None:
     return x if isinstance(x, str) and x else None
+
+
+def _is_whole(x: object) -> TypeGuard[int]:
+    return isinstance(x, int) and not isinstance(x, bool) and abs(x) < 2**63
 
 
 def _dict(x: object) -> dict[str, Any]:

@@ -5,23 +5,27 @@ The header may be missing (then there is no baseline) and may come again (then a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import msgspec
 from msgspec import Raw, Struct
 
 from trajscope.menu import Menu
-from trajscope.pair import Change, Pair, canon, pair
+from trajscope.pair import MAX_TEXT, Change, Pair, canon, pair
 from trajscope.readers import Source
-from trajscope.readers.fields import finite, goal_of, head_objects, loose, salvage, time_ms, unreadable
-from trajscope.trial import Drift, End, Event, Header, Item, Line, Trial
+from trajscope.readers.fields import Whole, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.trial import SCORED, Drift, End, Event, Header, Item, Line, Trial
 
 MEMO = 1 << 16  # spellings that are remembered, so that a long file does not decode the same configuration again
 _STAGES = {"blocked": "blocked", "rejected": "blocked", "eval_failed": "crashed", "nim_error": "proposer_error"}
 _DECISIONS = {"keep": "kept", "kept": "kept", "accept": "kept", "revert": "reverted", "reverted": "reverted"}
 _EMPTY = Pair("", ())
+# A header may be longer than what a sniffer is shown, and then it is no JSON.
+_HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"_meta"\s*:.*"baseline_', re.DOTALL)
+_FAR = 2.0**1023
 _MISSING: Any = object()
 _Place = tuple[str, Pair, str, tuple[Drift, ...], int | None]  # configuration, what it moved, base, drift, seed
 
@@ -38,7 +42,7 @@ class _Eval(Struct, gc=False):
 class _Row(Struct, gc=False):
     """The fields of a row that are read; `value` stands under the metric's own name."""
 
-    iter: int | None = None
+    iter: Whole | None = None
     ts: str | None = None
     stage: str | None = None
     proposal: _Proposal | None = None
@@ -47,8 +51,8 @@ class _Row(Struct, gc=False):
     decision: str | None = None
     is_new_best: bool | None = None
     iter_wall_s: float | None = None
-    tokens_in: int | None = None
-    tokens_out: int | None = None
+    tokens_in: Whole | None = None
+    tokens_out: Whole | None = None
     value: float | None = None
 
 
@@ -64,47 +68,54 @@ class Stages:
         self._runs = 0
         self._pairs: dict[tuple[str, bytes], Pair] = {}
         self._places: dict[tuple[str, bytes], _Place | None] = {}
-        self._begin("val_bpb", None)
+        self._changes: dict[tuple[str, type, object], Change] = {}
+        self._lacking = False  # it was said that a row lacks the metric
+        self._begin(source.metric or "val_bpb", None)
 
     @classmethod
     def sniff(cls, head: bytes) -> bool:
+        """Whether it holds a `_meta` header or rows with a stage."""
+        if _HEADER.match(head):
+            return True
         return any(
-            "_meta" in o
-            and any(k.startswith("baseline_") for k in o)
+            ("_meta" in o and any(k.startswith("baseline_") for k in o))
             or ("stage" in o and ("proposal" in o or o["stage"] == "loop_complete"))
             for o in head_objects(head)
         )
 
     def feed(self, line: Line) -> Iterable[Item]:
+        """The items of one line."""
         if line.fault:
             return unreadable(line, line.fault)
         faults: tuple[str, ...] = ()
         row: Any
         try:
-            row = self._decode(line.data)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
             try:
+                row = self._decode(line.data)
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
                 obj = loose(line.data)
-            except (ValueError, RecursionError) as e:
-                return unreadable(line, f"not JSON: {e}")
-            if not isinstance(obj, dict):
-                return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
-            row, faults = salvage(obj, self._kind)
-        if row.stage == "evaluated":
-            return self._with_header(self._trial(line, row, faults))
-        return self._rare(line, row, faults)
+                if not isinstance(obj, dict):
+                    return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
+                row, faults = salvage(obj, self._kind)
+            if row.stage == "evaluated":
+                trial = self._trial(line, row, faults)
+                return (trial,) if self._runs else self._with_header(trial)
+            return self._rare(line, row, faults)
+        except ValueError as e:
+            return unreadable(line, f"not JSON: {e}")
 
     def _rare(self, line: Line, row: Any, faults: tuple[str, ...]) -> Iterable[Item]:
         if row.stage is None:
             obj = loose(line.data)
-            if "_meta" in obj or "baseline_cfg" in obj:
+            if isinstance(obj, dict) and ("_meta" in obj or "baseline_cfg" in obj):
                 return (self._header(obj),)
             return unreadable(line, "has no `stage`")
+        if row.stage not in ("loop_complete", "paused"):
+            return self._with_header(self._trial(line, row, faults))
+        said = unreadable(line, "; ".join(faults)) if faults else ()
         if row.stage == "loop_complete":
-            return self._with_header(self._end(line))
-        if row.stage == "paused":
-            return self._with_header(Event(seq=line.seq, kind="pause", time_ms=time_ms(row.ts)))
-        return self._with_header(self._trial(line, row, faults))
+            return (*self._with_header(self._end(line)), *said)
+        return (*self._with_header(Event(seq=line.seq, kind="pause", time_ms=time_ms(row.ts))), *said)
 
     def _with_header(self, item: Item) -> Iterable[Item]:
         return (item,) if self._runs else (self._header({}), item)
@@ -114,8 +125,13 @@ class Stages:
         self._carry = False
         self._kept: Pair | None = None
         fields = [(f.name, f.type, msgspec.field(default=f.default)) for f in msgspec.structs.fields(_Row)[:-1]]
-        fields.append(("value", float | None, msgspec.field(name=metric, default=None)))
-        self._kind: Any = msgspec.defstruct("Row", fields, gc=False)
+        named: dict[str, Any] | None = None
+        if metric in {name for name, _, _ in fields}:  # the metric is one of the fields that are read anyway
+            named = {"value": property(lambda row: x if isinstance(x := getattr(row, metric), int | float) else None)}
+        else:
+            fields.append(("value", float | None, msgspec.field(name=metric, default=None)))
+        self._metric = metric
+        self._kind: Any = msgspec.defstruct("Row", fields, gc=False, namespace=named)
         self._decode = msgspec.json.Decoder(self._kind).decode
         self._places.clear()
 
@@ -124,7 +140,7 @@ class Stages:
         baselines = {
             k.removeprefix("baseline_"): float(v)
             for k, v in obj.items()
-            if k.startswith("baseline_") and isinstance(v, int | float) and not isinstance(v, bool)
+            if k.startswith("baseline_") and isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < _FAR
         }
         metric = said.metric or next(iter(baselines), "val_bpb")
         base = obj.get("baseline_cfg")
@@ -160,11 +176,14 @@ class Stages:
             tokens_out=row.tokens_out,
             time_ms=time_ms(row.ts),
             claimed_best=row.is_new_best,
-            first_step=row.eval_metrics.train_loss_first if row.eval_metrics else None,
+            first_step=finite(row.eval_metrics.train_loss_first) if row.eval_metrics else None,
             faults=faults,
         )
-        if trial.value is None and row.value is not None:
-            trial.reason_code = "nan"
+        if trial.value is None:
+            if row.value is not None:
+                trial.reason_code = "nan"
+            elif status in SCORED:
+                trial.faults = (*faults, self._lacks(line))
         if status == "blocked":
             trial.refused = (row.stage,)
         if self._base is not None and p is not None and (raw := bytes(row.candidate_cfg)):
@@ -175,30 +194,48 @@ class Stages:
                 place = self._places[p.label, raw] = self._place(p, raw)
             if place is not None:
                 trial.config, trial.moved, trial.base, trial.drift, trial.seed = place
-                self._carried(trial, p)
+                self._carried(trial, p, place[1])
         return trial
+
+    def _lacks(self, line: Line) -> str:
+        """That an evaluated row has no value, and the first time, what it has instead."""
+        if self._lacking:
+            return f"has no {self._metric}"
+        self._lacking = True
+        have = [k for k, v in loose(line.data).items() if isinstance(v, int | float) and not isinstance(v, bool)]
+        return f"has no {self._metric} (numbers here: {', '.join(sorted(have)[:12])}); name the metric with --metric"
 
     def _pair(self, knob: str, raw: bytes) -> Pair:
         found = self._pairs.get((knob, raw))
         if found is None:
             try:
                 value = loose(raw)
-            except (ValueError, RecursionError):
+            except ValueError:
                 value = raw.decode("utf-8", "replace")
-            if len(self._pairs) >= MEMO:
-                self._pairs.clear()
-            found = self._pairs[knob, raw] = pair((self._change(knob, value),))
+            found = pair((self._change(knob, value),))
+            if len(raw) <= MAX_TEXT:
+                if len(self._pairs) >= MEMO:
+                    self._pairs.clear()
+                self._pairs[knob, raw] = found
         return found
 
     def _change(self, knob: str, value: object) -> Change:
         menu: Menu | None = self._menu
-        return menu.change(knob, value) if menu else canon(knob, value)
+        if isinstance(value, list | dict):
+            return menu.change(knob, value) if menu else canon(knob, value)
+        key = (knob, type(value), value)  # the type, because 1 == True
+        found = self._changes.get(key)
+        if found is None:
+            if len(self._changes) >= MEMO:
+                self._changes.clear()
+            found = self._changes[key] = menu.change(knob, value) if menu else canon(knob, value)
+        return found
 
     def _place(self, p: Pair, raw: bytes) -> _Place | None:
         """Which configuration ran, what it changes in the base, and whether that is what was proposed."""
         try:
             config = loose(raw)
-        except (ValueError, RecursionError):
+        except ValueError:
             return None
         if not isinstance(config, dict) or self._base is None:
             return None
@@ -210,23 +247,25 @@ class Stages:
         own = {c.knob for c in p.changes}
         rest = [c for c in changes if c.knob not in own]
         drift = tuple(
-            Drift(None, c.knob, c.value, config[c.knob])
+            Drift(None, c.knob, shown(c.value), shown(config[c.knob]))
             for c in p.changes
             if c.knob in config and self._change(c.knob, config[c.knob]).text != c.text
         )
         seed = config.get("seed")
-        return moved.label, moved, pair(rest).label if rest else "", drift, seed if isinstance(seed, int) else None
+        return moved.label, moved, pair(rest).label if rest else "", drift, seed if _is_whole(seed) else None
 
-    def _carried(self, trial: Trial, p: Pair) -> None:
+    def _carried(self, trial: Trial, p: Pair, moved: Pair) -> None:
         """Whether keeps are carried into the next base, and so whether this trial proposes what already stands."""
-        assert trial.moved is not None
-        if self._kept is not None and not self._carry:
+        # A kept change can stand in this base only where something beside the trial's own knobs does.
+        if self._kept is not None and not self._carry and (trial.base or not self._kept.changes):
             own = {c.knob for c in p.changes}
             kept = self._kept.changes
-            self._carry = set(kept) <= set(trial.moved.changes) and not any(c.knob in own for c in kept)
-        trial.noop = trial.moved == self._kept if self._carry and self._kept is not None else not trial.moved.changes
+            stands = {c.label for c in moved.changes}
+            self._carry = all(c.label in stands and c.knob not in own for c in kept)
+        standing = self._kept if self._carry and self._kept is not None else _EMPTY
+        trial.noop = moved.label == standing.label
         if trial.status == "kept":
-            self._kept = trial.moved
+            self._kept = moved
 
     def _end(self, line: Line) -> End:
         obj = loose(line.data)
@@ -238,9 +277,13 @@ class Stages:
         }
         return End(
             seq=line.seq,
-            counts={new: obj[old] for old, new in names.items() if isinstance(obj.get(old), int)},
+            counts={new: obj[old] for old, new in names.items() if _is_whole(obj.get(old))},
             reason="loop_complete",
         )
+
+
+def _is_whole(x: object) -> TypeGuard[int]:
+    return isinstance(x, int) and not isinstance(x, bool) and abs(x) < 2**63
 
 
 def _identical(a: object, b: object) -> bool:

@@ -229,7 +229,8 @@ REVIEWS = (
             Part("trailing_rate", "Repeat rate of the last 10 counted trials."),
             Part(
                 "windows",
-                "Tumbling windows of counted trials: first and last seq, n, repeat rate, and the rate expected if the same proposals came in random order.",
+                "Tumbling windows of counted trials: first and last seq, n, repeat rate, and the rate expected if the "
+                "same proposals came in random order.",
             ),
             Part("no_ops", "Trials (seq) that proposed what their base already had."),
             Part("excess_repeats", "Repeats beyond those of a walker that draws menu cells uniformly.", "trials"),
