@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trajscope import cache, pipeline, rules, sources
+from trajscope.errors import SourceError
 from trajscope.fold import Unknown
 from trajscope.metrics import FORMULAS, HIDDEN, METRICS, finish
 from trajscope.readers import Source
@@ -157,8 +158,8 @@ def of_file(
         feed = pipeline.read(source, reader, METRICS, progress=progress)
         return [analyze(run, file=source.path, format=feed.format, quick=quick) for run in feed.runs]
     name = cache.key(source, reader) if cached else None
-    if name and (snapshot := cache.load(name)):
-        return [_from_cache(source, reader, name, snapshot, quick=quick)]
+    if name and (snapshot := cache.load(name)) and (doc := _from_cache(source, reader, name, snapshot, quick=quick)):
+        return [doc]
     from trajscope.store import Store
 
     store = Store()
@@ -180,13 +181,24 @@ def into_store(
     return [analyze(run, file=source.path, format=feed.format, quick=True) for run in feed.runs]
 
 
-def _from_cache(source: Source, reader: str | None, name: str, snapshot: bytes, *, quick: bool) -> dict[str, Any]:
+def _from_cache(
+    source: Source, reader: str | None, name: str, snapshot: bytes, *, quick: bool
+) -> dict[str, Any] | None:
+    """The document from a cached run; None where the cache cannot be believed, and the file is to be read again."""
+    import duckdb
+    import msgspec
+
     from trajscope.store import connect, states
 
-    run, format_ = pipeline.header(source, reader)
-    run.restore(snapshot)
-    v = values(run, states(connect(), METRICS, cache.table([name])), quick=quick)
-    return document(run, v, file=source.path, format=format_)
+    try:
+        run, format_ = pipeline.header(source, reader)
+        run.restore(snapshot)
+        found = states(connect(), METRICS, cache.table([name]))
+    except (SourceError, msgspec.MsgspecError, ValueError, duckdb.Error):
+        return None
+    if found["trials"] != run.tally.trials:
+        return None
+    return document(run, values(run, found, quick=quick), file=source.path, format=format_)
 
 
 def schema() -> dict[str, Any]:
