@@ -163,7 +163,7 @@ def of_file(
     from trajscope.store import Store
 
     store = Store()
-    feed = pipeline.read(source, reader, sink=store.sink, progress=progress)
+    feed = pipeline.read(source, reader, sink=store.sink, progress=progress, columns=store.take_columns)
     docs = []
     for run in feed.runs:
         v = values(run, store.states(METRICS, run), quick=quick)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
+from trajscope.batch import Move
 from trajscope.menu import Menu, family
 from trajscope.pair import Neighbours, Pair
 from trajscope.tally import KnobTally, PairTally, Tally
@@ -90,14 +91,14 @@ class Ground:
         s.seen_moves.add(key)
         s.levels.update(combinations(sorted({**self.base_cells, **changed}.values()), 2))
 
-    def is_near(self, t: Trial) -> bool:
+    def is_near(self, t: Trial | Move) -> bool:
         """Whether a new pair lies near an earlier one on the same base."""
         here = self._near.get(t.base)
         near = here is not None and t.pair is not None and here.near(t.pair)
         self.settle(t)
         return near
 
-    def settle(self, t: Trial) -> None:
+    def settle(self, t: Trial | Move) -> None:
         """Remember where a pair stands on its base, for those that come near it."""
         if t.pair is None or all(c.position is None for c in t.pair.changes):
             return

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from trajscope.batch import Move
 from trajscope.columns import DERIVED_VERSION, Row
 from trajscope.fold import Metric
 from trajscope.ground import NOTHING, Ground, New
@@ -21,7 +22,7 @@ from trajscope.tally import MOST, ConfigTally, Evidence, PairTally, Tally
 from trajscope.trial import CODE, SCORED, Break, End, Event, Header, Item, Measure, Trial, Unreadable
 
 LAGS = 64  # gaps beyond this many trials are not told apart
-_EVALUATED = frozenset(CODE[s] for s in SCORED)
+EVALUATED = frozenset(CODE[s] for s in SCORED)
 _KEPT, _REVERTED, _ABORTED, _INELIGIBLE = CODE["kept"], CODE["reverted"], CODE["aborted"], CODE["ineligible"]
 _OTHER = CODE["other"]
 _new = tuple.__new__  # a Row without the call in Python that its own constructor makes
@@ -76,7 +77,7 @@ class Run:
         code = CODE.get(t.status, _OTHER)
         value = t.value
         kept = code == _KEPT
-        evaluated = code in _EVALUATED or (code == _ABORTED and value is not None)
+        evaluated = code in EVALUATED or (code == _ABORTED and value is not None)
         replicate = evaluated and t.intent == "replicate"
         pair = t.pair
         s.trials += 1
@@ -99,7 +100,7 @@ class Run:
                 if noop and not replicate:
                     s.witness("noop", t.seq)
                 s.provenance[t.provenance] = s.provenance.get(t.provenance, 0) + 1
-                config = self._config(t, p)
+                config = self.place(t, p)
                 counted = not replicate
             if kept:
                 p.kept += 1
@@ -150,7 +151,7 @@ class Run:
                 if t.claimed_best != new_best:
                     s.witness("claimed_best", t.seq)
         if t.drift or t.fingerprinted or t.refused or t.faults or t.reason_code:
-            self._remarks(t, evaluated)
+            self.remark(t, evaluated)
         if s.drifted and t.wall_s is not None:
             s.drift_wall_s = (s.drift_wall_s or 0.0) + t.wall_s
         if t.iter is not None:
@@ -206,6 +207,41 @@ class Run:
             states[name] = step(states[name], row)
         return row
 
+    def place(self, t: Trial | Move, p: PairTally) -> ConfigTally | None:
+        """The configuration that an evaluated trial ran, where that is known."""
+        s = self.tally
+        if t.config is None:
+            s.unplaced = True
+            return None
+        s.placed = True
+        config = s.configs.get(t.config)
+        if config is None or config.pair < 0:
+            config = self.scores.meet(t.config, p.id)
+            if t.moved is not None:
+                self.ground.stand(t.moved)
+        return config
+
+    def remark(self, t: Trial, evaluated: bool) -> None:
+        """What is out of the ordinary about a trial."""
+        s = self.tally
+        s.fingerprinted += t.fingerprinted and evaluated
+        if t.drift:
+            s.drifted = True
+            s.witness("drift", t.seq)
+            for d in t.drift:
+                if len(s.drift) < MOST and not any(d.path == x[0] and d.knob == x[1] for x in s.drift):
+                    s.drift.append((d.path, d.knob, d.proposed, d.ran, t.seq))
+        for rule in t.refused:
+            s.rules[rule] = s.rules.get(rule, 0) + 1
+        for fault in t.faults:
+            s.witness("fault", t.seq)
+            if len(s.faults) < MOST:
+                s.faults.append((t.seq, fault))
+        if t.reason_code:
+            s.reason_codes[t.reason_code] = s.reason_codes.get(t.reason_code, 0) + 1
+            if t.reason_code == "nan":
+                s.witness("nan", t.seq)
+
     # --- what comes out -----------------------------------------------------------------------------------------
 
     def evidence(self, name: str) -> Evidence:
@@ -235,19 +271,6 @@ class Run:
     def _arrays(self) -> tuple[array[Any], ...]:
         return self.counted_seqs, *self.scores.arrays
 
-    def _config(self, t: Trial, p: PairTally) -> ConfigTally | None:
-        s = self.tally
-        if t.config is None:
-            s.unplaced = True
-            return None
-        s.placed = True
-        config = s.configs.get(t.config)
-        if config is None or config.pair < 0:
-            config = self.scores.meet(t.config, p.id)
-            if t.moved is not None:
-                self.ground.stand(t.moved)
-        return config
-
     def _refused(self, pairs: tuple[Pair, ...]) -> New:
         """What was proposed and refused inside a trial: proposed ground, never touched ground."""
         first = 0
@@ -263,23 +286,3 @@ class Run:
         elif m.value is not None and m.config is not None:
             self.scores.noise(self.scores.meet(m.config), m.value, "measure")
         self.tally.witness(f"measure:{m.what[:40]}", m.seq)
-
-    def _remarks(self, t: Trial, evaluated: bool) -> None:
-        s = self.tally
-        s.fingerprinted += t.fingerprinted and evaluated
-        if t.drift:
-            s.drifted = True
-            s.witness("drift", t.seq)
-            for d in t.drift:
-                if len(s.drift) < MOST and not any(d.path == x[0] and d.knob == x[1] for x in s.drift):
-                    s.drift.append((d.path, d.knob, d.proposed, d.ran, t.seq))
-        for rule in t.refused:
-            s.rules[rule] = s.rules.get(rule, 0) + 1
-        for fault in t.faults:
-            s.witness("fault", t.seq)
-            if len(s.faults) < MOST:
-                s.faults.append((t.seq, fault))
-        if t.reason_code:
-            s.reason_codes[t.reason_code] = s.reason_codes.get(t.reason_code, 0) + 1
-            if t.reason_code == "nan":
-                s.witness("nan", t.seq)

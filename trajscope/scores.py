@@ -87,7 +87,7 @@ class Scores:
         if t.seeds:
             self._seeds(t.seeds, config)
         elif t.first_step is not None and config is not None and t.seed is not None:
-            self._first_step(config, t.seed, t.first_step)
+            self.first_step(config, t.seed, t.first_step, config.k)
         return new_best
 
     def noise(self, group: ConfigTally, value: float, source: str) -> None:
@@ -117,10 +117,10 @@ class Scores:
         if config is not None:
             for x in seeds:
                 if x.first_step is not None and x.seed is not None:
-                    self._first_step(config, x.seed, x.first_step)
+                    self.first_step(config, x.seed, x.first_step, config.k)
 
-    def _first_step(self, config: ConfigTally, seed: int, first: float) -> None:
-        """The same configuration and seed must begin alike; where they do not, the seed does nothing."""
+    def first_step(self, config: ConfigTally, seed: int, first: float, k: int) -> None:
+        """The same configuration and seed must begin alike the k-th time; if not, the seed does nothing."""
         if config.first_seed is None:
             config.first_seed, config.first_step = seed, first
             return
@@ -129,6 +129,6 @@ class Scores:
             if config.more_steps is None:
                 config.more_steps = {}
             before = config.more_steps.setdefault(seed, first)
-        if config.k > 1:
+        if k > 1:
             differs = abs(before - first) > SAME_START * max(abs(before), abs(first))
             self.tally.seed_ineffective = bool(self.tally.seed_ineffective) or differs

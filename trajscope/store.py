@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 BATCH = 1 << 13  # rows that are handed over at once; more of them leave the processor's cache
+GROUP = 1 << 17  # rows that came as columns are handed over at once: DuckDB stores as many together
 MOST_ROWS = 10_000  # rows that an answer may have
 MOST_SECONDS = 30.0  # time that a question may take
 READS = frozenset(("SELECT", "EXPLAIN"))  # kinds of statement that may be asked; SHOW, DESCRIBE and WITH are SELECT
@@ -80,6 +81,7 @@ class Store:
         self._numbers: dict[int, int] = {}  # id of a Run -> its number here
         self._rows: list[list[Row]] = []  # of each run
         self._buffers: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES if name != "row"}
+        self._frames: list[pl.DataFrame] = []  # of rows that came as columns
         self._pairs_told: list[int] = []
         self._locked = False
         for name, columns in TABLES.items():
@@ -119,12 +121,34 @@ class Store:
         elif isinstance(item, Unreadable):
             self._buffers["event"].append((no, item.seq, "unreadable", item.why, None))
 
+    def take_columns(self, run: Run, columns: Mapping[str, Any]) -> None:
+        """Rows that come as columns, in the order of `Row`; NaN stands for null, and so does a gap of 0."""
+        import polars as pl
+
+        series = []
+        for name, kind in SQL_TYPES.items():
+            data, dtype = columns[name], getattr(pl, _POLARS[kind])
+            if isinstance(data, list):
+                series.append(pl.Series(name, data, dtype=dtype, strict=False))
+            else:
+                series.append(pl.Series(name, data, nan_to_null=True).cast(dtype))
+        frame = pl.DataFrame(series).with_columns(pl.when(pl.col("gap") > 0).then("gap"))
+        frame.insert_column(0, pl.lit(self._numbers[id(run)], pl.Int32).alias("run"))
+        self._frames.append(frame)
+        if sum(map(len, self._frames)) >= GROUP:
+            self.flush()
+
     def flush(self) -> None:
         """Hand over what was taken since the last time."""
         for no, run in enumerate(self.runs):
             new = run.ground.pairs[self._pairs_told[no] :]
             self._buffers["pair"] += [(no, p.id, p.pair.label, p.pair.knob) for p in new]
             self._pairs_told[no] += len(new)
+        if self._frames:
+            import polars as pl
+
+            self._copy("row", pl.concat(self._frames, rechunk=False), 'INSERT INTO "row" SELECT * FROM')
+            self._frames = []
         for no, trials in enumerate(self._rows):
             if trials:
                 self._insert("row", SQL_TYPES, trials, run=no)

@@ -6,6 +6,7 @@ be written down and taken up again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, field
@@ -159,3 +160,10 @@ class Tally(Struct):
         found.n += 1
         if found.n <= MOST:
             found.seqs.append(seq)
+
+    def witness_all(self, name: str, seqs: Sequence[int]) -> None:
+        """More trials that show something, in order."""
+        if len(seqs):
+            found = self.evidence.setdefault(name, Evidence())
+            found.n += len(seqs)
+            found.seqs += map(int, seqs[: MOST - len(found.seqs)])

@@ -6,18 +6,20 @@ The header may be missing (then there is no baseline) and may come again (then a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, TypeGuard
 
 import msgspec
 from msgspec import Raw, Struct
 
+from trajscope.batch import Batch, Move
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, Pair, canon, pair
 from trajscope.readers import Source
+from trajscope.readers.columns import EPOCH, columns
 from trajscope.readers.fields import Whole, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
-from trajscope.trial import SCORED, Drift, End, Event, Header, Item, Line, Trial
+from trajscope.trial import CODE, SCORED, Drift, End, Event, Header, Item, Line, Trial
 
 MEMO = 1 << 16  # spellings that are remembered, so that a long file does not decode the same configuration again
 _STAGES = {"blocked": "blocked", "rejected": "blocked", "eval_failed": "crashed", "nim_error": "proposer_error"}
@@ -26,8 +28,10 @@ _EMPTY = Pair("", ())
 # A header may be longer than what a sniffer is shown, and then it is no JSON.
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"_meta"\s*:.*"baseline_', re.DOTALL)
 _FAR = 2.0**1023
-_MISSING: Any = object()
-_Place = tuple[str, Pair, str, tuple[Drift, ...], int | None]  # configuration, what it moved, base, drift, seed
+_NOWHERE = Move()
+_KEPT, _REVERTED = CODE["kept"], CODE["reverted"]
+_RARE = -1  # the code of a row that is no trial, or may be none
+_ASKING = frozenset((_RARE, _KEPT, _REVERTED))  # only some rows with these codes are ordinary
 
 
 class _Proposal(Struct, gc=False):
@@ -56,19 +60,40 @@ class _Row(Struct, gc=False):
     value: float | None = None
 
 
+class _Codes(dict[tuple[str | None, str | None], int]):
+    """The status of a row, by its stage and decision."""
+
+    def __missing__(self, key: tuple[str | None, str | None]) -> int:
+        stage, decision = key
+        code = _RARE if stage in (None, "loop_complete", "paused") else CODE[status_of(stage, decision)]
+        if len(self) < MEMO:
+            self[key] = code
+        return code
+
+
+def status_of(stage: str | None, decision: str | None) -> str:
+    """What became of a trial."""
+    if stage == "evaluated":
+        return _DECISIONS.get((decision or "").lower(), "other")
+    return _STAGES.get(stage or "", "other")
+
+
 class Stages:
     """One file of stage rows."""
 
     name: ClassVar[str] = "stages"
     about: ClassVar[str] = "JSON lines with a `_meta` header, `stage` rows and a `loop_complete` footer"
 
+    _kept: Pair | None  # what the last keep moved
+
     def __init__(self, source: Source) -> None:
         self._source = source
         self._menu = source.menu
         self._runs = 0
         self._pairs: dict[tuple[str, bytes], Pair] = {}
-        self._places: dict[tuple[str, bytes], _Place | None] = {}
+        self._moves: dict[tuple[str | None, bytes, bytes], Move] = {}
         self._changes: dict[tuple[str, type, object], Change] = {}
+        self._codes = _Codes()
         self._lacking = False  # it was said that a row lacks the metric
         self._begin(source.metric or "val_bpb", None)
 
@@ -104,6 +129,71 @@ class Stages:
         except ValueError as e:
             return unreadable(line, f"not JSON: {e}")
 
+    def batch(self, lines: Sequence[Line]) -> tuple[list[Item | Batch], int]:
+        """The items of these lines up to the next header, trials as one batch; and how many lines that is.
+
+        The same as `feed` of each, for readers that have met a header. What is out of the ordinary goes through `feed`.
+        """
+        rows = self._rows(lines)
+        known, status = self._moves.get, self._codes
+        codes = [status[r.stage, r.decision] for r in rows]
+        values = [r.value for r in rows]
+        moves: list[Any] = [
+            known((p.knob, bytes(p.new_value), bytes(r.candidate_cfg))) if (p := r.proposal) else _NOWHERE for r in rows
+        ]
+        for i in [i for i, move in enumerate(moves) if move is None]:
+            p = rows[i].proposal
+            moves[i] = self._move(p.knob, bytes(p.new_value), bytes(rows[i].candidate_cfg))
+        odd = [i for i, (c, v) in enumerate(zip(codes, values, strict=True)) if c in _ASKING and (c < 0 or v is None)]
+        if any(m.drift for m in set(moves)):
+            odd = sorted({*odd, *(i for i, m in enumerate(moves) if m.drift)})
+        if self._metric in rows[0].__struct_fields__:
+            odd = list(range(len(rows)))
+        out: list[Item | Batch] = []
+        noop: list[bool] = []
+        by_hand: dict[int, Trial | None] = {}
+        begun: list[Item] = []
+        for i in odd:
+            noop += self._noops(moves[len(noop) : i], codes[len(noop) : i])
+            items = self.feed(lines[i])
+            by_hand[i] = trial = next((x for x in items if type(x) is Trial), None)
+            noop.append(trial is not None and trial.noop is True)
+            begun = [x for x in items if type(x) is Header]
+            out += [x for x in items if type(x) is not Header and type(x) is not Trial]
+            if begun:
+                break
+        else:
+            noop += self._noops(moves[len(noop) :], codes[len(noop) :])
+        n = len(noop)
+        found = columns(lines[:n], rows[:n], codes[:n], values[:n], moves[:n], noop, by_hand)
+        return [*out, *([found] if found.seq else []), *begun], n
+
+    def _rows(self, lines: Sequence[Line]) -> list[Any]:
+        """The decoded lines, with a row without a stage for each that cannot be decoded at once."""
+        decode, blank = self._decode, self._kind(ts=EPOCH)
+        try:
+            return [decode(line.data) for line in lines]
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            rows = []
+        for line in lines:
+            try:
+                rows.append(decode(line.data))
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                rows.append(blank)
+        return rows
+
+    def _noops(self, moves: Sequence[Move], codes: Sequence[int]) -> list[bool]:
+        """For each trial of a stretch whether it proposes what already stands."""
+        kept = [m for m, c in zip(moves, codes, strict=True) if c == _KEPT and m.config is not None]
+        may_carry = self._carry or any(m.base for m in set(moves)) or any(m.config == "" for m in kept)
+        if may_carry or (self._kept is not None and not self._kept.changes):
+            return [
+                m.config is not None and self._carried(m, kept=c == _KEPT) for m, c in zip(moves, codes, strict=True)
+            ]
+        if kept:
+            self._kept = kept[-1].moved
+        return [m.config == "" for m in moves]
+
     def _rare(self, line: Line, row: Any, faults: tuple[str, ...]) -> Iterable[Item]:
         if row.stage is None:
             obj = loose(line.data)
@@ -123,7 +213,7 @@ class Stages:
     def _begin(self, metric: str, base: Mapping[str, Any] | None) -> None:
         self._base = {k: v for k, v in base.items() if k != "seed"} if base is not None else None
         self._carry = False
-        self._kept: Pair | None = None
+        self._kept = None
         fields = [(f.name, f.type, msgspec.field(default=f.default)) for f in msgspec.structs.fields(_Row)[:-1]]
         named: dict[str, Any] | None = None
         if metric in {name for name, _, _ in fields}:  # the metric is one of the fields that are read anyway
@@ -133,7 +223,7 @@ class Stages:
         self._metric = metric
         self._kind: Any = msgspec.defstruct("Row", fields, gc=False, namespace=named)
         self._decode = msgspec.json.Decoder(self._kind).decode
-        self._places.clear()
+        self._moves.clear()
 
     def _header(self, obj: Mapping[str, Any]) -> Header:
         said = self._source
@@ -159,47 +249,36 @@ class Stages:
         )
 
     def _trial(self, line: Line, row: Any, faults: tuple[str, ...]) -> Trial:
-        status = _STAGES.get(row.stage, "other")
-        if row.stage == "evaluated":
-            status = _DECISIONS.get((row.decision or "").lower(), "other")
+        status = status_of(row.stage, row.decision)
         proposal, value, reason = row.proposal, finite(row.value), None
-        p = self._pair(proposal.knob, bytes(proposal.new_value)) if proposal and proposal.knob else None
+        move = self._move(proposal.knob, bytes(proposal.new_value), bytes(row.candidate_cfg)) if proposal else _NOWHERE
         if value is None:
             if row.value is not None:
                 reason = "nan"
             elif status in SCORED:
                 faults = (*faults, self._lacks(line))
-        config = moved = base = seed = noop = None
-        drift: tuple[Drift, ...] = ()
-        if self._base is not None and p is not None and (raw := bytes(row.candidate_cfg)):
-            place = self._places.get((p.label, raw), _MISSING)
-            if place is _MISSING:
-                if len(self._places) >= MEMO:
-                    self._places.clear()
-                place = self._places[p.label, raw] = self._place(p, raw)
-            if place is not None:
-                config, moved, base, drift, seed = place
-                noop = self._carried(p, moved, base, kept=status == "kept")
+        kept = status == "kept"
+        noop = self._carried(move, kept=kept) if move.config is not None else None
         return Trial(
             seq=line.seq,
             at=line.at,
             status=status,
-            pair=p,
+            pair=move.pair,
             iter=row.iter,
             value=value,
             wall_s=finite(row.iter_wall_s),
             tokens_in=row.tokens_in,
             tokens_out=row.tokens_out,
             time_ms=time_ms(row.ts),
-            base=base,
-            config=config,
-            moved=moved,
+            base=move.base,
+            config=move.config,
+            moved=move.moved,
             noop=noop,
             refused=(row.stage,) if status == "blocked" else (),
-            seed=seed,
+            seed=move.seed,
             first_step=finite(row.eval_metrics.train_loss_first) if row.eval_metrics else None,
             claimed_best=row.is_new_best,
-            drift=drift,
+            drift=move.drift,
             reason_code=reason,
             faults=faults,
         )
@@ -211,6 +290,17 @@ class Stages:
         self._lacking = True
         have = [k for k, v in loose(line.data).items() if isinstance(v, int | float) and not isinstance(v, bool)]
         return f"has no {self._metric} (numbers here: {', '.join(sorted(have)[:12])}); name the metric with --metric"
+
+    def _move(self, knob: str | None, value: bytes, config: bytes) -> Move:
+        """What a row does, by the spelling of its knob, value and configuration."""
+        found = self._moves.get((knob, value, config))
+        if found is None:
+            p = self._pair(knob, value) if knob else None
+            found = self._place(p, config) if p is not None and config and self._base is not None else Move(pair=p)
+            if len(self._moves) >= MEMO:
+                self._moves.clear()
+            self._moves[knob, value, config] = found
+        return found
 
     def _pair(self, knob: str, raw: bytes) -> Pair:
         found = self._pairs.get((knob, raw))
@@ -238,14 +328,14 @@ class Stages:
             found = self._changes[key] = menu.change(knob, value) if menu else canon(knob, value)
         return found
 
-    def _place(self, p: Pair, raw: bytes) -> _Place | None:
+    def _place(self, p: Pair, raw: bytes) -> Move:
         """Which configuration ran, what it changes in the base, and whether that is what was proposed."""
         try:
             config = loose(raw)
         except ValueError:
-            return None
+            return Move(pair=p)
         if not isinstance(config, dict) or self._base is None:
-            return None
+            return Move(pair=p)
         changes = [
             self._change(k, v) for k, v in config.items() if k != "seed" and not _identical(v, self._base.get(k))
         ]
@@ -259,13 +349,15 @@ class Stages:
             if c.knob in config and self._change(c.knob, config[c.knob]).text != c.text
         )
         seed = config.get("seed")
-        return moved.label, moved, pair(rest).label if rest else "", drift, seed if _is_whole(seed) else None
+        base = pair(rest).label if rest else ""
+        return Move(p, moved.label, moved, base, drift, seed if _is_whole(seed) else None)
 
-    def _carried(self, p: Pair, moved: Pair, base: str, *, kept: bool) -> bool:
+    def _carried(self, move: Move, *, kept: bool) -> bool:
         """Whether a trial proposes what already stands, which hangs on whether keeps are carried into the next base."""
+        moved = move.moved or _EMPTY
         # A kept change can stand in this base only where something beside the trial's own knobs does.
-        if self._kept is not None and not self._carry and (base or not self._kept.changes):
-            own = {c.knob for c in p.changes}
+        if self._kept is not None and not self._carry and (move.base or not self._kept.changes):
+            own = {c.knob for c in move.pair.changes} if move.pair is not None else set()
             stands = {c.label for c in moved.changes}
             self._carry = all(c.label in stands and c.knob not in own for c in self._kept.changes)
         standing = self._kept if self._carry and self._kept is not None else _EMPTY

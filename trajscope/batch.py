@@ -1,0 +1,81 @@
+"""Batch: many trials at once, in columns, for files too long to make an object of every line.
+
+Knows no file format. A trial of a batch has no seeds, no metrics beside its value, no intent, and no attempt before
+the one that ran; whatever else there is to say of one is in `remarks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from trajscope.pair import Pair
+from trajscope.trial import STATUSES, Drift, Trial
+
+MOST = 1 << 13  # lines of one batch: twice as many take 16 MB more and no less time
+
+
+class Move(Struct, frozen=True, eq=False, gc=False):
+    """What a trial does: its pair, and the configuration that this leads to. Named as in `Trial`."""
+
+    pair: Pair | None = None
+    config: str | None = None
+    moved: Pair | None = None
+    base: str | None = None
+    drift: tuple[Drift, ...] = ()
+    seed: int | None = None
+
+
+class Batch(Struct):
+    """Consecutive trials of one run."""
+
+    moves: list[Move]  # in the order in which they first occur
+    what: list[int]  # index into moves
+    seq: list[int]
+    at: list[int]
+    status: list[int]
+    iter: list[int | None]
+    value: list[float | None]
+    wall_s: list[float | None]
+    tokens_in: list[int | None]
+    tokens_out: list[int | None]
+    time_ms: list[int | None]
+    first_step: list[float | None]
+    claimed_best: list[bool | None]
+    noop: list[bool]
+    remarks: list[tuple[int, Trial]]  # by row: what was refused, drifted, or could not be used
+
+    def trial(self, i: int, move: Move) -> Trial:
+        """One of its trials, as far as keeps need it."""
+        return Trial(
+            seq=self.seq[i],
+            at=self.at[i],
+            status=STATUSES[self.status[i]],
+            pair=move.pair,
+            iter=self.iter[i],
+            value=self.value[i],
+            base=move.base,
+            config=move.config,
+            moved=move.moved,
+        )
+
+
+def times_ms(texts: Sequence[str | None]) -> list[int | None] | None:
+    """Milliseconds since 1970 of naive times to the second, all spelled `2026-01-31 23:59:59`; None for others."""
+    import numpy as np
+
+    if not all(texts) or set(map(len, texts)) != {19}:  # type: ignore[arg-type]  # none of them is None
+        return None
+    try:
+        words = np.array(texts, "S19")
+        letters = words.view(np.uint8).reshape(-1, 19)
+        digits = letters[:, [0, 1, 2, 3, 5, 6, 8, 9, 11, 12, 14, 15, 17, 18]]
+        if (letters[:, [4, 7, 10, 13, 16]] != np.frombuffer(b"-- ::", np.uint8)).any():
+            return None
+        if digits.min() < 48 or digits.max() > 57 or (letters[:, :4].max(axis=1) == 48).any():  # no year 0000
+            return None
+        found: list[int | None] = words.astype("datetime64[ms]").astype(np.int64).tolist()
+        return found
+    except (ValueError, UnicodeError):
+        return None
