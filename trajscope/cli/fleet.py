@@ -32,40 +32,61 @@ def fleet(
     Example: trajscope fleet campaigns/ --json
     """
     from trajscope import fleet as library
-    from trajscope.cli.text import json_line, table, warn
+    from trajscope.cli.text import json_line, plural, warn
 
-    lines: list[dict[str, Any]] = []
-    failed = skipped = 0
     files = library.files(folder)
-    if headline:
-        lines = library.headlines([source(p, reader, metric, goal, menu, None) for p in files])
-    else:
-        for path in files:
-            with progress(path) as step:
-                found = library.line(*source(path, reader, metric, goal, menu, None), progress=step)
+    said, troubles = _said(files, reader, metric, goal, menu)
+    lines: list[dict[str, Any]] = []
+    foreign = 0
+    with progress(*files) as step:
+        answers = (
+            library.headlines(said, progress=step) if headline else (library.line(*one, progress=step) for one in said)
+        )
+        for found in answers:
             if isinstance(found, str):
-                skipped += found == library.FOREIGN
-                failed += found != library.FOREIGN
-                if found != library.FOREIGN:
-                    warn(found)
+                foreign += found == library.FOREIGN
+                troubles += [found] if found != library.FOREIGN else []
                 continue
             lines += found
             for doc in found if json else ():
                 print(json_line(doc))
-    if headline and json:
-        for doc in lines:
-            print(json_line(doc))
-    if headline and not json:
-        print("\n".join(table([_headline(d, folder) for d in lines], HEADLINE, right=range(1, 8))))
-    elif not json:
-        rows = [_cells(d, folder) for d in sorted(lines, key=library.urgency)]
-        print("\n".join(table(rows, ("", *HEAD), right=range(2, 10))))
-    if skipped:
-        warn(f"{skipped} files are in no format that a reader knows (`trajscope formats`)")
+    if lines and not json:
+        print("\n".join(_table(lines, folder, headline=headline)))
+    for trouble in troubles:
+        warn(trouble)
+    if foreign:
+        warn(f"{plural(foreign, 'file')} left out: in no format that a reader knows (`trajscope formats` lists them)")
     if not lines:
         warn(f"{folder}: no run was found; name a folder of trajectory files")
-    if failed or not lines:
+    if troubles or not lines:
         raise typer.Exit(3)
+
+
+def _said(
+    files: list[Path], reader: str | None, metric: str | None, goal: str | None, menu: Path | None
+) -> tuple[list[tuple[Any, str | None]], list[str]]:
+    """What is said about each file; settings or a menu beside one that are wrong are that file's trouble alone."""
+    from trajscope.errors import TrajscopeError
+
+    source(Path("-"), reader, metric, goal, menu, None)  # what is wrong with the flags is wrong with all
+    said, troubles = [], []
+    for path in files:
+        try:
+            said.append(source(path, reader, metric, goal, menu, None))
+        except TrajscopeError as e:
+            troubles.append(f"{path}: not read: {e}")
+    return said, troubles
+
+
+def _table(lines: list[dict[str, Any]], folder: Path, *, headline: bool) -> list[str]:
+    from trajscope import fleet as library
+    from trajscope.cli.text import table
+
+    if headline:
+        rows = [_headline(d, folder) for d in sorted(lines, key=lambda d: str(d["file"]))]
+        return table(rows, HEADLINE, right=range(1, 8))
+    rows = [_cells(d, folder) for d in sorted(lines, key=library.urgency)]
+    return table(rows, ("", *HEAD), right=range(2, 10))
 
 
 def _cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:

@@ -63,6 +63,11 @@ def number(x: float | None, digits: int = 5) -> str:
     return f"{x:.{digits}g}"
 
 
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """How many of something there are, in words that agree."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as a person would say them."""
     if seconds is None:
