@@ -274,7 +274,7 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
     for w in WORDS:
         failed = [x for x in verdicts if x.level is Level.FAIL and words[x.rule] == w]
         if failed:
-            return Word(w, failed[0].reason + _context(run, v, w))
+            return Word(w, failed[0].reason + _context(run, v, w, failed[0].rule))
     if not run.tally.trials:
         return Word("UNKNOWN", "the file holds no trial yet")
     if not run.tally.e:
@@ -287,12 +287,12 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
     )
 
 
-def _context(run: Run, v: Values, w: str) -> str:
+def _context(run: Run, v: Values, w: str, led: str = "") -> str:
     """What else a stranger needs to hear in the same breath."""
     said = []
     if w == "FLAILING":
         rate = v["pairs.trailing_rate"]
-        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) else ""
+        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) and led != "repeats" else ""
         said.append(f"{v['pairs.repeats']} of {run.tally.c} proposals had been tried before{late}")
         said += _crowd(run, v)
     if w in ("FLAILING", "RESEARCHING") and not isinstance(v["coverage.fraction"], Unknown):
