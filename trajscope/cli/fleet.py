@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from trajscope.cli.options import GoalName, Json, MenuFile, MetricName, Reader, progress, source
 from trajscope.cli.text import duration, number
 
-HEAD = ("run", "trials", "knobs", "pairs", "repeats", "dry", "best", "gain", "cost")
+HEAD = ("verdict", "run", "trials", "knobs", "pairs", "repeats", "plateau", "best", "gain", "cost")
 HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "since best", "best", "cost")
 
 
@@ -20,7 +21,7 @@ def fleet(
     *,
     json: Json = False,
     headline: Annotated[
-        bool, typer.Option("--headline", help="Only what SQL can count, from the cache where it is.")
+        bool, typer.Option("--headline", help="Only what can be counted: no verdicts; large files from the cache.")
     ] = False,
     reader: Reader = None,
     metric: MetricName = None,
@@ -80,21 +81,31 @@ def _said(
 
 def _table(lines: list[dict[str, Any]], folder: Path, *, headline: bool) -> list[str]:
     from trajscope import fleet as library
+    from trajscope.cli.page import coloured_name, named
     from trajscope.cli.text import table
 
+    several = {f for f, n in Counter(d["file"] for d in lines).items() if n > 1}
+    names = [_name(d, folder, several) for d in lines]
     if headline:
-        rows = [_headline(d, folder) for d in sorted(lines, key=lambda d: str(d["file"]))]
+        rows = [[name, *_headline(d)] for name, d in sorted(zip(names, lines, strict=True), key=lambda x: x[0])]
         return table(rows, HEADLINE, right=range(1, 8))
-    rows = [_cells(d, folder) for d in sorted(lines, key=library.urgency)]
-    return table(rows, ("", *HEAD), right=range(2, 10))
+    ordered = sorted(zip(names, lines, strict=True), key=lambda x: library.urgency(x[1]))
+    words = [d["verdict"]["word"] for _, d in ordered]
+    rows = [[named(w), name, *_cells(d)] for w, (name, d) in zip(words, ordered, strict=True)]
+    head, *body = table(rows, HEAD, right=range(2, 10))
+    return [head, *(coloured_name(named(w), w) + row[len(named(w)) :] for w, row in zip(words, body, strict=True))]
 
 
-def _cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:
+def _name(d: Mapping[str, Any], folder: Path, several: set[str]) -> str:
+    """A run by its file, and by its own name where the file holds several."""
+    path = str(Path(d["file"]).relative_to(folder))
+    return f"{path} {d['run_id']}" if d["file"] in several else path
+
+
+def _cells(d: Mapping[str, Any]) -> list[str]:
     """One run as the cells of a table."""
     c, total = d["coverage"], d["coverage"]["knobs_total"]
     return [
-        d["verdict"]["word"],
-        str(Path(d["file"]).relative_to(folder)),
         f"{d['trials']:,}",
         f"{c['knobs_touched']}/{total}" if total else str(c["knobs_touched"]),
         f"{d['pairs']['unique']:,}",
@@ -106,10 +117,9 @@ def _cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:
     ]
 
 
-def _headline(d: Mapping[str, Any], folder: str | Path) -> list[str]:
+def _headline(d: Mapping[str, Any]) -> list[str]:
     """What SQL alone can say of a run, as the cells of a table."""
     return [
-        str(Path(d["file"]).relative_to(folder)),
         *(number(d[k], 6) for k in ("trials", "coverage.knobs_touched", "pairs.unique")),
         _percent(d["pairs.repeat_rate"]),
         *(number(d[k], 6) for k in ("plateau.since_best", "best.value")),

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 MIN_WIDTH, MAX_WIDTH = 60, 140
 _CODES = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "dim": "2", "bold": "1"}
+MOST_BARS = 40
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -40,7 +41,7 @@ def coloured(stream: TextIO | None = None) -> bool:
 def paint(text: str, *styles: str) -> str:
     """The text in a colour, where colour is wanted."""
     codes = ";".join(_CODES[s] for s in styles)
-    return f"\x1b[{codes}m{text}\x1b[0m" if coloured() and codes else text
+    return f"\x1b[{codes}m{text}\x1b[0m" if text and codes and coloured() else text
 
 
 def wrapped(label: str, text: str, width: int, *, indent: int = 11) -> list[str]:
@@ -49,9 +50,17 @@ def wrapped(label: str, text: str, width: int, *, indent: int = 11) -> list[str]
     return [(f" {label}".ljust(indent) if i == 0 else " " * indent) + line for i, line in enumerate(lines)]
 
 
-def spark(rates: Sequence[float]) -> str:
-    """Rates from 0 to 1 as a row of bars."""
-    return "".join(SPARKS[min(int(r * len(SPARKS)), len(SPARKS) - 1)] for r in rates)
+def short(text: object, most: int) -> str:
+    """A text that a stranger may have made very long, cut to so many letters."""
+    said = clean(text)
+    return said if len(said) <= most else said[: most - 3] + "..."
+
+
+def spark(rates: Sequence[float], most: int = MOST_BARS) -> str:
+    """Rates from 0 to 1 as a row of bars; a long row shows the means of neighbours."""
+    each = -(-len(rates) // most)
+    means = [sum(part) / len(part) for i in range(0, len(rates), each or 1) if (part := rates[i : i + each])]
+    return "".join(SPARKS[min(int(r * len(SPARKS)), len(SPARKS) - 1)] for r in means)
 
 
 def number(x: float | None, digits: int = 5) -> str:
