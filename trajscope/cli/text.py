@@ -88,15 +88,26 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
+    )
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    return f"{n:,}{'th' if n % 100 in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"
+
+
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], *, right: Sequence[int] = ()) -> list[str]:
     """Cells in columns, each as wide as its widest cell."""
     cells = [[clean(c) for c in row] for row in rows]
-    widths = [max(len(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
+    widths = [max(columns(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
     lines = []
     for n, row in enumerate([list(head), *cells]):
-        line = "  ".join(
-            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        )
+        pads = [" " * (w - columns(c)) for c, w in zip(row, widths, strict=True)]
+        line = "  ".join(pad + c if i in right else c + pad for i, (c, pad) in enumerate(zip(row, pads, strict=True)))
         lines.append(paint(line.rstrip(), "dim") if n == 0 else line.rstrip())
     return lines
 
