@@ -5,16 +5,16 @@ Everything that comes from a file goes through `clean`: trajectories are written
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-MIN_WIDTH, MAX_WIDTH = 60, 140
+MIN_WIDTH, DEFAULT_WIDTH, MAX_WIDTH = 60, 100, 140
 _CODES = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "dim": "2", "bold": "1"}
 MOST_BARS = 40
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -28,9 +28,15 @@ def clean(text: object) -> str:
     )
 
 
-def wide(stream: TextIO | None = None) -> int:
-    """Columns to write in."""
-    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size((100, 24)).columns))
+def wide() -> int:
+    """Columns to write in: those of COLUMNS, else of whatever terminal there is, also where stdout is a pipe."""
+    columns = int(os.environ["COLUMNS"]) if os.environ.get("COLUMNS", "").isdigit() else 0
+    for fd in (1, 2, 0):
+        if columns > 0:
+            break
+        with contextlib.suppress(OSError):
+            columns = os.get_terminal_size(fd).columns
+    return max(MIN_WIDTH, min(MAX_WIDTH, columns or DEFAULT_WIDTH))
 
 
 def coloured(stream: TextIO | None = None) -> bool:
