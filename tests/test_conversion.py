@@ -33,6 +33,7 @@ REFUSED = {
 # The format demands an iter, so a trial without one is numbered.
 ASIDE = {
     "best.iter",
+    "verdict.sentence",
     "file",
     "format",
     "run_id",
@@ -43,7 +44,17 @@ ASIDE = {
     "verdicts",
     "baseline.source",
 }
-BY_SEQ = {"evidence", "seq", "first", "last", "no_ops", "keeps_not_composing", "unconfirmed_keeps", "outside"}
+BY_SEQ = {
+    "evidence",
+    "new_best_mismatches",
+    "seq",
+    "first",
+    "last",
+    "no_ops",
+    "keeps_not_composing",
+    "unconfirmed_keeps",
+    "outside",
+}
 
 
 class Foreign(Native):
