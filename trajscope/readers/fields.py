@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,6 +15,7 @@ from trajscope.pair import canon
 from trajscope.trial import Goal, Line, Unreadable
 
 T = TypeVar("T", bound=msgspec.Struct)
+FAR = 1e150  # a number beyond overflows when it is squared; a run that got there has diverged
 MAX_WHY = 120  # letters of a reason that are kept
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what a column can hold
 
@@ -67,8 +67,8 @@ def shown(value: Any) -> Any:
 
 
 def finite(x: float | None) -> float | None:
-    """The number, or None where it is missing, NaN or infinite."""
-    return x if x is not None and math.isfinite(x) else None
+    """The number, or None where it is missing, NaN, infinite, or so far out that no arithmetic survives it."""
+    return x if x is not None and -FAR < x < FAR else None
 
 
 def time_ms(text: str | None) -> int | None:
