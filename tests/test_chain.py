@@ -64,6 +64,12 @@ def test_a_line_removed_doubled_or_swapped_is_found(n: int, data: st.DataObject)
         assert first_break(changed) is not None
 
 
+def test_a_gap_in_the_numbers_is_a_break_even_where_the_hashes_fit() -> None:
+    first = json.dumps({"seq": 0, "prev": ZEROS}).encode()
+    third = json.dumps({"seq": 2, "prev": link(first)}).encode()
+    assert first_break([first, third]) == (2, "has seq 2 where 1 belongs")
+
+
 def test_a_line_without_a_link_is_a_break() -> None:
     lines = chained(["a", "b"])
     bare = json.dumps({"seq": 2, "body": "c"}).encode()

@@ -510,3 +510,28 @@ def test_plain_items_compare_though_nan_does_not() -> None:
     a = [Trial(seq=0, at=0, status="kept", value=float("nan"))]
     assert plain(a) == plain([Trial(seq=0, at=0, status="kept", value=float("nan"))])
     assert plain(a) != plain([Trial(seq=1, at=0, status="kept", value=float("nan"))])
+
+
+def test_a_file_of_version_0_is_read_as_if_it_were_of_today() -> None:
+    lines = [
+        b'{"type":"run","run_id":"old","metric":"loss","goal":"maximize"}',
+        b'{"type":"trial","iter":1,"proposal":{"knob":"lr","new_value":0.1},"decision":"keep","value":2.0}',
+    ]
+    reader = Native(Source("old.jsonl"))
+    header, trial = [item for seq, data in enumerate(lines) for item in reader.feed(Line(seq, 0, data))]
+    assert isinstance(header, Header)
+    assert (header.metric, header.goal) == ("loss", "maximize")
+    assert isinstance(trial, Trial)
+    assert trial.pair is not None
+    assert (trial.status, trial.pair.label, trial.value, trial.faults) == ("kept", "lr=0.1", 2.0, ())
+
+
+def test_a_seed_that_crashed_leaves_only_the_reported_value() -> None:
+    reader = Native(Source("run.jsonl"))
+    seeds = '[{"seed":0,"status":"ok","metrics":{"loss":1.0}},{"seed":1,"status":"crashed","metrics":{}}]'
+    line = '{"v":1,"type":"trial","status":"reverted","attempts":[{"knob":"lr","value":1}],"seeds":%s%s}'
+    list(reader.feed(Line(0, 0, b'{"v":1,"type":"run","run_id":"r","metric":{"name":"loss","goal":"minimize"}}')))
+    bare, said = (next(iter(reader.feed(Line(1, 0, (line % (seeds, more)).encode())))) for more in ("", ',"value":1.5'))
+    assert isinstance(bare, Trial)
+    assert isinstance(said, Trial)
+    assert (bare.value, said.value) == (None, 1.5)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trajscope import cache, pipeline, rules, sources
+from trajscope.errors import SourceError
 from trajscope.fold import Unknown
 from trajscope.metrics import FORMULAS, HIDDEN, METRICS, finish
 from trajscope.readers import Source
 from trajscope.review import Review, gain, ground, trust
 from trajscope.run import Run
 from trajscope.verdict import Verdict
+
+if TYPE_CHECKING:
+    from trajscope.store import Store
 
 SCHEMA = 1
 REVIEWS: tuple[Review, ...] = (*gain.REVIEWS[:1], *ground.REVIEWS, *gain.REVIEWS[1:], *trust.REVIEWS)
@@ -45,13 +49,13 @@ CLOSING = (
     Key("verdicts", "Every rule's answer: rule, level, reason, and the trials (seq) that show it."),
     Key("unknown", "For every null above, why it cannot be known."),
 )
-ORDER = (
+ORDER = tuple(
     "schema file format run_id campaign metric baseline trials evaluated status lines coverage pairs rail dominance "
-    "diversity best contributions first_keep plateau noise nulls audit cost integrity verdict verdicts unknown"
-).split()
+    "diversity best contributions first_keep plateau noise nulls audit cost integrity verdict verdicts unknown".split()
+)
 
 
-def keys() -> list[Key]:
+def glossary() -> list[Key]:
     """Every leaf there is, in the order of the document."""
     found = [
         *IDENTITY,
@@ -67,7 +71,7 @@ def keys() -> list[Key]:
 def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = False) -> dict[str, Any]:
     """Every value by its path. `states` come from SQL where the run itself stepped no metrics."""
     t = run.tally
-    v = finish(dict(states if states is not None else run.states))
+    v = finish(states if states is not None else run.states)
     v["lines.total"] = t.lines
     v["lines.unreadable"] = run.evidence("unreadable").n
     v["lines.torn"] = run.evidence("torn").n
@@ -75,6 +79,8 @@ def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = F
     if not t.placed and t.e:
         why = Unknown("which configuration each trial ran is not recorded")
         v.update(dict.fromkeys(("pairs.contextual_repeats", "pairs.revisits"), why))
+    if not run.scores.sign:
+        v.update(dict.fromkeys(("plateau.since_best", "plateau.longest.length"), gain.NO_GOAL))
     for r in REVIEWS:
         if r.slow and quick:
             v.update((f"{r.name}.{p.name}", NOT_ASKED) for p in r.parts)
@@ -93,15 +99,15 @@ def document(run: Run, v: Mapping[str, Any], *, file: str, format: str) -> dict[
         "file": file,
         "format": format,
         "run_id": h.run_id,
-        "campaign": h.campaign if h.campaign else Unknown("the file names no campaign"),
-        "metric.name": h.metric if h.metric else Unknown("the file names no metric; give --metric"),
-        "metric.goal": h.goal if h.goal else gain.NO_GOAL,
-        **{k: x for k, x in v.items() if k not in HIDDEN},
+        "campaign": h.campaign or Unknown("the file names no campaign"),
+        "metric.name": h.metric or Unknown("the file names no metric; give --metric"),
+        "metric.goal": h.goal or gain.NO_GOAL,
+        **v,
         "verdict.word": said.word,
         "verdict.sentence": said.sentence,
         "verdicts": [_plain(x) for x in verdicts],
     }
-    doc: dict[str, Any] = {name: None for name in ORDER}
+    doc: dict[str, Any] = dict.fromkeys(ORDER)
     unknown: dict[str, str] = {}
     for path, value in flat.items():
         _place(doc, path, _known(value, path, unknown))
@@ -152,8 +158,8 @@ def of_file(
         feed = pipeline.read(source, reader, METRICS, progress=progress)
         return [analyze(run, file=source.path, format=feed.format, quick=quick) for run in feed.runs]
     name = cache.key(source, reader) if cached else None
-    if name and (snapshot := cache.load(name)):
-        return [_from_cache(source, reader, name, snapshot, quick=quick)]
+    if name and (snapshot := cache.load(name)) and (doc := _from_cache(source, reader, name, snapshot, quick=quick)):
+        return [doc]
     from trajscope.store import Store
 
     store = Store()
@@ -167,10 +173,48 @@ def of_file(
     return docs
 
 
-def _from_cache(source: Source, reader: str | None, name: str, snapshot: bytes, *, quick: bool) -> dict[str, Any]:
+def into_store(
+    store: Store, source: Source, reader: str | None = None, progress: Callable[[int], None] | None = None
+) -> list[dict[str, Any]]:
+    """Read a file into a store; answers with the documents of its runs, for `Store.tell`."""
+    feed = pipeline.read(source, reader, METRICS, store.sink, progress)
+    return [analyze(run, file=source.path, format=feed.format, quick=True) for run in feed.runs]
+
+
+def _from_cache(
+    source: Source, reader: str | None, name: str, snapshot: bytes, *, quick: bool
+) -> dict[str, Any] | None:
+    """The document from a cached run; None where the cache cannot be believed, and the file is to be read again."""
+    import duckdb
+    import msgspec
+
     from trajscope.store import connect, states
 
-    run, format_ = pipeline.header(source, reader)
-    run.restore(snapshot)
-    v = values(run, states(connect(), METRICS, cache.table([name])), quick=quick)
-    return document(run, v, file=source.path, format=format_)
+    try:
+        run, format_ = pipeline.header(source, reader)
+        run.restore(snapshot)
+        found = states(connect(), METRICS, cache.table([name]))
+    except (SourceError, msgspec.MsgspecError, ValueError, duckdb.Error):
+        return None
+    if found["trials"] != run.tally.trials:
+        return None
+    return document(run, values(run, found, quick=quick), file=source.path, format=format_)
+
+
+def schema() -> dict[str, Any]:
+    """The document's JSON Schema: every key required, every value that may be unknown nullable."""
+    root: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
+    for key in glossary():
+        *parents, leaf = key.path.split(".")
+        node = root
+        for name in parents:
+            node["required"] = sorted({*node["required"], name})
+            node = node["properties"].setdefault(name, {"type": "object", "properties": {}, "required": []})
+        node["properties"][leaf] = {"description": key.doc + (f" Unit: {key.unit}." if key.unit else "")}
+        node["required"] = sorted({*node["required"], leaf})
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "One run, as `trajscope analyze --json` prints it",
+        "description": "A null means that the value cannot be known; `unknown` holds the reason under its path.",
+        **root,
+    }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trajscope.store import Store
 
 ENDS = 1 << 16  # bytes at each end that must be as they were
+SEAL = 32  # bytes in front of a snapshot that show whether all of it was written
 WORTH = 8 << 20  # bytes from which reading again costs more than keeping
 
 
@@ -43,7 +44,8 @@ def key(source: Source, reader: str | None) -> str | None:
     except OSError:
         return None
     menu = [repr(k) for k in source.menu.knobs.values()] if source.menu else None
-    said = [source.metric, source.goal, source.history, menu, reader]
+    declared = source.menu.declared if source.menu else None
+    said = [source.metric, source.goal, source.history, menu, declared, reader]
     body = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, DERIVED_VERSION, said]
     return hashlib.sha256(json.dumps(body).encode() + head + tail).hexdigest()[:32]
 
@@ -54,29 +56,38 @@ def rows(name: str) -> Path:
 
 
 def load(name: str) -> bytes | None:
-    """The snapshot of a cached file's run, where its rows are there too."""
-    if not rows(name).is_file():
-        return None
+    """The snapshot of a cached file's run, where it and its rows are whole."""
     with contextlib.suppress(OSError):
-        return (folder() / f"{name}.run").read_bytes()
+        kept = (folder() / f"{name}.run").read_bytes()
+        seal, snapshot = kept[:SEAL], kept[SEAL:]
+        if seal == _seal(snapshot, rows(name)):
+            return snapshot
     return None
 
 
 def save(name: str, store: Store, run: Run) -> None:
     """Keep a run that was read. A cache that cannot be written costs time, nothing else."""
-    with contextlib.suppress(OSError):
+    import duckdb
+
+    # A knob may hold a number that no snapshot can: that run is read again every time.
+    with contextlib.suppress(OSError, duckdb.Error, ValueError, OverflowError):
         folder().mkdir(parents=True, exist_ok=True)
         store.flush()
         with tempfile.TemporaryDirectory(dir=folder()) as tmp:
             parquet = Path(tmp) / "rows"
             text = str(parquet).replace("'", "''")
-            store.con.execute(
-                f"COPY (SELECT * EXCLUDE (run) FROM \"row\") TO '{text}' (FORMAT parquet, COMPRESSION zstd)"
-            )
+            columns = 'SELECT * EXCLUDE (run) FROM "row"'
+            store.con.execute(f"COPY ({columns}) TO '{text}' (FORMAT parquet, COMPRESSION zstd)")
+            state = run.snapshot()
             snapshot = Path(tmp) / "run"
-            snapshot.write_bytes(run.snapshot())
+            snapshot.write_bytes(_seal(state, parquet) + state)
             snapshot.replace(folder() / f"{name}.run")
             parquet.replace(rows(name))
+
+
+def _seal(snapshot: bytes, parquet: Path) -> bytes:
+    """What a whole cache begins with: a hash of its snapshot and of how long its rows are."""
+    return hashlib.sha256(b"%d " % parquet.stat().st_size + snapshot).digest()
 
 
 def table(names: list[str]) -> str:

@@ -28,7 +28,7 @@ class Keeps:
         gain = None
         if t.value is not None and scores.sign and reference is not None and reference.n:
             # Against the declared baseline as it was declared, against an incumbent as it has scored so far.
-            held = s.baseline[0] if reference is scores.base and s.baseline else reference.mean
+            held = reference.mean if reference is not scores.base or s.baseline_mean is None else s.baseline_mean
             gain = (t.value - held) * scores.sign
         if len(s.keeps) < MOST:
             s.pending.append(len(s.keeps))

@@ -9,6 +9,7 @@ from trajscope.trial import Line
 
 MAX_LINE = 16 << 20  # bytes; a longer line is counted and located, its bytes are not kept
 _BOM = b"\xef\xbb\xbf"
+_new = tuple.__new__  # a named tuple without the call in Python that its own constructor makes
 
 
 class Lines:
@@ -40,9 +41,9 @@ class Lines:
                 out.append(Line(seq, at, b"", False, _too_long(len(data))))
             elif data:
                 if data[-1] != 13 and at:
-                    out.append(Line(seq, at, data))
+                    out.append(_new(Line, (seq, at, data, False, None)))
                 elif clean := _clean(data, at):  # a blank line is blank with any line end
-                    out.append(Line(seq, at, clean))
+                    out.append(_new(Line, (seq, at, clean, False, None)))
             seq += 1
             at += len(data) + 1
         self._seq, self._at = seq, at

@@ -6,6 +6,7 @@ What must look over all rows again (noise, plateaus beyond it, nulls) is in `rev
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trajscope.expr import Expr, c
@@ -115,10 +116,41 @@ tokens_out = _total("cost.tokens_out", "Tokens the proposer wrote.", c.tokens_ou
 usd = _total("cost.usd", "Money spent.", c.usd, "USD", "no trial records money")
 
 METRICS: tuple[Metric, ...] = (
-    trials, evaluated, *statuses, counted, unique, repeats, twice, thrice, contextual, near, revisits, replicates, refused,
-    attempts, top, top_kept, kept_pairs, pair_spread, keep_spread, knob_spread, touched, touched_kept, touched_proposed,
-    cells, first_keep, since_best, since_keep, longest, wall, wall_counted, wall_repeats, tokens_in, tokens_out, usd,
-)  # fmt: skip
+    trials,
+    evaluated,
+    *statuses,
+    counted,
+    unique,
+    repeats,
+    twice,
+    thrice,
+    contextual,
+    near,
+    revisits,
+    replicates,
+    refused,
+    attempts,
+    top,
+    top_kept,
+    kept_pairs,
+    pair_spread,
+    keep_spread,
+    knob_spread,
+    touched,
+    touched_kept,
+    touched_proposed,
+    cells,
+    first_keep,
+    since_best,
+    since_keep,
+    longest,
+    wall,
+    wall_counted,
+    wall_repeats,
+    tokens_in,
+    tokens_out,
+    usd,
+)
 HIDDEN = frozenset(
     m.name
     for m in (counted, twice, thrice, kept_pairs, pair_spread, keep_spread, knob_spread, wall_counted, wall_repeats)
@@ -126,7 +158,7 @@ HIDDEN = frozenset(
 
 
 def share(n: float, of: float) -> float | Unknown:
-    """n of a total; unknown where the total is nothing."""
+    """N of a total; unknown where the total is nothing."""
     return n / of if of else Unknown(_NO_PAIR)
 
 
@@ -134,8 +166,8 @@ def _time_share(all_s: float, counted_s: float, repeats_s: float) -> float | Unk
     return repeats_s / all_s if all_s else Unknown("no time was spent")
 
 
-def _chao1(s: int, n: int, f1: int, at_least_two: int, at_least_three: int) -> float | Unknown:
-    f2 = at_least_two - at_least_three
+def _chao1(s: int, n: int, at_least_two: int, at_least_three: int) -> float | Unknown:
+    f1, f2 = s - at_least_two, at_least_two - at_least_three
     if n < MIN_CHAO:
         return Unknown(f"n={n} < {MIN_CHAO}")
     if f1 == n:
@@ -168,7 +200,7 @@ def _spreads(name: str, spread: Metric, what: str) -> tuple[Formula, ...]:
         ),
         Formula(
             f"{p}.simpson_unbiased",
-            f"Chance that two of the {what} are the same, drawn without replacement (unbiased).",
+            f"Chance that two of the {what}, drawn without replacement, are one and the same.",
             unbiased,
             (spread,),
         ),
@@ -178,21 +210,62 @@ def _spreads(name: str, spread: Metric, what: str) -> tuple[Formula, ...]:
 FORMULAS: tuple[Formula, ...] = (
     Formula("pairs.repeat_rate", "Repeats per counted trial.", share, (repeats, counted)),
     Formula("pairs.singletons", "Pairs that were counted once only.", lambda a, b: a - b, (unique, twice), "pairs"),
-    Formula("pairs.good_turing", "Good-Turing estimate that the next proposal is a new pair.", lambda a, b, n: share(a - b, n), (unique, twice, counted)),
-    Formula("pairs.chao1", "Chao1 lower bound on the pairs this proposer would reach; not the size of the search space.",
-            lambda s, n, a, b, d: _chao1(s, n, a - b, b, d), (unique, counted, unique, twice, thrice), "pairs"),
+    Formula(
+        "pairs.good_turing",
+        "Good-Turing estimate that the next proposal is a new pair.",
+        lambda a, b, n: share(a - b, n),
+        (unique, twice, counted),
+    ),
+    Formula(
+        "pairs.chao1",
+        "Chao1 lower bound on the pairs this proposer would reach; not the size of the search space.",
+        _chao1,
+        (unique, counted, twice, thrice),
+        "pairs",
+    ),
     Formula("dominance.proposed.share", "Its share of counted trials.", share, (top, counted)),
     Formula("dominance.kept.share", "Its share of kept trials that name a pair.", share, (top_kept, kept_pairs)),
     *_spreads("pairs", pair_spread, "counted pairs"),
     *_spreads("keeps", keep_spread, "kept pairs"),
     *_spreads("knobs", knob_spread, "counted knobs"),
-    Formula("cost.repeat_wall_s", "Wall-clock time that went to repeats.", lambda w, r: r, (wall_counted, wall_repeats), "s"),
-    Formula("cost.repeat_share", "Share of all trials' time that went to repeats.", _time_share, (wall, wall_counted, wall_repeats)),
-)  # fmt: skip
+    Formula(
+        "cost.repeat_wall_s",
+        "Wall-clock time that went to repeats.",
+        lambda w, r: r,
+        (wall_counted, wall_repeats),
+        "s",
+    ),
+    Formula(
+        "cost.repeat_share",
+        "Share of all trials' time that went to repeats.",
+        _time_share,
+        (wall, wall_counted, wall_repeats),
+    ),
+)
+
+best_kept = Metric("best.value", "Best kept value.", LAST, c.best_kept, unit="metric", none=_NO_KEEP)
+# What one SQL query can say of many runs at once.
+HEADLINE: tuple[Metric, ...] = (
+    trials,
+    evaluated,
+    statuses[CODE["kept"]],
+    counted,
+    unique,
+    repeats,
+    top,
+    pair_spread,
+    touched,
+    first_keep,
+    since_best,
+    wall,
+    wall_counted,
+    wall_repeats,
+    best_kept,
+)
 
 
-def finish(states: dict[str, Any]) -> dict[str, Any]:
-    """The value of every metric and formula from the states of the metrics."""
-    values = {m.name: m.value(states[m.name]) for m in METRICS}
-    values.update((f.name, f.value(values)) for f in FORMULAS)
-    return values
+def finish(states: Mapping[str, Any], metrics: Sequence[Metric] = METRICS) -> dict[str, Any]:
+    """The value of metrics, and of the formulas that follow from them, from their states."""
+    values = {m.name: m.value(states[m.name]) for m in metrics}
+    values.update((f.name, f.value(values)) for f in FORMULAS if all(m.name in values for m in f.of))
+    return {name: v for name, v in values.items() if name not in HIDDEN}

@@ -70,7 +70,7 @@ def memory(run: Run) -> dict[str, Any] | Unknown:
     window = max(clear, key=lambda x: x["expected"] - x["observed"])["lag"] if clear else None
     leak = observed[window] / repeats if window else Unknown("no lag shows avoidance, so there is no window to leak")
     why = Unknown("no lag shows fewer repeats than random order: no memory is visible")
-    return {"window": window if window else why, "lags": lags, "leak": leak}
+    return {"window": window or why, "lags": lags, "leak": leak}
 
 
 def _shuffled_at_most(counts: Sequence[int], n: int, observed: Sequence[int]) -> list[int]:

@@ -1,4 +1,7 @@
-"""The one path from bytes to rows: lines, a reader, runs. Live and batch feed it; only where bytes come from differs."""
+"""The one path from bytes to rows: lines, a reader, runs.
+
+Live and batch both feed it; only where the bytes come from differs.
+"""
 
 from __future__ import annotations
 

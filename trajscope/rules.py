@@ -57,14 +57,15 @@ def flailing(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     bound = max(DRY, DRY_SHARE * run.tally.e)
     circling = new < NEW_SHARE
     if not circling:
-        return Level.PASS, f"{_pct(new)} of pairs are new (at least {_pct(NEW_SHARE)})", []
+        return Level.PASS, f"{_pct(new)} of proposals are still new (bound {_pct(NEW_SHARE)})", []
     if isinstance(dry, Unknown):
         return (
             Level.UNKNOWN,
-            f"only {_pct(new)} of pairs are new, and whether the best still moves is not known: {dry.why}",
+            f"only {_pct(new)} of proposals are still new, and whether the best still moves is not known: {dry.why}",
             [],
         )
-    said = f"no best beyond noise for {dry} of {run.tally.e} trials (bound {bound:g}), and only {_pct(new)} of pairs are new"
+    said = f"no best beyond noise for {dry} of {run.tally.e} trials (bound {bound:g})"
+    said += f", and only {_pct(new)} of proposals are still new"
     return (
         (Level.FAIL, said, [])
         if dry >= bound
@@ -271,7 +272,7 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
     for w in WORDS:
         failed = [x for x in verdicts if x.level is Level.FAIL and words[x.rule] == w]
         if failed:
-            return Word(w, "; ".join([x.reason for x in failed][:2]) + _context(run, v, w))
+            return Word(w, failed[0].reason + _context(run, v, w))
     if not run.tally.trials:
         return Word("UNKNOWN", "the file holds no trial yet")
     if not run.tally.e:
@@ -288,8 +289,9 @@ def _context(run: Run, v: Values, w: str) -> str:
     """What else a stranger needs to hear in the same breath."""
     said = []
     if w == "FLAILING":
-        n = v["pairs.repeats"]
-        said.append(f"{n} of {run.tally.c} proposals had been tried before")
+        rate = v["pairs.trailing_rate"]
+        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) else ""
+        said.append(f"{v['pairs.repeats']} of {run.tally.c} proposals had been tried before{late}")
         said += _crowd(run, v)
     if w in ("FLAILING", "RESEARCHING") and not isinstance(v["coverage.fraction"], Unknown):
         left = len(v["coverage.untouched"])

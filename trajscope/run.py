@@ -24,6 +24,7 @@ LAGS = 64  # gaps beyond this many trials are not told apart
 _EVALUATED = frozenset(CODE[s] for s in SCORED)
 _KEPT, _REVERTED, _ABORTED, _INELIGIBLE = CODE["kept"], CODE["reverted"], CODE["aborted"], CODE["ineligible"]
 _OTHER = CODE["other"]
+_new = tuple.__new__  # a Row without the call in Python that its own constructor makes
 
 
 class Run:
@@ -69,7 +70,7 @@ class Run:
             t.witness(f"event:{item.kind[:40]}", item.seq)
         return None
 
-    def push(self, t: Trial) -> Row:
+    def push(self, t: Trial) -> Row:  # noqa: C901, PLR0912, PLR0915  # a call costs a tenth of a row
         """One trial: derives its columns, counts it, steps the metrics."""
         s = self.tally
         code = CODE.get(t.status, _OTHER)
@@ -95,7 +96,7 @@ class Run:
             if evaluated:
                 p.evaluated += 1
                 noop = t.noop is True
-                if noop:
+                if noop and not replicate:
                     s.witness("noop", t.seq)
                 s.provenance[t.provenance] = s.provenance.get(t.provenance, 0) + 1
                 config = self._config(t, p)
@@ -157,42 +158,48 @@ class Run:
                 s.witness("iter_order", t.seq)
             s.last_iter = t.iter
         sign = self.scores.sign
-        row = Row(
-            t.seq,
-            t.at,
-            t.iter,
-            code,
-            evaluated,
-            counted,
-            kept,
-            s.e,
-            s.c,
-            -1 if p is None else p.id,
-            k,
-            gap or None,
-            kept_k,
-            knob_k,
-            context_k,
-            *new,
-            near,
-            revisit,
-            replicate,
-            noop,
-            eligible,
-            value,
-            None if s.best is None else s.best * sign,
-            None if s.best_kept is None else s.best_kept * sign,
-            new_best,
-            s.since_best,
-            s.since_keep,
-            t.attempts,
-            len(t.refused),
-            t.wall_s,
-            t.tokens_in,
-            t.tokens_out,
-            t.usd,
-            t.time_ms,
-            s.drifted,
+        row = _new(
+            Row,
+            (
+                t.seq,
+                t.at,
+                t.iter,
+                code,
+                evaluated,
+                counted,
+                kept,
+                s.e,
+                s.c,
+                -1 if p is None else p.id,
+                k,
+                gap or None,
+                kept_k,
+                knob_k,
+                context_k,
+                new[0],
+                new[1],
+                new[2],
+                new[3],
+                near,
+                revisit,
+                replicate,
+                noop,
+                eligible,
+                value,
+                None if s.best is None else s.best * sign,
+                None if s.best_kept is None else s.best_kept * sign,
+                new_best,
+                s.since_best,
+                s.since_keep,
+                t.attempts,
+                len(t.refused),
+                t.wall_s,
+                t.tokens_in,
+                t.tokens_out,
+                t.usd,
+                t.time_ms,
+                s.drifted,
+            ),
         )
         states = self.states
         for name, step in self._steps:

@@ -45,7 +45,9 @@ class Scores:
             found.pair = pair
         return found
 
-    def score(self, t: Trial, config: ConfigTally | None, *, eligible: bool, kept: bool, source: str) -> bool:
+    def score(  # noqa: C901, PLR0912  # as Run.push
+        self, t: Trial, config: ConfigTally | None, *, eligible: bool, kept: bool, source: str
+    ) -> bool:
         """One evaluated trial; answers whether it is a new strict best."""
         s = self.tally
         new_best = False
@@ -57,17 +59,18 @@ class Scores:
             if (kept or not self.has_keeps) and (s.best_kept is None or score > s.best_kept):
                 s.best_kept, s.best_kept_seq, s.best_kept_iter = score, t.seq, t.iter
                 s.best_kept_config = config.id if config is not None else -1
-            if s.baseline:
+            if s.baseline_mean is not None:
                 beats = s.beats_baseline
-                beats[0] += score > self.sign * s.baseline[0]
+                beats[0] += score > self.sign * s.baseline_mean
                 beats[1] += 1
             if config is not None:
-                config.kept += kept
-                config.reverted += t.status == "reverted"
                 self.noise(config, t.value, source)
             self.scores.append(score)
         else:
             self.scores.append(_NAN)
+        if config is not None:  # a verdict flips whatever the values were
+            config.kept += kept
+            config.reverted += t.status == "reverted"
         self.score_configs.append(config.id if config is not None else -1)
         if kept:
             s.since_keep = 0
@@ -99,7 +102,7 @@ class Scores:
         """One evaluation of the baseline."""
         s = self.tally
         s.baseline.append(value)
-        s.baseline_source = source
+        s.baseline_mean, s.baseline_source = sum(s.baseline) / len(s.baseline), source
         self.noise(self.meet(config if config is not None else self.base_id), value, "baseline")
         if self.sign and (s.best is None or value * self.sign > s.best):
             s.best = value * self.sign

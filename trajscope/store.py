@@ -33,6 +33,7 @@ _POLARS = {
     "DOUBLE": "Float64",
     "VARCHAR": "String",
 }
+_TEXTS = ("campaign", "name", "goal", "source", "rule", "pair", "method", "status")  # endings of columns of words
 TABLES: dict[str, dict[str, str]] = {
     "row": {"run": "INTEGER", **SQL_TYPES},
     "pair": {"run": "INTEGER", "pair": "INTEGER", "label": "VARCHAR", "knob": "VARCHAR"},
@@ -78,7 +79,7 @@ class Store:
         self._numbers: dict[int, int] = {}  # id of a Run -> its number here
         self._buffers: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
         self._pairs_told: list[int] = []
-        self._told: dict[str, Any] = {}
+        self._locked = False
         for name, columns in TABLES.items():
             body = ", ".join(f'"{c}" {kind}' for c, kind in columns.items())
             self.con.execute(f'CREATE TABLE "{name}" ({body})')
@@ -136,38 +137,48 @@ class Store:
         import polars as pl
 
         flat = [{"run": no, **_flat(doc)} for no, doc in enumerate(documents)]
-        frame = pl.DataFrame(flat, infer_schema_length=None)
+        columns: dict[str, list[Any]] = {name: [doc.get(name) for doc in flat] for doc in flat for name in doc}
+        frame = pl.DataFrame(
+            [pl.Series(c, x, dtype=getattr(pl, _POLARS[_kind(c, x)]), strict=False) for c, x in columns.items()]
+        )
         self.con.execute("DROP VIEW IF EXISTS runs")
         self.con.execute("DROP TABLE told")
         self._copy("told", frame, "CREATE TABLE told AS SELECT * FROM")
         self.con.execute("CREATE VIEW runs AS SELECT * EXCLUDE (run), run FROM told")
 
     def lock(self) -> None:
-        """From here on nothing reaches the file system or the settings any more."""
+        """From here on nothing reaches the file system or the settings; rows can still be handed over."""
         self.flush()
+        if self._locked:
+            return
+        self._locked = True
         self.con.execute("SET enable_external_access = false")
         self.con.execute("SET lock_configuration = true")
 
     def query(self, sql: str, most: int = MOST_ROWS, seconds: float = MOST_SECONDS) -> Answer:
-        """The answer to one reading statement, `most` rows of it."""
+        """The answer to one reading statement, `most` rows of it; the store is locked from here on."""
+        self.lock()
         try:
             statements = self.con.extract_statements(sql)
-        except Exception as e:  # duckdb's parser errors share no base class with a name
+        except Exception as e:  # noqa: BLE001  # duckdb's parser errors share no base class with a name
             raise QueryError(f"the query cannot be understood: {_first_line(e)}") from None
         if len(statements) != 1 or statements[0].type.name not in READS:
             kinds = ", ".join(s.type.name for s in statements) or "nothing"
             raise QueryError(f"only one SELECT may be asked, this is {kinds}; have: runs, trials, seeds, events")
+        # EXPLAIN ANALYZE runs what it explains and a WITH may insert: what a statement is called proves nothing.
+        self.con.execute("BEGIN TRANSACTION READ ONLY")
         timer = Timer(seconds, self.con.interrupt)
         timer.start()
         try:
             cursor = self.con.execute(statements[0])
             rows = cursor.fetchmany(most + 1)
             return Answer([d[0] for d in cursor.description or []], rows[:most], len(rows) > most)
-        except Exception as e:  # any error of a stranger's query is that query's error
+        except Exception as e:  # noqa: BLE001  # any error of a stranger's query is that query's error
             why = f"took over {seconds:g} s" if "INTERRUPT" in str(e).upper() else _first_line(e)
             raise QueryError(f"the query does not run: {why}; have: runs, trials, seeds, events") from None
         finally:
             timer.cancel()
+            self.con.execute("ROLLBACK")
 
     def frame(self, sql: str) -> pl.DataFrame:
         """A query of our own as a polars frame."""
@@ -224,6 +235,18 @@ def _flat(doc: Mapping[str, Any], under: str = "") -> dict[str, Any]:
         elif not isinstance(value, list):
             out[f"{under}{key}"] = value
     return out
+
+
+def _kind(column: str, values: Sequence[Any]) -> str:
+    """The SQL type of a column of documents. Where all is unknown its name tells: DuckDB takes no bare nulls."""
+    kinds = {type(x) for x in values if x is not None}
+    if not kinds:
+        return "VARCHAR" if column.endswith(_TEXTS) else "DOUBLE"
+    if kinds == {bool}:
+        return "BOOLEAN"
+    if kinds == {int} and all(x is None or -(2**63) <= x < 2**63 for x in values):
+        return "BIGINT"
+    return "DOUBLE" if kinds <= {int, float} else "VARCHAR"
 
 
 def _first_line(e: Exception) -> str:

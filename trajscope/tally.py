@@ -102,6 +102,7 @@ class Tally(Struct):
     placed: bool = False  # some evaluated trial said which configuration ran
     unplaced: bool = False  # some did not
     baseline: list[float] = []  # declared and measured baseline values
+    baseline_mean: float | None = None
     baseline_source: str | None = None
     best: float | None = None  # as a score: higher is better
     best_seq: int = -1

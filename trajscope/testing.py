@@ -7,7 +7,7 @@
 Needs neither pytest nor hypothesis itself: methods named `test_*` that assert. Faults are planted, none drawn.
 """
 
-# ruff: noqa: S101  # asserting is what these methods are for
+# asserting is what these methods are for
 from __future__ import annotations
 
 import builtins

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Annotated, Any, TypeVar, get_args
@@ -17,6 +17,8 @@ from trajscope.trial import Goal, Line, Unreadable
 T = TypeVar("T", bound=msgspec.Struct)
 FAR = 1e150  # a number beyond overflows when it is squared; a run that got there has diverged
 MAX_WHY = 120  # letters of a reason that are kept
+_EPOCH, _NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001  # for naive times
+_MS, _HALF_MS = timedelta(milliseconds=1), timedelta(microseconds=500)
 Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]  # what a column can hold
 
 
@@ -27,6 +29,10 @@ def unreadable(line: Line, why: str) -> tuple[Unreadable]:
 
 def loose(data: bytes) -> Any:
     """JSON as people write it: NaN and Infinity tokens and broken UTF-8 are read; what is no JSON is a ValueError."""
+    try:
+        return msgspec.json.decode(data)  # three times quicker; what it refuses is looked at again
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        pass
     try:
         obj = json.loads(data.decode("utf-8", "replace"))
         if b"\\ud" in data or b"\\uD" in data:  # half a surrogate pair would break whatever writes it
@@ -79,7 +85,8 @@ def time_ms(text: str | None) -> int | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    # Three times quicker than timestamp(), and this is asked of every row.
+    return (at - (_EPOCH if at.tzinfo else _NAIVE_EPOCH) + _HALF_MS) // _MS
 
 
 def head_objects(head: bytes, most: int = 20) -> Iterable[dict[str, Any]]:

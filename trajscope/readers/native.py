@@ -96,12 +96,24 @@ class Native:
             return unreadable(line, f"version {row.v}; this trajscope reads up to {VERSION}: upgrade it")
         out = [*self._chain(line, row)]
         try:
+            if not row.v:
+                line, row, faults = self._upgraded(line)
+            if row.seq is not None and row.seq != line.seq:
+                faults = (*faults, f"seq says {row.seq}, stands on line {line.seq}")
             out += self._items(line, row, faults)
         except (msgspec.MsgspecError, TypeError, AttributeError, ValueError, RecursionError) as e:
             return (*out, *unreadable(line, f"{row.type}: {e}"))
         if faults and row.type != "trial" and not isinstance(out[-1], Unreadable):
             out += unreadable(line, f"{row.type}: {'; '.join(faults)}")  # a trial carries its faults itself
         return out
+
+    def _upgraded(self, line: Line) -> tuple[Line, LineFields, tuple[str, ...]]:
+        """A line of version 0, as today's version has it."""
+        from trajscope.record.upgrade import upgrade
+
+        obj = upgrade(_dict(loose(line.data)))
+        row, faults = salvage(obj, LineFields)
+        return line._replace(data=msgspec.json.encode(obj)), row, () if row.type == "run" else faults
 
     def _chain(self, line: Line, row: LineFields) -> Iterable[Item]:
         want, self._prev = self._prev, link(line.data)
@@ -180,8 +192,8 @@ class Native:
         )
         return self._header, why
 
-    def _hash(self, config: Mapping[str, Any]) -> str:
-        return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"])
+    def _hash(self, config: Mapping[str, Any], parent: str | None = None) -> str:
+        return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"], parent=parent)
 
     def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
         ran = next((a for a in reversed(row.attempts) if not _refused(a)), None)
@@ -235,7 +247,9 @@ class Native:
         if values or any(s.metrics.get(metric or "") is not None for s in good):
             # One seed without a value makes the mean a mean of the lucky ones: no value, not a better one.
             mean = finite(sum(values) / len(values)) if len(values) == len(good) else None
-            return mean, mean is None
+            if mean is None or len(good) == len(seeds):
+                return mean, mean is None
+        # Some seeds did not end well: the survivors' mean is theirs alone, so only what was reported counts.
         reported = row.value if self._other is None else (row.metrics or {}).get(self._other)
         return finite(reported), reported is not None and finite(reported) is None
 
@@ -280,7 +294,7 @@ class Native:
             moves = {**moves, **{c.knob: c for c in changes}}
             trial.moved = pair(moves.values())
             trial.noop = all(c.knob in base and self._change(c.knob, base[c.knob]).text == c.text for c in changes)
-            trial.config = trial.config or self._hash(config)
+            trial.config = trial.config or self._hash(config, row.parent)
             if trial.status == "kept":
                 self._known[trial.config] = (config, moves)
         elif row.base_hash and row.config_hash and changes:

@@ -78,6 +78,7 @@ class Stages:
         self._runs = 0
         self._pairs: dict[tuple[str, bytes], Pair] = {}
         self._places: dict[tuple[str, bytes], _Place | None] = {}
+        self._changes: dict[tuple[str, type, object], Change] = {}
         self._lacking = False  # it was said that a row lacks the metric
         self._begin(source.metric or "val_bpb", None)
 
@@ -107,7 +108,8 @@ class Stages:
                     return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
                 row, faults = salvage(obj, self._kind)
             if row.stage == "evaluated":
-                return self._with_header(self._trial(line, row, faults))
+                trial = self._trial(line, row, faults)
+                return (trial,) if self._runs else self._with_header(trial)
             return self._rare(line, row, faults)
         except ValueError as e:
             return unreadable(line, f"not JSON: {e}")
@@ -229,7 +231,15 @@ class Stages:
 
     def _change(self, knob: str, value: object) -> Change:
         menu: Menu | None = self._menu
-        return menu.change(knob, value) if menu else canon(knob, value)
+        if isinstance(value, list | dict):
+            return menu.change(knob, value) if menu else canon(knob, value)
+        key = (knob, type(value), value)  # the type, because 1 == True
+        found = self._changes.get(key)
+        if found is None:
+            if len(self._changes) >= MEMO:
+                self._changes.clear()
+            found = self._changes[key] = menu.change(knob, value) if menu else canon(knob, value)
+        return found
 
     def _place(self, p: Pair, raw: bytes) -> _Place | None:
         """Which configuration ran, what it changes in the base, and whether that is what was proposed."""
@@ -256,7 +266,8 @@ class Stages:
 
     def _carried(self, trial: Trial, p: Pair, moved: Pair) -> None:
         """Whether keeps are carried into the next base, and so whether this trial proposes what already stands."""
-        if self._kept is not None and not self._carry:
+        # A kept change can stand in this base only where something beside the trial's own knobs does.
+        if self._kept is not None and not self._carry and (trial.base or not self._kept.changes):
             own = {c.knob for c in p.changes}
             kept = self._kept.changes
             stands = {c.label for c in moved.changes}

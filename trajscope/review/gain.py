@@ -24,7 +24,7 @@ def baseline(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
     values = run.tally.baseline
     if not values:
         return NO_BASELINE
-    return {"value": sum(values) / len(values), "n": len(values), "source": run.tally.baseline_source}
+    return {"value": run.tally.baseline_mean, "n": len(values), "source": run.tally.baseline_source}
 
 
 def noise(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
@@ -49,9 +49,7 @@ def best(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
     if t.best_kept is None:
         return NO_KEEP if run.header.has_keeps and t.best is not None else NO_VALUE
     value = t.best_kept * run.scores.sign
-    base = t.baseline[0] if t.baseline else None
-    if base is not None and t.baseline_source == "measured":
-        base = sum(t.baseline) / len(t.baseline)
+    base = t.baseline_mean
     gain = (value - base) * run.scores.sign if base is not None else NO_BASELINE
     fraction = (
         gain / abs(base)
@@ -92,14 +90,21 @@ def contributions(run: Run, v: Mapping[str, Any]) -> list[dict[str, Any]] | Unkn
     """What each keep added."""
     if not run.scores.sign and run.tally.keeps:
         return NO_GOAL
-    return [{"seq": k.seq, "gain": k.gain, "also": k.also} for k in run.tally.keeps]
+    bare = Unknown("it has no value, or nothing to be measured from")
+    return [{"seq": k.seq, "gain": bare if k.gain is None else k.gain, "also": k.also} for k in run.tally.keeps]
 
 
 def plateau(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     """How long ago the last real improvement was."""
     t = run.tally
     since = _since_beyond_noise(run, v["noise.sd"])
-    longest = Unknown("no trial went without a better value") if t.longest[0] == 0 else None
+    longest = (
+        NO_GOAL
+        if not run.scores.sign
+        else Unknown("no trial went without a better value")
+        if t.longest[0] == 0
+        else None
+    )
     return {
         "length": since,
         "beyond_noise": since,
@@ -114,9 +119,9 @@ def _since_beyond_noise(run: Run, sd: float | Unknown) -> int | Unknown:
         return NO_GOAL
     if isinstance(sd, Unknown):
         return Unknown(f"the noise is not known: {sd.why}")
-    if not run.tally.baseline:
+    if run.tally.baseline_mean is None:
         return NO_BASELINE
-    n_i, mean_i = len(run.tally.baseline), run.scores.sign * sum(run.tally.baseline) / len(run.tally.baseline)
+    n_i, mean_i = len(run.tally.baseline), run.scores.sign * run.tally.baseline_mean
     incumbent = run.scores.base.id if run.scores.base is not None else -2
     means: dict[int, tuple[int, float]] = {incumbent: (n_i, mean_i)}
     last = 0

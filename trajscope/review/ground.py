@@ -95,7 +95,7 @@ def pairs(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
 
 def dominance(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     """Which pair and family the proposals and keeps went to."""
-    top = max(run.ground.pairs, key=lambda p: p.n, default=None)
+    top = max(run.ground.pairs, key=lambda p: (p.n, -p.first), default=None)  # of equals, the first that was counted
     top_kept = max(run.ground.pairs, key=lambda p: p.kept, default=None)
     families = {name: f for name, f in _families(run).items() if f["counted"]}
     first = max(families, key=lambda name: families[name]["counted"], default=None)
@@ -122,6 +122,7 @@ def _excess(run: Run, v: Mapping[str, Any]) -> float | Unknown:
 def by_knob(run: Run) -> dict[str, dict[str, Any]]:
     """For each knob, what its pairs add up to."""
     out: dict[str, dict[str, Any]] = {}
+    uncounted = NO_MENU if run.header.menu is None else Unknown("the menu gives it neither choices nor a range")
     for k in run.tally.knobs.values():
         known = run.header.menu.find(k.name) if run.header.menu else None
         size = known.size - known.default_cell if known else 0
@@ -131,8 +132,8 @@ def by_knob(run: Run) -> dict[str, dict[str, Any]]:
             "evaluated": 0,
             "counted": 0,
             "kept": 0,
-            "cells": len(k.cells) if size else None,
-            "cells_total": size or None,
+            "cells": len(k.cells) if size else uncounted,
+            "cells_total": size or uncounted,
             "in_menu": known is not None,
         }
     for p in run.ground.pairs:
@@ -162,15 +163,15 @@ def _per_knob_mean(run: Run) -> float | Unknown:
 def _families(run: Run) -> dict[str, dict[str, Any]]:
     out: dict[str, dict[str, Any]] = {}
     for k in run.tally.knobs.values():
-        f = out.setdefault(k.family, {"knobs": 0, "touched": 0, "counted": 0, "share": None})
+        f = out.setdefault(k.family, {"knobs": 0, "touched": 0, "counted": 0, "share": NO_PAIRS})
         f["knobs"] += 1
         f["touched"] += k.evaluated
     for p in run.ground.pairs:
         # A pair of several changes counts once in every family that it touches.
         for name in {run.tally.knobs[c.knob].family for c in p.pair.changes}:
             out[name]["counted"] += p.n
-    for f in out.values():
-        f["share"] = f["counted"] / run.tally.c if run.tally.c else None
+    for f in out.values() if run.tally.c else ():
+        f["share"] = f["counted"] / run.tally.c
     return out
 
 
@@ -228,7 +229,8 @@ REVIEWS = (
             Part("trailing_rate", "Repeat rate of the last 10 counted trials."),
             Part(
                 "windows",
-                "Tumbling windows of counted trials: first and last seq, n, repeat rate, and the rate expected if the same proposals came in random order.",
+                "Tumbling windows of counted trials: first and last seq, n, repeat rate, and the rate expected if the "
+                "same proposals came in random order.",
             ),
             Part("no_ops", "Trials (seq) that proposed what their base already had."),
             Part("excess_repeats", "Repeats beyond those of a walker that draws menu cells uniformly.", "trials"),

@@ -1,0 +1,154 @@
+"""Rewrites what the documentation takes from the code: the metric reference, the schemas, the README's blocks.
+
+`python docs/generate.py` writes, `--check` names what is stale and fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WIDTH = 100
+SAMPLE = "sample_runs/amnesiac/amnesiac.jsonl"
+RECORDER = """import trajscope
+
+with trajscope.open_run("run.jsonl", metric="val_loss", goal="minimize") as run:
+    for lr in (1e-3, 3e-4, 1e-4):
+        loss = train(lr)
+        run.trial({"lr": lr}, value=loss, kept=loss < best)
+        best = min(best, loss)
+"""
+FOLDERS = ("trajscope", "loop/trajscope_loop", "dashboards/trajscope_dashboards", "benchmarks", "sample_runs", "docs")
+# Files of the tree that hold no docstring.
+PLAIN = {
+    "docs/architecture.md": "words, file contract, rows, laws",
+    "docs/cli.md": "every command with its output",
+    "docs/format.md": "the file contract, for writers in any language",
+    "docs/metrics.md": "every number: what it means, its unit",
+    "sample_runs/README.md": "small runs, and how their expected numbers were worked out",
+    "constraints.txt": "versions our own installs hold to",
+    "Makefile": "the two commands",
+    ".ci/run": "what continuous integration runs",
+}
+
+
+def pages() -> Iterator[tuple[Path, str]]:
+    """Every generated file with the text it should have."""
+    from trajscope import analysis, record
+
+    yield ROOT / "docs/metrics.md", metrics()
+    for name, schema in {**record.schemas(), "analysis": analysis.schema()}.items():
+        folder = ROOT / ("docs" if name == "analysis" else "docs/schema")
+        yield folder / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for block, text in (("analyze", page()), ("record", f"```python\n{RECORDER}```"), ("tree", f"```\n{tree()}```")):
+        head, rest = readme.split(f"<!-- {block} -->\n")
+        tail = rest.split(f"<!-- /{block} -->")[1]
+        readme = f"{head}<!-- {block} -->\n{text}\n<!-- /{block} -->{tail}"
+    yield ROOT / "README.md", readme
+
+
+def metrics() -> str:
+    """The metric reference: plain values first, then one table for each group."""
+    from trajscope import analysis, rules
+
+    lines = [
+        "# Every number",
+        "",
+        "What `trajscope analyze --json` prints, one line per run. Generated from the code by `make docs`.",
+        "",
+        "A value that cannot be known is `null`, and its reason stands in `unknown` under its path: never 0, never",
+        "left out. Trials are named by `seq`, the number of their line in the file from 0. *Evaluated* trials",
+        "were scored; *counted* trials are those of them that name what they changed and are no declared replicate.",
+        "",
+    ]
+    section = ""
+    for key in sorted(analysis.glossary(), key=lambda k: "." in k.path):
+        top = key.path.split(".")[0] if "." in key.path else "At the top"
+        if top != section:
+            lines += ["", f"## {top}", "", "| path | meaning | unit |", "|---|---|---|"]
+            section = top
+        lines.append(f"| `{key.path}` | {key.doc.replace('|', '/')} | {key.unit} |")
+    lines += [
+        "",
+        "## The rules behind the verdict",
+        "",
+        "A run's word is the first that applies: TAMPERED, SUSPECT, STALLED (live only), FLAILING, UNKNOWN,",
+        "RESEARCHING. A rule at FAIL makes the word in its row; one without stands under *what to distrust*.",
+        "",
+        "| rule | holds when | a FAIL makes the run |",
+        "|---|---|---|",
+        *(f"| `{r.name}` | {r.doc} | {r.word or ''} |" for r in rules.RULES),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def page() -> str:
+    """What `analyze` prints on the sample that the README shows."""
+    from trajscope import analysis, menu, pipeline
+    from trajscope.cli.page import page as drawn
+    from trajscope.readers import Source
+
+    path = ROOT / SAMPLE
+    beside = pipeline.menu_beside(path)
+    said = Source(str(path), menu=menu.load(beside) if beside else None)
+    doc = {**analysis.of_file(said)[0], "file": SAMPLE}
+    return f"```\n$ trajscope analyze {SAMPLE}\n{drawn(doc, WIDTH)}\n```"
+
+
+def tree() -> str:
+    """One line per module: its path, and the first line of its docstring. A package has one line."""
+    rows = []
+    for folder in (
+        "trajscope",
+        "loop/trajscope_loop",
+        "dashboards/trajscope_dashboards",
+        "benchmarks",
+        "sample_runs",
+        "docs",
+    ):
+        for path in sorted((ROOT / folder).glob("*")):
+            if path.suffix == ".py" and path.stem not in ("__init__", "__main__"):
+                rows.append((path.relative_to(ROOT).as_posix(), first_line(path)))
+            elif (path / "__init__.py").is_file():
+                rows.append((path.relative_to(ROOT).as_posix() + "/", first_line(path / "__init__.py")))
+        if (init := ROOT / folder / "__init__.py").is_file() and folder != "trajscope":
+            rows.append((folder + "/", first_line(init)))
+    rows += [(name, text) for name, text in PLAIN.items() if (ROOT / name).is_file()]
+    wide = max(len(name) for name, _ in rows)
+    return "".join(f"{name:<{wide}}  {text}\n" for name, text in rows)
+
+
+def first_line(path: Path) -> str:
+    """The first sentence of a module's docstring."""
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    return text.split("\n\n")[0].replace("\n", " ").rstrip(".")
+
+
+def stale() -> list[str]:
+    """The generated files that are not what the code says."""
+    return [
+        path.relative_to(ROOT).as_posix()
+        for path, text in pages()
+        if not path.is_file() or path.read_text("utf-8") != text
+    ]
+
+
+def main() -> None:
+    """Write or check."""
+    if "--check" in sys.argv:
+        found = stale()
+        sys.exit(f"stale: {', '.join(found)}; run `make docs`" if found else 0)
+    for path, text in pages():
+        if not path.is_file() or path.read_text("utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""`trajscope formats` and `trajscope schema`: what can be read, and what is written."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trajscope.cli.options import Json
+
+
+def formats(*, json: Json = False) -> None:
+    """List the formats that can be read. A file is recognised by its content, never by its name.
+
+    Example: trajscope formats
+    """
+    from trajscope.cli.text import json_line, table
+    from trajscope.readers import BUILT_IN
+    from trajscope.readers import formats as known
+
+    rows = [{"name": n, "about": r.about, "built_in": n in BUILT_IN} for n, r in known().items()]
+    if json:
+        for row in rows:
+            print(json_line(row))
+    else:
+        print("\n".join(table([(str(r["name"]), str(r["about"])) for r in rows], ("name", "what it is"))))
+
+
+def schema(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="run, trial, measure, event, end, or analysis.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a line of a run file, or of `analyze --json`; without a name, the names.
+
+    Example: trajscope schema trial
+    """
+    import json
+
+    from trajscope import analysis, record
+
+    known = {**record.schemas(), "analysis": analysis.schema()}
+    if name is None:
+        print("\n".join(known))
+        return
+    if name not in known:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(known)}", param_hint="NAME")
+    print(json.dumps(known[name], indent=2, ensure_ascii=False))

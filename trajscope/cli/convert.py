@@ -1,0 +1,42 @@
+"""`trajscope convert`: any readable file as a native one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trajscope.cli.options import File, GoalName, History, MenuFile, MetricName, Reader, progress, source
+
+SHOWN = 10
+
+
+def convert(
+    file: File,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The native file to write; it must not exist yet.")
+    ],
+    *,
+    reader: Reader = None,
+    metric: MetricName = None,
+    goal: GoalName = None,
+    menu: MenuFile = None,
+    history: History = None,
+) -> None:
+    """Turn any readable file into trajscope's own format.
+
+    Example: trajscope convert results.jsonl -o run.jsonl
+    """
+    from trajscope import conversion
+    from trajscope.cli.text import clean, warn
+
+    said, kind = source(file, reader, metric, goal, menu, history)
+    with progress(file) as step:
+        written = conversion.convert(said, output, kind, step)
+    for w in written:
+        print(clean(f"{w.path}: {w.trials:,} trials"))
+        for loss in w.losses[:SHOWN]:
+            warn(f"{file}: {loss}")
+        if len(w.losses) > SHOWN:
+            warn(f"{file}: and {len(w.losses) - SHOWN:,} more lines that could not be carried over as they were")

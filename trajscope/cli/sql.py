@@ -1,0 +1,50 @@
+"""`trajscope sql`: questions in SQL."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+
+
+def sql(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT over runs, trials, seeds and events.")],
+    files: Files,
+    *,
+    most: Annotated[
+        int, typer.Option("--most", metavar="N", help="Rows to answer with at most.", min=1, max=1_000_000)
+    ] = 1000,
+    json: Json = False,
+    reader: Reader = None,
+    metric: MetricName = None,
+    goal: GoalName = None,
+    menu: MenuFile = None,
+    history: History = None,
+) -> None:
+    """Ask runs questions in SQL: read-only, with no way to the file system.
+
+    Example: trajscope sql "SELECT pair, count(*) n FROM trials GROUP BY pair ORDER BY n DESC" run.jsonl
+    """
+    from trajscope import analysis
+    from trajscope.cli.text import json_line, table, warn
+    from trajscope.store import Store
+
+    store = Store()
+    documents = []
+    for path in files:
+        said, kind = source(path, reader, metric, goal, menu, history)
+        with progress(path) as step:
+            documents += analysis.into_store(store, said, kind, step)
+    store.tell(documents)
+    store.lock()
+    answer = store.query(query, most)
+    if json:
+        for row in answer.rows:
+            print(json_line(dict(zip(answer.columns, row, strict=True))))
+    else:
+        cells = [["" if v is None else str(v) for v in row] for row in answer.rows]
+        print("\n".join(table(cells, answer.columns)))
+    if answer.cut:
+        warn(f"the first {most:,} rows are shown; --most N shows more")

@@ -1,0 +1,110 @@
+"""`trajscope trials`: the rows of a run, or one of them in full."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from trajscope.cli.options import File, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+
+HEAD = ("trial", "iter", "status", "pair", "time", "value", "best", "")
+
+
+def trials(
+    file: File,
+    *,
+    seq: Annotated[
+        int | None, typer.Option("--seq", metavar="N", help="Show this trial in full: its line, diff and verdicts.")
+    ] = None,
+    where: Annotated[
+        str | None, typer.Option("--where", metavar="SQL", help="Only trials for which this SQL condition holds.")
+    ] = None,
+    last: Annotated[
+        int, typer.Option("--last", "-n", metavar="N", help="How many of the latest to show; 0 is all.", min=0)
+    ] = 40,
+    json: Json = False,
+    reader: Reader = None,
+    metric: MetricName = None,
+    goal: GoalName = None,
+    menu: MenuFile = None,
+    history: History = None,
+) -> None:
+    """Show the trials of a run, newest last, or one of them in full.
+
+    Example: trajscope trials run.jsonl --where "kept and k > 1"
+    """
+    from trajscope import analysis
+    from trajscope.cli.text import json_line, table, warn
+    from trajscope.store import Store
+
+    said, kind = source(file, reader, metric, goal, menu, history)
+    if seq is not None:
+        _one(said, kind, seq, as_json=json)
+        return
+    with progress(file) as step:
+        store = Store()
+        store.tell(analysis.into_store(store, said, kind, step))
+    store.lock()
+    condition = f"WHERE ({where})" if where else ""
+    most = last or 1_000_000
+    query = (
+        f"SELECT * FROM (SELECT * FROM trials {condition} ORDER BY run, seq DESC LIMIT {most + 1}) ORDER BY run, seq"  # noqa: S608  # a reading connection, and `query` takes one SELECT only
+    )
+    answer = store.query(query, most + 1)
+    rows = [dict(zip(answer.columns, r, strict=True)) for r in answer.rows]
+    cut = len(rows) > most
+    for row in rows[-most:] if json else ():
+        print(json_line(row))
+    if not json:
+        print("\n".join(table([_cells(r) for r in rows[-most:]], HEAD, right=(0, 1, 4, 5, 6))))
+    if cut:
+        warn(f"the latest {most:,} are shown; --last 0 shows all")
+
+
+def _cells(r: dict[str, Any]) -> list[str]:
+    from trajscope.cli.text import number
+
+    seen = "" if not r["k"] else "new" if r["k"] == 1 else f"{r['k']}th" if r["k"] > 3 else ("2nd", "3rd")[r["k"] - 2]
+    marks = [w for w in ("new_best", "noop", "near", "revisit", "replicate", "drifted") if r[w]]
+    said = " ".join(marks).replace("noop", "no-op").replace("new_best", "best so far")
+    iteration = "" if r["iter"] is None else str(r["iter"])
+    pair = r["pair"] or ""
+    pair = pair if len(pair) <= 48 else pair[:45] + "..."
+    return [str(r["seq"]), iteration, r["status"], pair, seen, number(r["value"], 6), number(r["best"], 6), said]
+
+
+def _one(said: Any, kind: str | None, seq: int, *, as_json: bool) -> None:
+    import json
+
+    from trajscope import pipeline, sources
+    from trajscope.cli.text import clean, json_line
+    from trajscope.errors import SourceError
+    from trajscope.lines import MAX_LINE
+    from trajscope.trial import Trial
+
+    at: dict[int, int] = {}
+
+    def sink(_run: object, item: object, row: object) -> None:
+        if isinstance(item, Trial):
+            at[item.seq] = item.at
+
+    pipeline.read(said, kind, sink=sink)
+    if seq not in at:
+        raise SourceError(f"{said.path}: line {seq} holds no trial; `trajscope trials {said.path}` lists them")
+    line = sources.read_at(said.path, at[seq], MAX_LINE).decode("utf-8", "replace")
+    try:
+        obj = json.loads(line)
+    except ValueError:
+        print(clean(line))
+        return
+    if as_json:
+        print(json_line(obj))
+        return
+    diff = obj.pop("diff", None)
+    for row in json.dumps(obj, indent=2, ensure_ascii=False).splitlines():
+        print(row[: len(row) - len(row.lstrip())] + clean(row.lstrip()))
+    if isinstance(diff, str):
+        print()
+        for row in diff.splitlines():
+            print(clean(row))
