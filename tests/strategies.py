@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 # NFC and NFD of one word, a padded one, words that look like other types, and what a label is made of.
 WORDS = (
-    "", "a", "A", "b", "caf\u00e9", "cafe\u0301", " a ", "1", "1.0", "1e-4", "true", "null", "NaN", "a=b", "a + b", '"a"',
-    "\ud800", "\ufffd", "a\nb", "sha256:0", "-1", "\u00e9\u0323", "\u212b",
+    "", "a", "A", "b", "caf\u00e9", "cafe\u0301", " a ", "1", "1.0", "1e-4", "true", "null", "NaN", "a=b", "a + b",
+    '"a"', "\ud800", "\ufffd", "a\nb", "sha256:0", "-1", "\u00e9\u0323", "\u212b",
 )  # fmt: skip
 NUMBERS = (
-    0, 1, -1, 2, 10, 768, 2**53, 2**53 + 1, 2**64, 10**30, 0.0, -0.0, 1.0, 0.1, 0.2, 0.30000000000000004, 0.3, 1e-4, 1e20,
-    1e300, 5e-324, 1234567890123456.0, float("nan"), float("inf"), float("-inf"),
+    0, 1, -1, 2, 10, 768, 2**53, 2**53 + 1, 2**64, 10**30, 0.0, -0.0, 1.0, 0.1, 0.2, 0.30000000000000004, 0.3, 1e-4,
+    1e20, 1e300, 5e-324, 1234567890123456.0, float("nan"), float("inf"), float("-inf"),
 )  # fmt: skip
 
 words = st.sampled_from(WORDS) | st.text(max_size=3)
@@ -130,7 +130,9 @@ FIELDS: dict[str, tuple[Any, ...]] = {
     ),
     "effective": ({"lr": 0.3}, {"lr": math.nan}, {"depth": [1, [2]]}, {"lr": 10**30}, 5),
     "fingerprints": ({"propose": {"a": "1"}, "run": {"a": "1"}, "score": {"a": "2"}}, {"propose": 5}, 5),
-    "cost": ({"wall_s": 1.5, "tokens_in": 3, "usd": 0.1}, {"wall_s": -1e308}, {"wall_s": 1e308}, {"tokens_in": 2**63}, 5),
+    "cost": (
+        {"wall_s": 1.5, "tokens_in": 3, "usd": 0.1}, {"wall_s": -1e308}, {"wall_s": 1e308}, {"tokens_in": 2**63}, 5,
+    ),
     "new_best": (True, False, 1, "x"),
     "ended": ("2026-01-01T00:00:00Z", "2026-01-01", "never", 5),
     "what": ("baseline", "incumbent", "degenerate", 5),
@@ -147,7 +149,9 @@ FIELDS: dict[str, tuple[Any, ...]] = {
     "proposal": (
         {"knob": "lr", "new_value": 0.2}, {"knob": "lr", "new_value": [1, 2]}, {"knob": "lr", "new_value": math.nan}, 5,
     ),
-    "candidate_cfg": ({"lr": 0.2, "depth": 2, "seed": 0}, {"lr": [1, 2], "depth": 2}, {"lr": 0.2, "seed": 2**70}, {}, 5),
+    "candidate_cfg": (
+        {"lr": 0.2, "depth": 2, "seed": 0}, {"lr": [1, 2], "depth": 2}, {"lr": 0.2, "seed": 2**70}, {}, 5,
+    ),
     "eval_metrics": ({"train_loss_first": 1.0}, {"train_loss_first": math.nan}, 5),
     "loss": (0.5, 0.4, 1e308, -1e308, math.nan, None, "x", 1e155),
     "decision": ("keep", "revert", "maybe", 5),

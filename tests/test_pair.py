@@ -130,7 +130,7 @@ def test_a_label_is_one_line_that_any_file_can_hold(value: Any) -> None:
         (True, "x=true"),
         ("true", 'x="true"'),
         (1e-4, "x=0.0001"),
-        (0.0001, "x=0.0001"),
+        (float("0.00010"), "x=0.0001"),
         ("1e-4", 'x="1e-4"'),
         (0.1 + 0.2, "x=0.3"),
         (-0.0, "x=0"),

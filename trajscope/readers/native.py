@@ -98,8 +98,6 @@ class Native:
         try:
             if not row.v:
                 line, row, faults = self._upgraded(line)
-            if row.seq is not None and row.seq != line.seq:
-                faults = (*faults, f"seq says {row.seq}, stands on line {line.seq}")
             out += self._items(line, row, faults)
         except (msgspec.MsgspecError, TypeError, AttributeError, ValueError, RecursionError) as e:
             return (*out, *unreadable(line, f"{row.type}: {e}"))
