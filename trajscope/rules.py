@@ -218,6 +218,7 @@ def record(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """Lines, fields and labels that are not what they should be."""
     t = run.tally
     said, seqs = [], []
+    whys = dict(reversed([*t.unread, *t.faults]))
     for name, what in (
         ("unreadable", "unreadable lines"),
         ("torn", "torn line at the end"),
@@ -230,7 +231,8 @@ def record(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     ):
         found = run.evidence(name)
         if found.n:
-            said.append(f"{found.n} {what}")
+            why = whys.get(found.seqs[0]) if name in ("unreadable", "fault") else None
+            said.append(f"{found.n} {what}" + (f" (line {found.seqs[0] + 1}: {why})" if why else ""))
             seqs += found.seqs
     if v["audit.counts_reconcile"] is False:
         said.append(f"closing counts {t.end_counts} that differ from the rows")
