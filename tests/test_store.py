@@ -111,7 +111,8 @@ def test_whatever_writes_or_sets_is_refused(
 
 @pytest.mark.parametrize("sql", [
     "FROM '{file}'", "SELECT * FROM read_csv('{file}')", "SELECT * FROM read_csv('/etc/passwd')",
-    "SELECT * FROM read_csv_auto('{file}')", "SELECT * FROM read_parquet('{file}')", "SELECT * FROM read_json('{file}')",
+    "SELECT * FROM read_csv_auto('{file}')", "SELECT * FROM read_parquet('{file}')",
+    "SELECT * FROM read_json('{file}')",
     "SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM read_blob('{file}')", "SELECT * FROM glob('/*')",
     "SELECT * FROM sniff_csv('{file}')", "SELECT * FROM parquet_metadata('{file}')", "SELECT getenv('HOME')",
     "FROM 'https://example.org/a.parquet'", "SELECT * FROM read_csv('s3://a/b.csv')",
@@ -166,8 +167,10 @@ def test_a_wrong_question_is_answered_in_one_line(store: Store, sql: str) -> Non
     assert "\n" not in str(e.value)
 
 
-@pytest.mark.parametrize("sql", ["WITH x AS (SELECT 1) SELECT * FROM x", "SHOW TABLES", "DESCRIBE trials", "FROM trials",
-                                 "SUMMARIZE trials", "EXPLAIN SELECT 1", "VALUES (1)", "(SELECT 1)", "SELECT 1;"])  # fmt: skip
+@pytest.mark.parametrize("sql", [
+    "WITH x AS (SELECT 1) SELECT * FROM x", "SHOW TABLES", "DESCRIBE trials", "FROM trials", "SUMMARIZE trials",
+    "EXPLAIN SELECT 1", "VALUES (1)", "(SELECT 1)", "SELECT 1;",
+])  # fmt: skip
 def test_whatever_only_reads_may_be_asked(store: Store, sql: str) -> None:
     assert store.query(sql).rows
 
