@@ -70,7 +70,9 @@ def test_every_module_says_what_it_is_for() -> None:
 
 
 def test_no_module_is_longer_than_one_can_hold_in_mind() -> None:
-    lengths = {str(path.relative_to(ROOT)): len(path.read_bytes().splitlines()) for path in MODULES}
+    # A test module is read one test at a time, so only what is shipped or run is held to this.
+    modules = [path for path in MODULES if not path.is_relative_to(ROOT / "tests")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_bytes().splitlines()) for path in modules}
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
 

@@ -13,7 +13,6 @@ import json
 import math
 import re
 import unicodedata
-from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import NamedTuple, Protocol
@@ -24,6 +23,7 @@ MAX_BITS = 8192  # of a whole number beyond which only its hash is kept: Python 
 DIGITS = 12  # significant digits that tell two floats apart: 0.1 + 0.2 is 0.3
 NEAR = 0.02  # two values this close, as a share of the knob's range on its scale, are near
 
+_STEP = NEAR * 1.001
 _INTEGRAL = 2.0**53
 _MOST = 2.0**1023
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?\Z")
@@ -154,26 +154,26 @@ class Neighbours:
     """Which proposals of one context lie near which: same knobs, same words, numbers within `NEAR`."""
 
     def __init__(self) -> None:
-        self._lanes: dict[tuple[str, ...], list[_Point]] = {}
+        # By lane, and by where the first number stands in steps a little over NEAR: the near ones are one step away.
+        self._lanes: dict[tuple[tuple[str, ...], int], list[_Point]] = {}
 
     def near(self, new: Pair) -> bool:
         """Whether an earlier proposal is near, but not the same."""
         lane, point = self._place(new)
-        seen = self._lanes.get(lane)
-        if not seen or not point[0]:
+        if not point[0]:
             return False
-        at = bisect_left(seen, ((point[0][0] - NEAR - 1e-12,), ""))
-        while at < len(seen) and seen[at][0][0] <= point[0][0] + NEAR + 1e-12:
-            if seen[at][1] != new.label and _close(seen[at][0], point[0]):
-                return True
-            at += 1
-        return False
+        step = int(point[0][0] // _STEP)
+        return any(
+            label != new.label and _close(at, point[0])
+            for here in (step, step - 1, step + 1)
+            for at, label in self._lanes.get((lane, here), ())
+        )
 
     def add(self, new: Pair) -> None:
         """Remember a proposal; one without a place on any scale has no neighbours."""
         lane, point = self._place(new)
         if point[0]:
-            insort(self._lanes.setdefault(lane, []), point)
+            self._lanes.setdefault((lane, int(point[0][0] // _STEP)), []).append(point)
 
     @staticmethod
     def _place(new: Pair) -> tuple[tuple[str, ...], _Point]:

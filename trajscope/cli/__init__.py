@@ -6,13 +6,17 @@ groups of verbs by the entry point group `trajscope.commands`.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+
+from trajscope.cli import values
 
 GROUP = "trajscope.commands"
 # The verbs in the order of `--help`: where each lives, and what it says of itself.
@@ -28,6 +32,15 @@ VERBS = {
     "demo": ("trajscope.cli.demo:demo", "See a real run that went in circles, live and afterwards."),
 }
 STRANGERS = "from another package"
+_Misuse: Any = typer.BadParameter.__base__  # typer's UsageError, which has moved between its versions
+
+
+class Verb(TyperCommand):
+    """One verb, whose parameters are converted without pydantic."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its parameters, `--help` among them."""
+        return values.plain(super().get_params(ctx))
 
 
 class Verbs(TyperGroup):
@@ -47,10 +60,28 @@ class Verbs(TyperGroup):
         if isinstance(found, typer.Typer):
             return typer.main.get_command(found)
         one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        one.command(cmd_name)(found)
+        one.command(cmd_name, cls=Verb)(found)
         command = typer.main.get_command(one)
         command.name = cmd_name
         return command
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options before a verb."""
+        return values.plain(super().get_params(ctx))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that the first word names; a word that names none is answered with what was likely meant."""
+        word = args[0]
+        if not word.startswith("-") and self.get_command(ctx, word) is None:
+            near = get_close_matches(word, self.list_commands(ctx), 1)
+            if near:
+                hint = f"did you mean {near[0]}?"
+            elif os.path.exists(word):  # noqa: PTH110  # whatever was typed, a path or not
+                hint = f"to read that file: trajscope analyze {word}"
+            else:
+                hint = f"have: {', '.join(self.list_commands(ctx))}"
+            ctx.fail(f"no command is called {word!r}; {hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list in `--help`, from the table above: no verb is imported for it."""
@@ -59,14 +90,14 @@ class Verbs(TyperGroup):
             formatter.write_dl(lines)
 
 
-app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(cls=Verbs, add_completion=False, rich_markup_mode=None)
 
 
 def _version(value: bool) -> None:
     if value:
-        from importlib.metadata import version
+        from trajscope.cli.text import version as installed
 
-        typer.echo(f"trajscope {version('trajscope')}")
+        typer.echo(f"trajscope {installed('trajscope') or '(a checkout that is not installed)'}")
         raise typer.Exit
 
 
@@ -85,32 +116,70 @@ def main() -> None:
     """Run the command line; every failure is one line, and nothing but 0 is a pass."""
     from trajscope.errors import TrajscopeError
 
-    debug = "--debug" in sys.argv
-    if debug:
-        sys.argv.remove("--debug")
+    args = sys.argv[1:]
+    if debug := "--debug" in args:
+        args.remove("--debug")
     try:
-        app()
+        code = _run(args) if args else _run(["--help"]) or 2
+        sys.stdout.flush()
+    except _Misuse as e:
+        code = _misuse(e)
     except TrajscopeError as e:
         if debug:
             raise
-        _fail(str(e), 2)
+        code = _say(str(e), 2)
     except BrokenPipeError:
-        # Whoever read our output has seen enough (`| head`); a second complaint at exit would be noise.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(0)
+        # Whoever read our output has seen enough (`| head`); a complaint, here or at exit, would be noise.
+        _mute()
+        code = 0
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
     except Exception as e:
         if debug:
             raise
-        _fail(f"trajscope itself failed ({type(e).__name__}: {e}); run it again with --debug and report that", 3)
-
-
-def _fail(message: str, code: int) -> None:
-    from trajscope.cli.text import clean
-
-    print(f"trajscope: {clean(message)}", file=sys.stderr)
+        if isinstance(e, OSError) and e.errno == errno.ENOSPC:
+            _mute()
+            code = _say(f"{e.filename or 'the output'}: cannot be written ({e.strerror}); free some space", 3)
+        else:
+            said = f"trajscope itself failed ({type(e).__name__}: {e})"
+            code = _say(f"{said}; run it again with --debug and report that", 3)
     sys.exit(code)
+
+
+def _run(args: list[str]) -> int:
+    # Not `app()`: that would print errors in its own way, and end with 1 where a pipe was closed.
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("trajscope", args) as ctx:
+            command.invoke(ctx)
+    except typer.Exit as e:
+        return e.exit_code
+    return 0
+
+
+def _misuse(e: Any) -> int:
+    """A wrong call in two lines: how it is called, and what was wrong."""
+    said = e.format_message()
+    if e.ctx is not None:
+        print(f"{' '.join(e.ctx.get_usage().split())}  ({e.ctx.command_path} --help says more)", file=sys.stderr)
+        wanted = getattr(e, "option_name", "")
+        if said.startswith("No such option"):
+            known = [o for p in e.ctx.command.params for o in (*p.opts, *p.secondary_opts) if o.startswith("--")]
+            near = get_close_matches(wanted, known, 1)
+            said = f"no option is called {wanted}" + (f"; did you mean {near[0]}?" if near else "")
+    return _say(said[:1].lower() + said[1:].rstrip("."), 2)
+
+
+def _mute() -> None:
+    """Let nothing more be written to stdout, or Python tries again at exit and complains."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _say(message: str, code: int) -> int:
+    from trajscope.cli.text import warn
+
+    warn(message)
+    return code
 
 
 def _mounted() -> dict[str, str]:

@@ -27,7 +27,9 @@ def formats(*, json: Json = False) -> None:
 
 
 def schema(
-    name: Annotated[str | None, typer.Argument(help="run, trial, measure, event, end, or analysis.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="run, trial, measure, event, end, or analysis.")
+    ] = None,
 ) -> None:
     """Print the JSON Schema of a line of a run file, or of `analyze --json`; without a name, the names.
 

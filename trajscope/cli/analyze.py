@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
 
 
 def analyze(
-    files: Annotated[list[Path], typer.Argument(help="Trajectory files; `-` is standard input.")],
+    files: Files,
     *,
     reader: Reader = None,
     metric: MetricName = None,
@@ -20,9 +20,11 @@ def analyze(
     menu: MenuFile = None,
     history: History = None,
     json: Json = False,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the JSON to this file.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the JSON lines to this file.")
+    ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", help="Write three figures (PNG and SVG) to this folder.")
+        Path | None, typer.Option("--figures", metavar="DIR", help="Write three figures (PNG and SVG) to this folder.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what needs simulation.")] = False,
     cache: Annotated[bool, typer.Option(help="Keep large finished files as Parquet, so they are read once.")] = True,

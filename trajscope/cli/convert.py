@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from trajscope.cli.options import GoalName, History, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import File, GoalName, History, MenuFile, MetricName, Reader, progress, source
 
 SHOWN = 10
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="A trajectory file in any known format.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The native file to write; it must not exist yet.")],
+    file: File,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The native file to write; it must not exist yet.")
+    ],
     *,
     reader: Reader = None,
     metric: MetricName = None,

@@ -18,7 +18,7 @@ NAME = "amnesiac"
 def demo(
     *,
     speed: Annotated[
-        float, typer.Option("--speed", help="Trials per second of the replay; 0 does not wait.", min=0)
+        float, typer.Option("--speed", metavar="N", help="Trials per second of the replay; 0 does not wait.", min=0)
     ] = 25.0,
 ) -> None:
     """See a real run that went in circles: first as it happened, then the morning after.

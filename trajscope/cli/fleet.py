@@ -16,7 +16,7 @@ HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "since best", "best", 
 
 
 def fleet(
-    folder: Annotated[Path, typer.Argument(help="A folder of runs; it is searched all the way down.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of runs; it is searched all the way down.")],
     *,
     json: Json = False,
     headline: Annotated[

@@ -11,13 +11,25 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-Reader = Annotated[str | None, typer.Option("--reader", help="The format, where it is not recognised (see `formats`).")]
-MetricName = Annotated[str | None, typer.Option("--metric", help="The metric, where the file does not say.")]
-GoalName = Annotated[str | None, typer.Option("--goal", help="minimize or maximize, where the file does not say.")]
-MenuFile = Annotated[
-    Path | None, typer.Option("--menu", help="The menu of knobs (default: NAME.menu.json beside the file).")
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A trajectory file; `-` is standard input.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Trajectory files; `-` is standard input.")]
+Reader = Annotated[
+    str | None, typer.Option("--reader", metavar="NAME", help="The format, where it is not recognised (see `formats`).")
 ]
-History = Annotated[int | None, typer.Option("--history", help="How many past trials the proposer was shown.", min=0)]
+MetricName = Annotated[
+    str | None,
+    typer.Option("--metric", metavar="NAME", help="The metric, where the file does not say or another is wanted."),
+]
+GoalName = Annotated[
+    str | None, typer.Option("--goal", metavar="GOAL", help="minimize or maximize, where the file does not say.")
+]
+MenuFile = Annotated[
+    Path | None,
+    typer.Option("--menu", metavar="FILE", help="The menu of knobs. [default: NAME.menu.json beside the file]"),
+]
+History = Annotated[
+    int | None, typer.Option("--history", metavar="N", help="How many past trials the proposer was shown.", min=0)
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per result.")]
 
 

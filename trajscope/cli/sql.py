@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trajscope.cli.options import GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="One SELECT over runs, trials, seeds and events.")],
-    files: Annotated[list[Path], typer.Argument(help="Trajectory files.")],
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT over runs, trials, seeds and events.")],
+    files: Files,
     *,
-    most: Annotated[int, typer.Option("--most", help="Rows to answer with at most.", min=1, max=1_000_000)] = 1000,
+    most: Annotated[
+        int, typer.Option("--most", metavar="N", help="Rows to answer with at most.", min=1, max=1_000_000)
+    ] = 1000,
     json: Json = False,
     reader: Reader = None,
     metric: MetricName = None,

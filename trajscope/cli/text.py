@@ -92,6 +92,16 @@ def json_line(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=str)
 
 
+def version(package: str) -> str | None:
+    """The installed version of a package; None where it is not installed, as in a checkout."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 def warn(message: str) -> None:
     """One line on stderr."""
     print(f"trajscope: {clean(message)}", file=sys.stderr)

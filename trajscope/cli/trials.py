@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import File, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
 
 HEAD = ("trial", "iter", "status", "pair", "time", "value", "best", "")
 
 
 def trials(
-    file: Annotated[Path, typer.Argument(help="A trajectory file.")],
+    file: File,
     *,
     seq: Annotated[
-        int | None, typer.Option("--seq", help="Show this trial in full: its line, diff and verdicts.")
+        int | None, typer.Option("--seq", metavar="N", help="Show this trial in full: its line, diff and verdicts.")
     ] = None,
     where: Annotated[
-        str | None, typer.Option("--where", help="Only trials for which this SQL condition holds.")
+        str | None, typer.Option("--where", metavar="SQL", help="Only trials for which this SQL condition holds.")
     ] = None,
-    last: Annotated[int, typer.Option("--last", "-n", help="How many of the latest to show; 0 is all.", min=0)] = 40,
+    last: Annotated[
+        int, typer.Option("--last", "-n", metavar="N", help="How many of the latest to show; 0 is all.", min=0)
+    ] = 40,
     json: Json = False,
     reader: Reader = None,
     metric: MetricName = None,

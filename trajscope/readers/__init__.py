@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
@@ -77,8 +78,8 @@ def find(path: str | Path, head: bytes) -> type[Reader]:
     """The reader that claims this content."""
     if not head:
         raise SourceError(f"{path}: is empty; there is nothing to read yet (`trajscope watch` waits for a run)")
-    for group in (BUILT_IN, _strangers()):
-        claims = [reader for name in group if _claims(reader := get(name), head)]
+    for group in (lambda: BUILT_IN, _strangers):  # called in turn: looking for strangers takes 30 ms the first time
+        claims = [reader for name in group() if _claims(reader := get(name), head)]
         if len(claims) == 1:
             return claims[0]
         if claims:
@@ -96,6 +97,7 @@ def _claims(reader: type[Reader], head: bytes) -> bool:
         return False
 
 
+@cache
 def _strangers() -> Mapping[str, Any]:
     from importlib.metadata import entry_points
 

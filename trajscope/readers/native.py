@@ -5,7 +5,6 @@ What it cannot use it says: a mistyped field becomes a fault of its trial, an un
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, ClassVar, TypeGuard
 import msgspec
 
 from trajscope import menu as menus
+from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
@@ -39,7 +39,6 @@ from trajscope.trial import (
 )
 
 VERSION = 1
-ZEROS = "0" * 16
 MEMO = 1 << 16
 _TYPES = frozenset(("run", "trial", "measure", "event", "end"))
 _FAR = 2.0**1023
@@ -85,21 +84,23 @@ class Native:
             try:
                 obj = loose(line.data)
             except ValueError as e:
-                self._prev = _link(line.data)
+                self._prev = link(line.data)
                 return unreadable(line, f"not JSON: {e}")
             if not isinstance(obj, dict):
-                self._prev = _link(line.data)
+                self._prev = link(line.data)
                 return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
             row, faults = salvage(obj, LineFields)
             if row.type == "run":
                 faults = ()  # its `metrics` and `seeds` are others than a trial's, and it is read by itself
         if row.v is not None and row.v > VERSION:
-            self._prev = _link(line.data)
+            self._prev = link(line.data)
             return unreadable(line, f"version {row.v}; this trajscope reads up to {VERSION}: upgrade it")
         out = [*self._chain(line, row)]
-        if row.seq is not None and row.seq != line.seq:
-            faults = (*faults, f"seq says {row.seq}, stands on line {line.seq}")
         try:
+            if not row.v:
+                line, row, faults = self._upgraded(line)
+            if row.seq is not None and row.seq != line.seq:
+                faults = (*faults, f"seq says {row.seq}, stands on line {line.seq}")
             out += self._items(line, row, faults)
         except (msgspec.MsgspecError, TypeError, AttributeError, ValueError, RecursionError) as e:
             return (*out, *unreadable(line, f"{row.type}: {e}"))
@@ -107,8 +108,16 @@ class Native:
             out += unreadable(line, f"{row.type}: {'; '.join(faults)}")  # a trial carries its faults itself
         return out
 
+    def _upgraded(self, line: Line) -> tuple[Line, LineFields, tuple[str, ...]]:
+        """A line of version 0, as today's version has it."""
+        from trajscope.record.upgrade import upgrade
+
+        obj = upgrade(_dict(loose(line.data)))
+        row, faults = salvage(obj, LineFields)
+        return line._replace(data=msgspec.json.encode(obj)), row, () if row.type == "run" else faults
+
     def _chain(self, line: Line, row: LineFields) -> Iterable[Item]:
-        want, self._prev = self._prev, _link(line.data)
+        want, self._prev = self._prev, link(line.data)
         if row.prev is None:
             # A file without a chain cannot be verified; one that loses it half way was edited.
             if self._header is not None and self._header.chained:
@@ -182,8 +191,8 @@ class Native:
         )
         return self._header, why
 
-    def _hash(self, config: Mapping[str, Any]) -> str:
-        return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"])
+    def _hash(self, config: Mapping[str, Any], parent: str | None = None) -> str:
+        return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"], parent=parent)
 
     def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
         ran = next((a for a in reversed(row.attempts) if not _refused(a)), None)
@@ -236,7 +245,9 @@ class Native:
         if values:
             # One seed without a value makes the mean a mean of the lucky ones: no value, not a better one.
             mean = finite(sum(values) / len(values)) if len(values) == len(good) else None
-            return mean, mean is None
+            if mean is None or len(good) == len(seeds):
+                return mean, mean is None
+        # Some seeds did not end well: the survivors' mean is theirs alone, so only what was reported counts.
         reported = row.value if self._other is None else (row.metrics or {}).get(self._other)
         return finite(reported), reported is not None and finite(reported) is None
 
@@ -281,7 +292,7 @@ class Native:
             moves = {**moves, **{c.knob: c for c in changes}}
             trial.moved = pair(moves.values())
             trial.noop = all(c.knob in base and self._change(c.knob, base[c.knob]).text == c.text for c in changes)
-            trial.config = trial.config or self._hash(config)
+            trial.config = trial.config or self._hash(config, row.parent)
             if trial.status == "kept":
                 self._known[trial.config] = (config, moves)
         elif row.base_hash and row.config_hash and changes:
@@ -318,10 +329,6 @@ class Native:
 
 def _refused(a: AttemptFields) -> bool:
     return a.verdict is not None and a.verdict.level in _REFUSED
-
-
-def _link(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -77,6 +77,7 @@ class LineFields(Struct, gc=False):
     attempts: tuple[AttemptFields, ...] = ()
     base_hash: str | None = None
     config_hash: str | None = None
+    parent: str | None = None
     value: float | None = None
     metrics: dict[str, float | None] | None = None
     seeds: tuple[SeedFields, ...] = ()

@@ -1,0 +1,394 @@
+"""ReaderContract: what every reader must keep, ours and strangers', as tests to inherit.
+
+    class TestMine(ReaderContract):
+        reader = MyReader
+        sample = Path("tests/mine.jsonl")
+
+Needs neither pytest nor hypothesis itself: methods named `test_*` that assert. Faults are planted, none drawn.
+"""
+
+# asserting is what these methods are for
+from __future__ import annotations
+
+import builtins
+import io
+import json
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+from trajscope.chain import ZEROS, link
+from trajscope.lines import MAX_LINE, Lines
+from trajscope.pair import config_hash
+from trajscope.readers import Reader, Source, get
+from trajscope.sources import HEAD
+from trajscope.trial import Header, Item, Line, Trial, Unreadable
+
+MOST = 400  # lines of a sample that are read many times over
+CUTS = (1, 2, 3, 7, 64, 1021, 1 << 16)
+_BOMB = 100_000  # levels of a nesting bomb
+WRONG: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    10**400,
+    1e308,
+    "",
+    "x",
+    "\x00",
+    "\ud800",
+    [],
+    [[]],
+    {},
+    {"": None},
+    [{"a": 1}],
+)
+
+# Lines that are no record of any format, or a hostile one.
+GARBAGE: tuple[bytes, ...] = (
+    b"\x00\x01\xff\xfe\x80",
+    b"\xc3\x28 half a letter",
+    b"plain words, not a record",
+    b"{",
+    b'{"a":',
+    b"[]",
+    b"null",
+    b"NaN",
+    b'"text"',
+    b"{}",
+    b'{"":{}}',
+    b'{"a":NaN,"b":Infinity,"c":-Infinity}',
+    b'{"a":"\\ud800"}',
+    b'{"a":' + b"9" * 5000 + b"}",
+    b"[" * _BOMB,
+    b'{"a":' * _BOMB,
+    b'{"a":' + b"[" * 900 + b"]" * 900 + b"}",
+    b"\t" * 50,
+    b"," * 50,
+    b" ",
+)
+# What no reader may take for its own.
+NOBODYS: tuple[bytes, ...] = (
+    b"",
+    b"\n\n\n",
+    b"\x7fELF\x02\x01\x01\x00",
+    b"\x89PNG\r\n\x1a\n\x00\x00",
+    b"Dear diary, today nothing was measured.\n",
+    b"<!doctype html><title>x</title>\n",
+    b"{}\n[]\n",
+    b'{"a": 1}\n{"b": 2}\n',
+    *(line + b"\n" for line in GARBAGE),
+)
+
+
+def samples() -> dict[str, bytes]:
+    """A small file in each format that is built in."""
+    config = {"lr": 0.1, "depth": 2}
+    base = config_hash(config)
+    header = {
+        "run_id": "demo",
+        "metric": {"name": "loss", "goal": "minimize"},
+        "base": {"config": config, "hash": base},
+    }
+    attempt = {"changes": [{"knob": "lr", "value": 0.2}], "verdict": {"rule": "repeat", "level": "PASS"}}
+    seed = {"seed": 1, "status": "ok", "metrics": {"loss": 0.9, "size": 3}, "wall_s": 1.5, "first_step": 2.0}
+    prints = {stage: {"train.py": "ab"} for stage in ("propose", "run", "score")}
+    native: tuple[dict[str, Any], ...] = (
+        {"type": "run", **header},
+        {"type": "measure", "what": "baseline", "value": 1.0},
+        {"type": "trial", "iter": 1, "status": "kept", "attempts": [attempt], "base_hash": base, "seeds": [seed],
+         "value": 0.9, "cost": {"wall_s": 1.5, "tokens_in": 9, "tokens_out": 3, "usd": 0.1}, "fingerprints": prints},
+        {"type": "trial", "iter": 2, "status": "reverted", "attempts": [{"knob": "depth", "value": 3}],
+         "value": 1.1, "metrics": {"size": 4}, "effective": {"depth": 3}, "new_best": False},
+        {"type": "event", "kind": "pause", "at": "2026-01-01T00:00:00Z", "data": {"why": "look"}},
+        {"type": "end", "reason": "done", "counts": {"kept": 1, "reverted": 1}},
+    )  # fmt: skip
+    stages: tuple[dict[str, Any], ...] = (
+        {"_meta": "log", "baseline_loss": 1.0, "baseline_cfg": {**config, "seed": 0}},
+        {"iter": 1, "ts": "2026-01-01T00:00:00", "stage": "evaluated", "proposal": {"knob": "lr", "new_value": 0.2},
+         "candidate_cfg": {"lr": 0.2, "depth": 2, "seed": 0}, "eval_metrics": {"train_loss_first": 2.0},
+         "loss": 0.9, "decision": "keep", "is_new_best": True, "iter_wall_s": 1.5},
+        {"iter": 2, "stage": "blocked", "proposal": {"knob": "lr", "new_value": 0.2}},
+        {"iter": 3, "stage": "paused", "ts": "2026-01-01T00:00:09"},
+        {"stage": "loop_complete", "accept_count": 1, "revert_count": 0},
+    )  # fmt: skip
+    return {"native": chained(native), "stages": b"".join(json.dumps(o).encode() + b"\n" for o in stages)}
+
+
+def chained(objects: Iterable[dict[str, Any]]) -> bytes:
+    """Native lines of these objects, numbered and chained."""
+    prev, out = ZEROS, []
+    for seq, obj in enumerate(objects):
+        body = {"v": 1, "type": obj.get("type"), "seq": seq, "prev": prev, **obj}
+        data = json.dumps(body, separators=(",", ":")).encode()
+        prev = link(data)
+        out.append(data + b"\n")
+    return b"".join(out)
+
+
+class ReaderContract:
+    """The tests. `sample` is a small file of the format, `more` are others, `options` what the user would say."""
+
+    reader: ClassVar[type[Reader]]
+    sample: ClassVar[Path | bytes]
+    more: ClassVar[Sequence[Path | bytes]] = ()
+    options: ClassVar[dict[str, Any]] = {}  # metric, goal, menu, history
+    silent: ClassVar[frozenset[int]] = frozenset()  # lines (from 0) that rightly yield nothing: a table's head, a rule
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    def test_it_has_a_name_and_says_what_it_reads(self) -> None:
+        """Both stand in `trajscope formats`."""
+        assert self.reader.name.isidentifier()
+        assert self.reader.about
+        assert "\n" not in self.reader.about
+
+    def test_it_claims_its_own_samples(self) -> None:
+        """Whole, and by their first `HEAD` bytes."""
+        for data in self._samples():
+            assert self.reader.sniff(data[:HEAD]) is True
+
+    def test_it_claims_nothing_of_anybody_else(self) -> None:
+        """Nor does anybody else claim its samples: a file must have one reader."""
+        for name, data in samples().items():
+            if name != self.reader.name:
+                assert not self.reader.sniff(data), f"claims a file of {name}"
+                assert not any(get(name).sniff(own[:HEAD]) for own in self._samples()), f"{name} claims its sample"
+
+    def test_it_claims_nothing_that_is_no_trajectory(self) -> None:
+        """Prose, pictures, garbage, nothing at all; and strange bytes never make it raise."""
+        for data in NOBODYS:
+            assert not self.reader.sniff(data), f"claims {data[:40]!r}"
+        for data in self._samples():
+            for cut in range(0, min(len(data), 2000), 37):
+                assert isinstance(self.reader.sniff(data[:cut]), bool)
+
+    # --- what it yields -----------------------------------------------------------------------------------------
+
+    def test_a_header_comes_first(self) -> None:
+        """Everything after it belongs to it."""
+        for data in self._samples():
+            assert isinstance(self._items(_cut(data))[0], Header)
+
+    def test_every_item_points_at_its_line(self) -> None:
+        """`seq` is the number of the line that was fed, `at` leads back to its bytes."""
+        for data in self._samples():
+            for line, items in self._fed(_cut(data)):
+                for item in items:
+                    if not isinstance(item, Header):
+                        assert item.seq == line.seq, f"line {line.seq} yields an item of line {item.seq}"
+                    if isinstance(item, Trial | Unreadable):
+                        assert item.at == line.at, f"line {line.seq} begins at {line.at}, its item says {item.at}"
+
+    def test_no_line_is_lost(self) -> None:
+        """Every line yields something, the declared silent ones apart."""
+        for data in self._samples():
+            for line, items in self._fed(_cut(data)):
+                assert items or line.seq in self.silent, f"line {line.seq} yields nothing"
+
+    def test_garbage_is_counted_and_located_and_never_raises(self) -> None:
+        """Between good lines, before any, and as the only thing there is."""
+        for data in self._samples():
+            lines = _cut(data)
+            heads = (0, 1, len(lines) // 2, len(lines))
+            for junk in GARBAGE:
+                for at in heads:
+                    self._holds([*lines[:at], Line(0, 0, junk), *lines[at:]], at, junk)
+
+    def test_a_line_whose_bytes_were_not_kept_is_unreadable(self) -> None:
+        """An overlong line comes without its bytes and with a reason."""
+        lines = _cut(self._samples()[0])
+        fault = Line(0, 0, b"", fault=f"line of 20,000,000 bytes, over the limit of {MAX_LINE:,}")
+        for at in (0, 1, len(lines)):
+            found = self._holds([*lines[:at], fault, *lines[at:]], at, b"an overlong line")
+            assert any(isinstance(x, Unreadable) and x.why for x in found), "an overlong line is not Unreadable"
+
+    def test_a_field_of_the_wrong_type_never_raises(self) -> None:
+        """Every field of every JSON line, replaced by everything it should not be, and left out."""
+        for data in self._samples():
+            lines = _cut(data)
+            for i, line in _kinds(lines):
+                for wrong in _mutations(line.data):
+                    self._holds([*lines[: min(i, 1)], Line(0, 0, wrong), *lines[i + 1 : i + 2]], min(i, 1), wrong)
+
+    def test_bytes_that_were_damaged_never_raise(self) -> None:
+        """A line cut short, doubled, turned around, or with a byte that does not belong."""
+        for data in self._samples():
+            lines = _cut(data)
+            for i, line in _kinds(lines):
+                d, half = line.data, len(line.data) // 2
+                for bad in (
+                    d[:half],
+                    d[half:],
+                    d + d,
+                    d[::-1],
+                    d[:half] + b"\x00" + d[half:],
+                    d.replace(b":", b"\xff"),
+                ):
+                    self._holds([*lines[: min(i, 1)], Line(0, 0, bad), *lines[i + 1 : i + 2]], min(i, 1), bad)
+
+    # --- laws ---------------------------------------------------------------------------------------------------
+
+    def test_a_prefix_of_the_file_gives_a_prefix_of_the_items(self) -> None:
+        """A live file and a finished one are the same up to where they got."""
+        for data in self._samples():
+            lines = _cut(data)
+            whole = plain(self._items(lines))
+            for n in sorted({0, 1, 2, len(lines) // 2, max(0, len(lines) - 1)}):
+                part = plain(self._items(lines[:n]))
+                assert part == whole[: len(part)]
+
+    def test_reading_twice_gives_the_same(self) -> None:
+        """Also when two files are read at once: nothing is shared between instances."""
+        for data in self._samples():
+            lines = _cut(data)
+            alone = plain(self._items(lines))
+            assert plain(self._items(lines)) == alone
+            one, two = self._new(), self._new()
+            both: tuple[list[Item], list[Item]] = ([], [])
+            for line in lines:
+                both[0].extend(one.feed(line))
+                both[1].extend(two.feed(line))
+            assert plain(both[0]) == plain(both[1]) == alone
+
+    def test_any_cutting_of_the_bytes_gives_the_same_items(self) -> None:
+        """Nothing depends on how the bytes arrive."""
+        for data in self._samples():
+            head = data[: 1 << 14]
+            whole = plain(self._items(_cut(head)))
+            for size in CUTS:
+                cut, lines = Lines(), []
+                for at in range(0, len(head), size):
+                    lines += cut.feed(head[at : at + size])
+                assert plain(self._items([*lines, *cut.close()][:MOST])) == whole
+
+    def test_it_touches_no_file_and_no_network(self) -> None:
+        """A reader gets lines; whoever hands them over opens the files. Paths in a record are never followed."""
+        for data in self._samples():
+            lines = _cut(data)
+            self._items(lines)  # what it imports late, it has imported now
+            with _sealed():
+                self._items(lines)
+
+    # --- how ----------------------------------------------------------------------------------------------------
+
+    def _samples(self) -> list[bytes]:
+        return [x if isinstance(x, bytes) else x.read_bytes() for x in (self.sample, *self.more)]
+
+    def _new(self) -> Reader:
+        return self.reader(Source("sample.jsonl", **self.options))
+
+    def _items(self, lines: Iterable[Line]) -> list[Item]:
+        reader = self._new()
+        return [item for line in lines for item in reader.feed(line)]
+
+    def _fed(self, lines: Iterable[Line]) -> Iterator[tuple[Line, list[Item]]]:
+        reader = self._new()
+        for line in lines:
+            yield line, list(reader.feed(line))
+
+    def _holds(self, lines: Sequence[Line], at: int, what: bytes) -> list[Item]:
+        """The items of the line at this place, which must be there and lead back to it."""
+        found: list[Item] = []
+        for line, items in self._fed(_numbered(lines)):
+            if line.seq == at:
+                found = items
+                here = [x for x in items if isinstance(x, Header) or x.seq == at]
+                assert here or at in self.silent, f"{what[:60]!r} vanished: no item leads back to it"
+        return found
+
+
+def plain(items: Iterable[Item]) -> list[str]:
+    """Items as text that can be compared: NaN equals itself, and a menu is its knobs."""
+    return [_text(item) for item in items]
+
+
+def _text(item: Item) -> str:
+    fields = {name: getattr(item, name) for name in item.__struct_fields__}
+    if isinstance(item, Header) and item.menu is not None:
+        fields["menu"] = (item.menu.knobs, [c.rule for c in item.menu.constraints])
+    return f"{type(item).__name__} {fields!r}"
+
+
+def _cut(data: bytes) -> list[Line]:
+    lines = Lines()
+    return [*lines.feed(data), *lines.close()][:MOST]
+
+
+def _numbered(lines: Iterable[Line]) -> Iterator[Line]:
+    at = 0
+    for seq, line in enumerate(lines):
+        yield line._replace(seq=seq, at=at)
+        at += len(line.data) + 1
+
+
+def _kinds(lines: Sequence[Line]) -> Iterator[tuple[int, Line]]:
+    """One line of each shape: what a reader does with a line depends on the fields it has."""
+    seen = set()
+    for i, line in enumerate(lines):
+        try:
+            shape = str(sorted(map(str, _paths(json.loads(line.data)))))
+        except ValueError:
+            shape = str(i) if i < 20 else ""
+        if shape not in seen:
+            seen.add(shape)
+            yield i, line
+
+
+def _mutations(data: bytes) -> Iterator[bytes]:
+    """The line with one field wrong, for every field and every wrong value; nothing where it is no JSON object."""
+    try:
+        obj = json.loads(data)
+    except ValueError:
+        return
+    for path in _paths(obj):
+        for wrong in (*WRONG, _gone):
+            copy = json.loads(data)
+            spot = copy
+            for step in path[:-1]:
+                spot = spot[step]
+            if wrong is _gone:
+                del spot[path[-1]]
+            else:
+                spot[path[-1]] = wrong
+            yield json.dumps(copy).encode()
+        yield json.dumps(obj).encode().replace(json.dumps(path[-1]).encode(), b"NaN", 1)
+
+
+def _gone() -> None:
+    """Stands for a field that is left out."""
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, v in inner:
+        yield (*path, key)
+        yield from _paths(v, (*path, key))
+
+
+@contextmanager
+def _sealed() -> Iterator[None]:
+    """While it lasts, opening anything fails."""
+    doors: tuple[tuple[Any, str], ...] = (
+        (builtins, "open"), (io, "open"), (io, "FileIO"), (os, "open"), (os, "stat"), (os, "listdir"), (os, "scandir"),
+        (socket, "socket"), (subprocess, "Popen"),
+    )  # fmt: skip
+    before = [(module, name, getattr(module, name)) for module, name in doors]
+    try:
+        for module, name, _ in before:
+            setattr(module, name, _shut(name))
+        yield
+    finally:
+        for module, name, was in before:
+            setattr(module, name, was)
+
+
+def _shut(name: str) -> Callable[..., Any]:
+    def shut(*_: object, **__: object) -> Any:
+        raise AssertionError(f"a reader called {name}: it is handed lines and opens nothing")
+
+    return shut
