@@ -232,8 +232,8 @@ def states(
 ) -> dict[str, Any]:
     """The states of metrics from their SQL over a table of rows."""
     parts = ", ".join(part for m in metrics for part in m.sql)
-    found = con.execute(f"SELECT {parts} FROM {table} WHERE {where}").fetchone()
-    assert found is not None
+    # Fetched to its end: an answer that is still open keeps the next rows out.
+    (found,) = con.execute(f"SELECT {parts} FROM {table} WHERE {where}").fetchall()
     return states_from(metrics, found)
 
 
