@@ -155,6 +155,13 @@ class Menu:
                 out.append(f"{c.name}: {c.rule} cannot be checked ({type(e).__name__}: {e})")
         return out
 
+    def to_json(self) -> dict[str, Any]:
+        """The menu as an object that `parse` reads back as the same menu."""
+        out: dict[str, Any] = {"knobs": {k.name: _spelt(k) for k in self.knobs.values()}}
+        if self.constraints:
+            out["constraints"] = [{"id": c.name, "rule": c.rule} for c in self.constraints]
+        return out
+
     @property
     def defaults(self) -> dict[str, object]:
         """The default configuration, as far as it is declared."""
@@ -166,6 +173,20 @@ class Menu:
         if not self.knobs or any(not k.size for k in self.knobs.values()):
             return None
         return sum(k.size - k.default_cell for k in self.knobs.values())
+
+
+def _spelt(k: Knob) -> dict[str, Any]:
+    """A knob as a menu declares it, with everything that was guessed written out."""
+    out: dict[str, Any] = {"type": k.type}
+    if k.choices is not None:
+        out["choices"] = list(k.choices)
+    if k.range is not None:
+        out["range"] = list(k.range)
+    if k.has_default:
+        out["default"] = k.default
+    out |= {"family": k.family, "scale": k.scale, "bins": k.bins}
+    plain = {"units": dict(k.units), "aliases": list(k.aliases), "set": k.is_set}
+    return out | {name: value for name, value in plain.items() if value}
 
 
 def family(name: str) -> str:
