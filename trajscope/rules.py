@@ -84,7 +84,7 @@ def repeats(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         return Level.FAIL, f"{said} (bound {_pct(REPEATS_FAIL)})", recent
     if rate >= REPEATS_WARN:
         return Level.WARN, f"{said} (bound {_pct(REPEATS_WARN)})", recent
-    return Level.PASS, said, []
+    return Level.PASS, f"{said} (bound {_pct(REPEATS_WARN)})", []
 
 
 def dominance(run: Run, v: Values) -> tuple[Level, str, list[int]]:
@@ -94,19 +94,20 @@ def dominance(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         return Level.UNKNOWN, f"{_few(n)} to judge dominance", []
     said = f"{v['dominance.proposed.pair']} took {v['dominance.proposed.n']} of {n} proposals"
     level = Level.FAIL if share >= TOP_FAIL and n >= REPEATS_FROM else Level.WARN if share >= TOP_WARN else Level.PASS
-    return level, said, []
+    return level, f"{said} (bound {_pct(TOP_FAIL if level is Level.FAIL else TOP_WARN)})", []
 
 
 def coverage(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """Knobs stay untouched though there was time for all of them."""
     total, touched = v["coverage.knobs_total"], v["coverage.knobs_touched"]
     if isinstance(total, Unknown) or isinstance(touched, Unknown):
-        return Level.UNKNOWN, "coverage cannot be judged: no menu is known", []
+        why = "no menu is known" if isinstance(total, Unknown) else touched.why
+        return Level.UNKNOWN, f"coverage cannot be judged: {why}", []
     left = ", ".join(v["coverage.untouched"][:8])
     said = f"{touched} of {total} knobs were touched" + (f"; never: {left}" if left else "")
     enough = run.tally.c >= COVERED_FROM * total
     if enough and touched / total < COVERED_FAIL:
-        return Level.FAIL, said, []
+        return Level.FAIL, f"{said} (bound {_pct(COVERED_FAIL)} of them)", []
     return (Level.WARN if enough and touched < total else Level.PASS), said, []
 
 
@@ -156,7 +157,7 @@ def staircase(run: Run, v: Values) -> tuple[Level, str, list[int]]:
             f"{longest} keeps in a row (bound {STAIRCASE}): too good, too fast",
             [k.seq for k in run.tally.keeps],
         )
-    return Level.PASS, f"at most {longest} keeps in a row", []
+    return Level.PASS, f"at most {longest} keeps in a row (bound {STAIRCASE})", []
 
 
 def unconfirmed(run: Run, v: Values) -> tuple[Level, str, list[int]]:
@@ -193,14 +194,16 @@ def baseline(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     if isinstance(p, Unknown):
         return Level.WARN, f"the baseline cannot be judged: {p.why}", []
     if p < BIAS and better > n / 2:
-        return Level.WARN, f"{better} of {n} trials beat the baseline (p={p:.2g}): measure it again", []
-    return Level.PASS, f"{better} of {n} trials beat the baseline", []
+        return Level.WARN, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g}): measure it again", []
+    return Level.PASS, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})", []
 
 
 def seed(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """The recorded seed decides how a trial begins."""
     ineffective = v["audit.seed_ineffective"]
-    if ineffective is True:
+    if isinstance(ineffective, Unknown):
+        return Level.WARN, f"whether the seed does anything cannot be told: {ineffective.why}", []
+    if ineffective:
         return Level.WARN, "the same configuration and seed began differently: the seed does nothing", []
     return Level.PASS, "no trial contradicts its seed", []
 
@@ -222,6 +225,7 @@ def record(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """Lines, fields and labels that are not what they should be."""
     t = run.tally
     said, seqs = [], []
+    whys = dict(reversed([*t.unread, *t.faults]))
     for name, one, many in (
         ("unreadable", "unreadable line", "unreadable lines"),
         ("torn", "torn line at the end", "torn lines"),
@@ -234,7 +238,8 @@ def record(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     ):
         found = run.evidence(name)
         if found.n:
-            said.append(_n(found.n, one, many))
+            why = whys.get(found.seqs[0]) if name in ("unreadable", "fault") else None
+            said.append(_n(found.n, one, many) + (f" (line {found.seqs[0] + 1}: {why})" if why else ""))
             seqs += found.seqs
     if v["audit.counts_reconcile"] is False:
         said.append(f"closing counts {t.end_counts} that differ from the rows")
