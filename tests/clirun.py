@@ -31,7 +31,7 @@ class Cli:
 
     def shell(self, line: str, **env: str) -> subprocess.CompletedProcess[str]:
         """A line as somebody types it, with `trajscope` for the command."""
-        return self.spawn(["sh", "-c", line.replace("trajscope", " ".join(COMMAND), 1)], **env)
+        return self.spawn(["sh", "-c", line.replace("trajscope", " ".join(COMMAND), 1)], b"", **env)
 
     def spawn(self, command: list[str], stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(

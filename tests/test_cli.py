@@ -197,10 +197,10 @@ def test_our_own_crash_is_one_line_with_3_and_a_traceback_only_on_demand(cli: Cl
     (cli.here / "sitecustomize.py").write_text(
         "import trajscope.analysis as a\ndef of_file(*x, **y): raise ValueError('planted')\na.of_file = of_file\n"
     )
-    env = {"PYTHONPATH": f"{cli.here}{os.pathsep}{ROOT}"}
-    said = error(cli("analyze", AMNESIAC, **env), 3)
+    path = f"{cli.here}{os.pathsep}{ROOT}"
+    said = error(cli("analyze", AMNESIAC, PYTHONPATH=path), 3)
     assert said.startswith("trajscope itself failed (ValueError: planted); run it again with --debug")
-    assert "Traceback" in cli("analyze", AMNESIAC, "--debug", **env).stderr
+    assert "Traceback" in cli("analyze", AMNESIAC, "--debug", PYTHONPATH=path).stderr
 
 
 def test_a_full_disk_is_told_as_such(cli: Cli) -> None:

@@ -219,6 +219,17 @@ def test_no_time_of_the_conversion_stands_for_a_time_of_a_trial(tmp_path: Path) 
     assert set(times[1]) == {None}
 
 
+def test_lines_after_the_closing_one_are_still_carried_over(tmp_path: Path) -> None:
+    lines = (ROOT / "sample_runs/amnesiac/amnesiac.jsonl").read_bytes().splitlines(keepends=True)
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(b"".join([*lines[:20], lines[-1], *lines[20:-1]]))
+    (written,) = conversion.convert(Source(str(path)), tmp_path / "out.jsonl")
+    assert written.trials == 50
+    assert len(written.losses) == 1
+    assert written.losses[0].startswith("line 21: its closing counts {'kept': 8, 'reverted': 42")
+    assert json.loads((tmp_path / "out.jsonl").read_bytes().splitlines()[-1])["type"] == "end"
+
+
 def test_every_run_of_a_file_becomes_a_file_of_its_own(tmp_path: Path) -> None:
     sample = (ROOT / "sample_runs/amnesiac/amnesiac.jsonl").read_bytes()
     (tmp_path / "two.jsonl").write_bytes(sample + sample)

@@ -86,8 +86,10 @@ def test_foreign_files_are_told_apart_from_broken_ones(tmp_path: Path) -> None:
     }
     for name, data in contents.items():
         (tmp_path / name).write_bytes(data)
-    for look in (lambda p: fleet.line(*said(p)), lambda p: next(fleet.headlines([said(p)]))):
-        found = {name: look(tmp_path / name) for name in contents}
+    paths = {name: tmp_path / name for name in contents}
+    alone = {name: fleet.line(*said(path)) for name, path in paths.items()}
+    counted = {name: next(fleet.headlines([said(path)])) for name, path in paths.items()}
+    for found in (alone, counted):
         assert isinstance(found["run.jsonl"], list)
         assert found["other.json"] == found["binary.jsonl"] == fleet.FOREIGN
         assert f"{tmp_path / 'empty.jsonl'}: is empty" in found["empty.jsonl"]
@@ -130,7 +132,12 @@ def test_every_file_is_read_from_its_beginning_once(tmp_path: Path, monkeypatch:
 
     opened: list[str] = []
     whole = sources._open
-    monkeypatch.setattr(sources, "_open", lambda path: (opened.append(str(path)), whole(path))[1])
+
+    def counting(path: str | Path) -> Any:
+        opened.append(str(path))
+        return whole(path)
+
+    monkeypatch.setattr(sources, "_open", counting)
     shutil.copy(SAMPLES[0], tmp_path / "a.jsonl")
     (tmp_path / "b.json").write_text(json.dumps({"foreign": 1}))
     for path in fleet.files(tmp_path):

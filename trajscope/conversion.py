@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,6 +94,8 @@ def _write(source: Source, out: Path, reader: str | None, progress: Progress) ->
 
     try:
         pipeline.read(source, reader, sink=sink, progress=progress)
+        for o in outs.values():
+            o.finish()
     finally:
         for o in outs.values():
             o.writer.close()
@@ -112,6 +115,8 @@ class _Out:
         self.header = h = run.header
         self.losses: list[str] = []
         self.trials = 0
+        self.seen: Counter[str] = Counter()  # trials by the status they came with
+        self.end: End | None = None
         self.last, self.numbered = 0, False  # the label of the trial before, and whether it was given here
         if h.metric is None or h.goal is None:
             raise SourceError(f"{name}: the run's {_missing(h)} not known; give {_flags(h)}")
@@ -132,6 +137,7 @@ class _Out:
         """One item, in the order of the file."""
         if isinstance(item, Trial):
             self.trials += 1
+            self.seen[item.status] += 1
             self._trial(item)
         elif isinstance(item, Measure):
             self.writer.measure(
@@ -151,7 +157,15 @@ class _Out:
             kind, said = (item.kind, {}) if item.kind in _kinds() else ("claim", {"what": item.kind})
             self.writer.event(kind, **said, time=_time(item.time_ms), said=dict(item.data))
         elif isinstance(item, End):
-            self.writer.end(item.reason or "finished")
+            # Written when all is, since lines may follow it; its counts are then those of the rows.
+            self.end = item
+            if any(self.seen[status] != n for status, n in item.counts.items()):
+                self._lose(item.seq, f"its closing counts {dict(item.counts)} are not those of its rows")
+
+    def finish(self) -> None:
+        """The last line, where the run said that it was over."""
+        if self.end is not None:
+            self.writer.end(self.end.reason or "finished")
 
     def _trial(self, t: Trial) -> None:
         for fault in t.faults:

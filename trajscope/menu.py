@@ -177,16 +177,10 @@ class Menu:
 
 def _spelt(k: Knob) -> dict[str, Any]:
     """A knob as a menu declares it, with everything that was guessed written out."""
-    out: dict[str, Any] = {"type": k.type}
-    if k.choices is not None:
-        out["choices"] = list(k.choices)
-    if k.range is not None:
-        out["range"] = list(k.range)
-    if k.has_default:
-        out["default"] = k.default
-    out |= {"family": k.family, "scale": k.scale, "bins": k.bins}
-    plain = {"units": dict(k.units), "aliases": list(k.aliases), "set": k.is_set}
-    return out | {name: value for name, value in plain.items() if value}
+    span = {"choices": k.choices, "range": k.range, "units": dict(k.units), "aliases": k.aliases, "set": k.is_set}
+    out = {"type": k.type, "family": k.family, "scale": k.scale, "bins": k.bins}
+    out |= {name: list(v) if isinstance(v, tuple) else v for name, v in span.items() if v}
+    return out | ({"default": k.default} if k.has_default else {})
 
 
 def family(name: str) -> str:
