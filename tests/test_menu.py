@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from strategies import values
 
-from trajscope import menu as menus
 from trajscope.errors import MenuError
-from trajscope.menu import Knob, load, parse
+from trajscope.knob import SCALES, Knob
+from trajscope.menu import load, parse
 
 # A menu of a small transformer, as a real loop declared it.
 THIRTEEN: dict[str, Any] = {
@@ -359,7 +359,7 @@ fields = st.fixed_dictionaries(
         "choices": st.lists(values, max_size=3) | values,
         "range": st.lists(st.floats() | st.integers(), min_size=2, max_size=2) | values,
         "default": values,
-        "scale": st.sampled_from(menus.SCALES) | values,
+        "scale": st.sampled_from(SCALES) | values,
         "aliases": values,
         "units": values,
         "set": values,

@@ -47,7 +47,7 @@ def demo(
             time.sleep(1 / speed)
     if first is not None:
         print(
-            f"\n At trial {first.trials} it could have been stopped, with {duration(first.left_s)} of compute unspent.\n"
+            f"\n At trial {first.trials} it could have been stopped, with {duration(first.left_s)} of compute left.\n"
             " A plateau is the trials since a best beyond noise."
         )
     print(paint("\n The morning after: `trajscope analyze` on the same file.\n", "bold"))
