@@ -434,3 +434,10 @@ def test_a_choice_is_found_by_case_only_where_one_alone_fits() -> None:
         None,
         None,
     ]
+
+
+def test_true_is_no_choice_of_a_knob_that_offers_one() -> None:
+    knob = Knob("k", "int", choices=(1, 2))
+    assert knob.objection(1) is None
+    assert knob.objection(True) == "k is one of 1, 2"  # the value is the point
+    assert knob.cell(True) is None  # the same
