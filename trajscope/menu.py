@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from trajscope.constraint import Constraint, constraint
+from trajscope.constraint import Constraint, constraints
 from trajscope.errors import MenuError
 from trajscope.pair import Change, Pair, canon, pair, spelled
 
@@ -225,7 +225,9 @@ def parse(data: object, source: str = "menu") -> Menu:
         if not name or name in knobs:
             raise MenuError(f"{source}: knob {_said(name)}: stands twice or has no name; each knob has its own")
         knobs[name] = _knob(name, spec, families, source)
-    menu = Menu(knobs, _constraints(data.get("constraints"), knobs, source), source, True, _aliases(knobs, source))
+    menu = Menu(
+        knobs, constraints(data.get("constraints"), frozenset(knobs), source), source, True, _aliases(knobs, source)
+    )
     settled = tuple(c for c in menu.constraints if c.knobs <= menu.defaults.keys())
     for why in replace(menu, constraints=settled).broken(menu.defaults):
         raise MenuError(f"{source}: the defaults break a constraint ({why}); change one of them")
@@ -347,19 +349,6 @@ def _aliases(knobs: Mapping[str, Knob], source: str) -> dict[str, str]:
             if own := next((k for k in knobs if _fold(k) == _fold(alias) and k != knob.name), None):
                 raise MenuError(f"{source}: alias {_said(alias)} of {_said(knob.name)} is knob {_said(own)}; drop it")
     return out
-
-
-def _constraints(raw: object, knobs: Mapping[str, Knob], source: str) -> tuple[Constraint, ...]:
-    if raw is not None and not isinstance(raw, list):
-        raise MenuError(f'{source}: constraints must be a list of rules, such as ["a % b == 0"]')
-    out = []
-    for i, item in enumerate(raw or (), 1):
-        rule = item if isinstance(item, str) else _dict(item).get("rule")
-        name = str(_dict(item).get("id") or f"constraint {i}")
-        if not isinstance(rule, str):
-            raise MenuError(f'{source}: {_said(name)}: has no rule; write one, such as "a % b == 0"')
-        out.append(constraint(_said(name), rule, frozenset(knobs), source))
-    return tuple(out)
 
 
 def _is_number(x: object) -> bool:
