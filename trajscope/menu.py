@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from trajscope.constraint import Constraint, constraint
+from trajscope.constraint import Constraint, constraints
 from trajscope.errors import MenuError
 from trajscope.knob import BINS, SCALES, TYPES, ZERO_TO, Knob, family, fold_name, is_number, said
 from trajscope.pair import Change, Pair, canon, pair, spelled
@@ -123,7 +123,9 @@ def parse(data: object, source: str = "menu") -> Menu:
         if not name or name in knobs:
             raise MenuError(f"{source}: knob {said(name)}: stands twice or has no name; each knob has its own")
         knobs[name] = _knob(name, spec, families, source)
-    menu = Menu(knobs, _constraints(data.get("constraints"), knobs, source), source, True, _aliases(knobs, source))
+    menu = Menu(
+        knobs, constraints(data.get("constraints"), frozenset(knobs), source), source, True, _aliases(knobs, source)
+    )
     settled = tuple(c for c in menu.constraints if c.knobs <= menu.defaults.keys())
     for why in replace(menu, constraints=settled).broken(menu.defaults):
         raise MenuError(f"{source}: the defaults break a constraint ({why}); change one of them")
@@ -245,19 +247,6 @@ def _aliases(knobs: Mapping[str, Knob], source: str) -> dict[str, str]:
             if own := next((k for k in knobs if fold_name(k) == fold_name(alias) and k != knob.name), None):
                 raise MenuError(f"{source}: alias {said(alias)} of {said(knob.name)} is knob {said(own)}; drop it")
     return out
-
-
-def _constraints(raw: object, knobs: Mapping[str, Knob], source: str) -> tuple[Constraint, ...]:
-    if raw is not None and not isinstance(raw, list):
-        raise MenuError(f'{source}: constraints must be a list of rules, such as ["a % b == 0"]')
-    out = []
-    for i, item in enumerate(raw or (), 1):
-        rule = item if isinstance(item, str) else _dict(item).get("rule")
-        name = str(_dict(item).get("id") or f"constraint {i}")
-        if not isinstance(rule, str):
-            raise MenuError(f'{source}: {said(name)}: has no rule; write one, such as "a % b == 0"')
-        out.append(constraint(said(name), rule, frozenset(knobs), source))
-    return tuple(out)
 
 
 def _is_factor(x: object) -> bool:
