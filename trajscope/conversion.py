@@ -18,6 +18,7 @@ from trajscope import pipeline, sources
 from trajscope.blobs import beside
 from trajscope.columns import Row
 from trajscope.errors import RecordError, SourceError
+from trajscope.pair import canon
 from trajscope.readers import Source, find, get
 from trajscope.run import Run
 from trajscope.trial import Break, End, Event, Header, Item, Measure, Seed, Trial, Unreadable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from trajscope.writer import RunWriter
 
 OURS = "native"
+UNPROPOSED = ("blocked", "proposer_error")  # statuses that may come without a proposal
 Progress = Callable[[int], None] | None
 
 
@@ -110,6 +112,7 @@ class _Out:
         self.header = h = run.header
         self.losses: list[str] = []
         self.trials = 0
+        self.last, self.numbered = 0, False  # the label of the trial before, and whether it was given here
         if h.metric is None or h.goal is None:
             raise SourceError(f"{name}: the run's {_missing(h)} not known; give {_flags(h)}")
         try:
@@ -158,8 +161,10 @@ class _Out:
             # An aborted trial with a value counts as evaluated, and this one did not: its value is in its metrics.
             status, code, value = "aborted", code or "other", None
             self._lose(t.seq, "a status that the format does not have; it became aborted")
-        if self.header.base is not None and t.config is None and status not in ("blocked", "proposer_error"):
+        if self.header.base is not None and t.config is None and status not in UNPROPOSED:
             self._lose(t.seq, "which configuration ran is not recorded; it is read as a change of the incumbent")
+        if not t.noop and t.base is not None and (t.base == t.config or self._stood(t)):
+            self._lose(t.seq, "what it proposed already stood in its base; it is read as a no-op")
         fields = self._fields(t) | {"reason_code": code, "value": value}
         try:
             self.writer.trial(status=status, **fields)
@@ -201,12 +206,28 @@ class _Out:
             if files
             else None,
             "cost": cost or None,
-            "iter": t.iter if t.iter is not None else self.trials,
+            "iter": self._iter(t),
             "ended": None,
             "time": _time(t.time_ms),
             "new_best": t.claimed_best,
             "converted_line": t.seq + 1,
         }
+
+    def _stood(self, t: Trial) -> bool:
+        """Whether the base of the run has already what is proposed, as where something else ran than was proposed."""
+        h = self.header
+        if h.base is None or t.pair is None or t.base != h.base_id:
+            return False
+        change = h.menu.change if h.menu else canon
+        return all(c.knob in h.base and change(c.knob, h.base[c.knob]).text == c.text for c in t.pair.changes)
+
+    def _iter(self, t: Trial) -> int:
+        """Its label; the format demands one, so a trial without is numbered on."""
+        if t.iter is not None and self.numbered:
+            self._lose(t.seq, "a trial before it has no iter and was numbered, and so their order may look broken")
+        self.numbered = t.iter is None
+        self.last = t.iter if t.iter is not None else self.last + 1
+        return self.last
 
     def _refused(self, t: Trial) -> dict[str, Any]:
         """The refused attempts before the one that ran; a blocked trial ends with one that a rule refused too."""
@@ -218,6 +239,8 @@ class _Out:
             {"changes": [(c.knob, c.value) for c in p.changes], "verdict": _verdict(rule)}
             for rule, p in zip(rules, t.refused_pairs, strict=False)
         ]
+        if t.pair is None and verdict is None and t.status in UNPROPOSED:
+            attempts += [{"changes": []}] * (t.attempts - len(attempts))  # they proposed nothing, and were attempts
         return {"verdict": verdict, "attempts": attempts}
 
     def _hash(self, identity: str | None) -> str | None:

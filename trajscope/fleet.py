@@ -68,15 +68,22 @@ def _or_why(read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]] | 
 
 def _headline(source: Source, reader: str | None, known: dict[str, Said], progress: Progress) -> list[dict[str, Any]]:
     """What one file says; nothing yet where its rows are cached, which goes to `known`."""
-    if sources.size(source.path) < cache.WORTH:
-        feed = pipeline.read(source, reader, HEADLINE, progress=progress)
-        return [_plain(source, run.header.run_id, run.states) for run in feed.runs]
-    name = cache.key(source, reader)
+    large = sources.size(source.path) >= cache.WORTH
+    name = cache.key(source, reader) if large else None
     if name and cache.load(name) is not None:
         known[name] = source, reader
         if progress:
             progress(sources.size(source.path))
         return []
+    return _read(source, reader, progress) if not large else _through_store(source, reader, name, progress)
+
+
+def _read(source: Source, reader: str | None, progress: Progress = None) -> list[dict[str, Any]]:
+    feed = pipeline.read(source, reader, HEADLINE, progress=progress)
+    return [_plain(source, run.header.run_id, run.states) for run in feed.runs]
+
+
+def _through_store(source: Source, reader: str | None, name: str | None, progress: Progress) -> list[dict[str, Any]]:
     from trajscope.store import Store
 
     store = Store()
@@ -87,13 +94,25 @@ def _headline(source: Source, reader: str | None, known: dict[str, Said], progre
 
 
 def _cached(known: Mapping[str, Said]) -> Iterator[list[dict[str, Any]] | str]:
+    """All cached files in one query; where the cache cannot be believed, the file is read again."""
+    import duckdb
+
     from trajscope.store import connect
 
     parts = ", ".join(part for m in HEADLINE for part in m.sql)
     query = f"SELECT filename, {parts} FROM {cache.table(list(known))} GROUP BY filename"  # noqa: S608  # paths of our own
-    states = {Path(row[0]).stem: states_from(HEADLINE, row[1:]) for row in connect().execute(query).fetchall()}
+    try:
+        states = {Path(row[0]).stem: states_from(HEADLINE, row[1:]) for row in connect().execute(query).fetchall()}
+    except duckdb.Error:
+        states = {}
     for name, (source, reader) in known.items():
-        yield _or_why(lambda: [_plain(source, pipeline.header(source, reader)[0].header.run_id, states[name])])  # noqa: B023  # called at once
+        yield _or_why(partial(_told, source, reader, states.get(name)))
+
+
+def _told(source: Source, reader: str | None, states: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    if states is None:
+        return _read(source, reader)
+    return [_plain(source, pipeline.header(source, reader)[0].header.run_id, states)]
 
 
 def _plain(source: Source, run_id: str, states: Mapping[str, Any]) -> dict[str, Any]:
