@@ -46,16 +46,9 @@ def demo(
         if speed and sys.stdout.isatty():
             time.sleep(1 / speed)
     if first is not None:
-<<<<<<< HEAD
-        print(
-            f"\n At trial {first.trials} it could have been stopped, with {duration(first.left_s)} of compute left.\n"
-            " A plateau is the trials since a best beyond noise."
-        )
-=======
         unspent = duration(first.left_s)
         print(f"\n At trial {first.trials} it could have been stopped, with {unspent} of compute unspent.")
         print(" The plateau is counted in trials since a best beyond noise.")
->>>>>>> cli
     print(paint("\n The morning after: `trajscope analyze` on the same file.\n", "bold"))
     for doc in analysis.of_file(source):
         print(page(doc, wide()))
