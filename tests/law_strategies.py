@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from trajscope import analysis
@@ -246,6 +247,31 @@ def pushed(header: Header, some: Iterable[Item]) -> tuple[Run, list[Row]]:
     """A run that has taken these items, and the rows it made of its trials."""
     run = Run(header, METRICS)
     return run, [row for item in some if (row := run.take(item)) is not None]
+
+
+def made(*some: Any, header: Header | None = None, placed: bool = True, **every: Any) -> Run:
+    """A run of rows `(knob, value, status, score)`, perhaps with a dict of more fields, or of items as they stand.
+
+    Each trial runs on the base, with what `under` says carried into it; `every` is said of all of them.
+    """
+    head = header or Header(run_id="r", metric="loss", goal="minimize", baseline=1.0, base=BASE)
+    home = head.base or {}
+    run = Run(msgspec.structs.replace(head, base_id=config_hash(home)), METRICS)
+    for seq, x in enumerate(some, 1):
+        if not isinstance(x, tuple):
+            run.take(x)
+            continue
+        knob, value, status, score, more = x if len(x) == 5 else (*x, {})
+        fields = {**every, **more}
+        under = fields.pop("under", {})
+        change = head.menu.change(knob, value) if head.menu else canon(knob, value)
+        before, after = {**home, **under}, {**home, **under, knob: value}
+        moved = pair([*(canon(k, v) for k, v in under.items() if k != knob), change])
+        at: dict[str, Any] = {"base": config_hash(before), "config": config_hash(after), "moved": moved,
+                              "noop": config_hash(before) == config_hash(after)}  # fmt: skip
+        run.push(Trial(**{"seq": seq, "at": 0, "status": status, "value": score, "pair": pair((change,)),
+                          **(at if placed else {}), **fields}))  # fmt: skip
+    return run
 
 
 def analyzed(run: Run, *, quick: bool = True) -> dict[str, Any]:

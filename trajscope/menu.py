@@ -155,6 +155,13 @@ class Menu:
                 out.append(f"{c.name}: {c.rule} cannot be checked ({type(e).__name__}: {e})")
         return out
 
+    def to_json(self) -> dict[str, Any]:
+        """The menu as an object that `parse` reads back as the same menu."""
+        out: dict[str, Any] = {"knobs": {k.name: _spelt(k) for k in self.knobs.values()}}
+        if self.constraints:
+            out["constraints"] = [{"id": c.name, "rule": c.rule} for c in self.constraints]
+        return out
+
     @property
     def defaults(self) -> dict[str, object]:
         """The default configuration, as far as it is declared."""
@@ -166,6 +173,20 @@ class Menu:
         if not self.knobs or any(not k.size for k in self.knobs.values()):
             return None
         return sum(k.size - k.default_cell for k in self.knobs.values())
+
+
+def _spelt(k: Knob) -> dict[str, Any]:
+    """A knob as a menu declares it, with everything that was guessed written out."""
+    out: dict[str, Any] = {"type": k.type}
+    if k.choices is not None:
+        out["choices"] = list(k.choices)
+    if k.range is not None:
+        out["range"] = list(k.range)
+    if k.has_default:
+        out["default"] = k.default
+    out |= {"family": k.family, "scale": k.scale, "bins": k.bins}
+    plain = {"units": dict(k.units), "aliases": list(k.aliases), "set": k.is_set}
+    return out | {name: value for name, value in plain.items() if value}
 
 
 def family(name: str) -> str:
@@ -196,7 +217,7 @@ def parse(data: object, source: str = "menu") -> Menu:
     if isinstance(raw, list):
         raw = _named(raw, source)
     if not isinstance(raw, dict) or not raw:
-        raise MenuError(f"{source}: no knobs; a menu is an object with a `knobs` object")
+        raise MenuError(f"{source}: has no knobs; a menu is an object with a `knobs` object")
     knobs: dict[str, Knob] = {}
     families = _families(data.get("families"))
     for key, spec in raw.items():
@@ -258,7 +279,9 @@ def _knob(name: str, spec: object, families: Mapping[str, str], source: str) -> 
     if knob.has_default:
         held = canon(name, knob.default, knob)
         if held.objection:
-            raise MenuError(f"{where}: default {held.text} is not allowed by it ({held.objection})")
+            raise MenuError(
+                f"{where}: default {held.text} is not allowed by it ({held.objection}); correct one of them"
+            )
         knob = replace(knob, default=held.value)
     return knob
 
@@ -271,13 +294,13 @@ def _shape(spec: Mapping[str, Any], where: str) -> tuple[str, list[Any] | None, 
     said = str(spec.get("type") or _kind_of(choices, span))
     kind = _OTHER_WORDS.get(said, said)
     if kind not in TYPES:
-        raise MenuError(f"{where}: type {kind[:40]!r} is none of {', '.join(TYPES)}")
+        raise MenuError(f"{where}: type {kind[:40]!r} is unknown; use one of {', '.join(TYPES)}")
     if choices is not None and span is not None:
         raise MenuError(f"{where}: has both choices and a range; keep one")
     if span is not None:
         return kind, None, *_span(span, kind, scale, where)
     if scale is not None and scale not in SCALES:
-        raise MenuError(f"{where}: scale {str(scale)[:40]!r} is none of {', '.join(SCALES)}")
+        raise MenuError(f"{where}: scale {str(scale)[:40]!r} is unknown; use one of {', '.join(SCALES)}")
     return kind, choices, None, scale or "linear"
 
 
@@ -285,9 +308,9 @@ def _choices(knob: Knob, choices: list[Any], where: str) -> tuple[object, ...]:
     """The choices in their one spelling."""
     found = [canon(knob.name, c, replace(knob, range=None)) for c in choices]
     if bad := next((c for c in found if c.objection), None):
-        raise MenuError(f"{where}: choice {bad.text} contradicts its type ({bad.objection})")
+        raise MenuError(f"{where}: choice {bad.text} contradicts its type ({bad.objection}); correct one of them")
     if len({c.text for c in found}) < len(found):
-        raise MenuError(f"{where}: lists a choice twice")
+        raise MenuError(f"{where}: lists a choice twice; keep one")
     return tuple(c.value for c in found)
 
 
@@ -296,7 +319,7 @@ def _span(span: object, kind: str, scale: object, where: str) -> tuple[tuple[flo
         raise MenuError(f"{where}: range must be two numbers, low and high")
     lo, hi = span
     if kind not in ("int", "float") or not lo < hi or not max(-lo, hi) < _FAR:
-        raise MenuError(f"{where}: range {lo} to {hi} of type {kind} is empty or not of numbers")
+        raise MenuError(f"{where}: range {lo} to {hi} of type {kind} is empty or not of numbers; write [low, high]")
     if scale is None:
         scale = "log" if lo > 0 and hi / lo >= LOG_FROM else "linear"
     if scale not in SCALES or (scale == "log" and (lo < 0 or hi <= 0)) or (scale == "one_minus_log" and hi >= 1):
