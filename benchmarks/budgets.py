@@ -134,7 +134,7 @@ def live(rows: int, rounds: int | None) -> Section:
     """What one more trial costs, early and late, and what it costs to stop and go on."""
     path = generate.cached(rows)
     run = Contender("live", python("benchmarks.ours", "live", path))
-    take_turns([run], rounds or LARGE_ROUNDS)
+    take_turns([run], rounds or LARGE_ROUNDS, warm=False)
     said: list[dict[str, float]] = [s.answer for s in run.samples]
     middle = {k: sorted(s[k] for s in said)[len(said) // 2] for k in said[0]}
     flat = max(middle["us_at_10k"], middle["us_at_end"]) / middle["us_at_50"]
@@ -163,6 +163,9 @@ def fleet(rows: int, rounds: int | None) -> Section:
     ours = Contender("trajscope fleet --headline --json", _trajscope("fleet", folder, "--headline", "--json"), env)
     polars = Contender("polars, streaming, fewer figures", python("benchmarks.rivals", "parquet", home / "trajscope"))
     take_turns([ours, polars], rounds or SMALL_ROUNDS)
+    counted = sum(d["pairs.unique"] + d["pairs.repeats"] for d in ours.answer)
+    if (len(ours.answer), counted) != (runs, polars.answer):
+        raise SystemExit(f"fleet counts {counted} trials of {len(ours.answer)} runs, polars {polars.answer} of {runs}")
     return Section(
         f"{runs * each:,} trials of {runs} finished runs",
         f"From the cache that `analyze` and `fleet` leave behind ({fleets.CAMPAIGNS} different campaigns, repeated).",

@@ -28,7 +28,7 @@ class Sample(NamedTuple):
     cpu_s: float
     wall_s: float
     peak_mb: float
-    answer: Any  # the JSON of its last line on stdout; None where that is no JSON
+    answer: Any  # the JSON lines of its stdout, one line's value by itself; None where they are no JSON
 
 
 class Spread(NamedTuple):
@@ -92,22 +92,22 @@ def once(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Sample:
             raise SystemExit(f"{' '.join(argv)} exits with {process.returncode}: {err.read().decode()[-2000:]}")
         out.seek(0)
         lines = out.read().splitlines()
-    return Sample(
-        usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss * _RSS_UNIT / 1e6, _json(lines[-1] if lines else b"")
-    )
+    return Sample(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss * _RSS_UNIT / 1e6, _json(lines))
 
 
-def take_turns(contenders: Sequence[Contender], rounds: int) -> None:
+def take_turns(contenders: Sequence[Contender], rounds: int, *, warm: bool = True) -> None:
     """Run them A B A B ..., after one unmeasured run of the first that warms the page cache."""
-    once(contenders[0].argv, contenders[0].env)
+    if warm:
+        once(contenders[0].argv, contenders[0].env)
     for i in range(rounds):
         for c in contenders:
             c.samples.append(once(c.argv, c.env))
             print(f"  round {i + 1} {c.name}: {c.samples[-1].cpu_s:.2f} s CPU", file=sys.stderr, flush=True)
 
 
-def _json(line: bytes) -> Any:
+def _json(lines: Sequence[bytes]) -> Any:
     try:
-        return json.loads(line)
+        values = [json.loads(line) for line in lines]
     except ValueError:
         return None
+    return values[0] if len(values) == 1 else values

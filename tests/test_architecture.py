@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("verdict", "pair", "chain", "constraint", "blobs", "columns"),
+    ("knob",),
     ("menu",),
     ("trial",),
     ("lines", "expr", "settings", "tally"),

@@ -123,6 +123,10 @@ def test_an_overlong_line_is_counted_and_located_and_its_bytes_are_let_go() -> N
         assert lines.feed(b"123456789") == []
     assert lines.held == 9000
     assert lines._parts == []
+    short = Lines()
+    for _ in range(4):
+        short.feed(b"123")
+    assert (short._parts, short.held) == ([], 12)
     assert lines.feed(b"\nnext\n") == [
         Line(0, 0, b"", False, "line of 9,000 bytes, over the limit of 8"),
         Line(1, 9001, b"next"),

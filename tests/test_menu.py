@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from strategies import values
 
-from trajscope import menu as menus
 from trajscope.errors import MenuError
-from trajscope.menu import Knob, load, parse
+from trajscope.knob import SCALES, Knob
+from trajscope.menu import load, parse
 
 # A menu of a small transformer, as a real loop declared it.
 THIRTEEN: dict[str, Any] = {
@@ -359,7 +359,7 @@ fields = st.fixed_dictionaries(
         "choices": st.lists(values, max_size=3) | values,
         "range": st.lists(st.floats() | st.integers(), min_size=2, max_size=2) | values,
         "default": values,
-        "scale": st.sampled_from(menus.SCALES) | values,
+        "scale": st.sampled_from(SCALES) | values,
         "aliases": values,
         "units": values,
         "set": values,
@@ -434,3 +434,20 @@ def test_a_choice_is_found_by_case_only_where_one_alone_fits() -> None:
         None,
         None,
     ]
+
+
+@given(st.dictionaries(st.sampled_from(["a", "b", "A"]), fields, min_size=1, max_size=2))
+def test_a_menu_that_is_written_down_reads_back_the_same(knobs: dict[str, Any]) -> None:
+    try:
+        menu = parse(knobs)
+    except MenuError:
+        return
+    again = parse(json.loads(json.dumps(menu.to_json())))
+    assert repr(again.knobs) == repr(menu.knobs)
+
+
+def test_true_is_no_choice_of_a_knob_that_offers_one() -> None:
+    knob = Knob("k", "int", choices=(1, 2))
+    assert knob.objection(1) is None
+    assert knob.objection(True) == "k is one of 1, 2"  # the value is the point
+    assert knob.cell(True) is None  # the same
