@@ -67,6 +67,8 @@ def test_analyze_of_a_small_file_imports_nothing_heavy(more: tuple[str, ...]) ->
         (("analyze", AMNESIAC, "--menu", "no.json"), r"no.json: cannot be read \(No such file"),
         (("analyze", "-", AMNESIAC), "standard input stands alone"),
         (("analyze", AMNESIAC, "-o", "no/x.json"), r"no/x.json: cannot be written"),
+        (("analyze", "-", "--figures", "x"), "-: is a pipe, and --figures reads a file twice; save it"),
+        (("trials", "-", "--seq", "3"), "-: is a pipe, and --seq reads a file twice"),
         (("trials", AMNESIAC, "--last", "x"), "'x' is not a whole number"),
         (("trials", AMNESIAC, "--last", "-1"), "-1 is not at least 0"),
         (("trials", AMNESIAC, "--where", "xyzzy > 1"), "the query does not run: .*xyzzy"),

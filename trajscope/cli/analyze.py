@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source, twice
 
 
 def analyze(
@@ -42,8 +42,10 @@ def analyze(
         raise typer.BadParameter("standard input stands alone", param_hint="FILES")
     docs: list[dict[str, Any]] = []
     worst = 0
-    for path in files:
+    for at, path in enumerate(files):
         try:
+            if figures is not None:
+                twice(path, "--figures")
             said, kind = source(path, reader, metric, goal, menu, history)
             with progress(path) as step:
                 found = analysis.of_file(said, kind, quick=quick, cached=cache, progress=step)
@@ -61,8 +63,8 @@ def analyze(
                 print(("\n\n" if docs else "") + page(doc, wide()))
             docs.append(doc)
         if figures is not None:
-            alike = [p for p in files if p.stem == path.stem]
-            own = path.stem if len(alike) == 1 else f"{path.stem}-{alike.index(path) + 1}"
+            alike = [n for n, p in enumerate(files) if p.stem == path.stem]
+            own = path.stem if len(alike) == 1 else f"{path.stem}-{alike.index(at) + 1}"
             _figures(said, kind, found, figures / own if len(files) > 1 else figures)
     if output is not None:
         _write(output, "".join(json_line(d) + "\n" for d in docs))
@@ -76,7 +78,7 @@ def _measured(said: Any, kind: str | None, docs: list[dict[str, Any]]) -> None:
     from trajscope.errors import SourceError
     from trajscope.trial import Trial
 
-    if said.metric is None or said.path == "-" or any(d["best"]["value"] is not None for d in docs):
+    if said.metric is None or not Path(said.path).is_file() or any(d["best"]["value"] is not None for d in docs):
         return
     values = 0
     names: set[str] = set()

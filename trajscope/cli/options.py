@@ -59,6 +59,14 @@ def source(
     ), format_
 
 
+def twice(path: Path, what: str) -> None:
+    """Raise for a pipe where a file must be read a second time."""
+    from trajscope.errors import SourceError
+
+    if str(path) == "-" or path.is_fifo():
+        raise SourceError(f"{path}: is a pipe, and {what} reads a file twice; save it into a file first")
+
+
 @cache
 def _settings(folder: Path) -> Any:
     # Once for a folder: a fleet asks this of every file in it.

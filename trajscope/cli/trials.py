@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import File, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import File, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source, twice
 
 HEAD = ("trial", "iter", "status", "pair", "time", "value", "best", "")
 
@@ -40,6 +40,7 @@ def trials(
 
     said, kind = source(file, reader, metric, goal, menu, history)
     if seq is not None:
+        twice(file, "--seq")
         _one(said, kind, seq, as_json=json)
         return
     with progress(file) as step:
