@@ -1,6 +1,6 @@
 """Fleet: every file below a folder is a run, somebody else's file, or named with what is wrong with it.
 
-Planted and seen to fail: a damaged file taken for a foreign one, a headline whose baseline row counted as a trial.
+Planted and seen to fail: a damaged file taken for a foreign one, small files put into the cache.
 """
 
 from __future__ import annotations
