@@ -37,6 +37,7 @@ from trajscope.trial import (
     Trial,
     Unreadable,
 )
+from trajscope.upgrade import upgrade
 
 VERSION = 1
 MEMO = 1 << 16
@@ -107,8 +108,6 @@ class Native:
 
     def _upgraded(self, line: Line) -> tuple[Line, LineFields, tuple[str, ...]]:
         """A line of version 0, as today's version has it."""
-        from trajscope.record.upgrade import upgrade
-
         obj = upgrade(_dict(loose(line.data)))
         row, faults = salvage(obj, LineFields)
         return line._replace(data=msgspec.json.encode(obj)), row, () if row.type == "run" else faults
