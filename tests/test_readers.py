@@ -307,7 +307,10 @@ def test_a_header_whose_menu_contradicts_itself_keeps_everything_but_the_menu() 
     assert isinstance(first, Header)
     assert (first.metric, first.goal, first.menu) == ("loss", "minimize", None)
     assert isinstance(said, Unreadable)
-    assert (said.seq, said.why) == (0, "menu: knob lr: range 1 to 0 of type int is empty or not of numbers")
+    assert (said.seq, said.why) == (
+        0,
+        "menu: knob lr: range 1 to 0 of type int is empty or not of numbers; write [low, high]",
+    )
     assert isinstance(last, Trial)
 
 

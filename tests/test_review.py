@@ -48,7 +48,7 @@ def test_the_noise_is_pooled_within_configurations() -> None:
 def test_two_degrees_of_freedom_tell_no_noise() -> None:
     found = doc(*[("a", 2, "reverted", 1.0)] * 3)
     assert (found["noise"]["sd"], found["noise"]["min_detectable"], found["plateau"]["length"]) == (None, None, None)
-    assert found["unknown"]["noise.sd"] == "df=2 < 3: too few repeated evaluations"
+    assert found["unknown"]["noise.sd"] == "too few repeated evaluations: 2, and 3 are needed"
 
 
 def test_an_ineligible_value_is_no_noise_and_no_best() -> None:

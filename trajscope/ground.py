@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from trajscope.menu import Menu, family
+from trajscope.knob import family
+from trajscope.menu import Menu
 from trajscope.pair import Neighbours, Pair
 from trajscope.tally import KnobTally, PairTally, Tally
 from trajscope.trial import Header, Trial

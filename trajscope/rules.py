@@ -53,7 +53,7 @@ def flailing(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """No best beyond noise for long, and hardly anything new is tried."""
     new, dry, n = v["pairs.good_turing"], v["plateau.beyond_noise"], run.tally.c
     if isinstance(new, Unknown) or n < MIN_TRIALS:
-        return Level.UNKNOWN, f"{n} counted trials are too few (< {MIN_TRIALS}) to say whether it explores", []
+        return Level.UNKNOWN, f"{_few(n)} to say whether it explores", []
     bound = max(DRY, DRY_SHARE * run.tally.e)
     circling = new < NEW_SHARE
     if not circling:
@@ -91,7 +91,7 @@ def dominance(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """One pair takes most proposals."""
     share, n = v["dominance.proposed.share"], run.tally.c
     if isinstance(share, Unknown) or n < MIN_TRIALS:
-        return Level.UNKNOWN, f"{n} counted trials are too few (< {MIN_TRIALS}) to judge dominance", []
+        return Level.UNKNOWN, f"{_few(n)} to judge dominance", []
     said = f"{v['dominance.proposed.pair']} took {v['dominance.proposed.n']} of {n} proposals"
     level = Level.FAIL if share >= TOP_FAIL and n >= REPEATS_FROM else Level.WARN if share >= TOP_WARN else Level.PASS
     return level, f"{said} (bound {_pct(TOP_FAIL if level is Level.FAIL else TOP_WARN)})", []
@@ -118,7 +118,7 @@ def integrity(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         seq, why = t.breaks[0]
         return (
             Level.FAIL,
-            f"the log was edited: line {seq + 1} {why} ({t.break_count} breaks)",
+            f"the log was edited: line {seq + 1} {why} ({_n(t.break_count, 'break')})",
             [s for s, _ in t.breaks],
         )
     if t.drift:
@@ -137,11 +137,11 @@ def guards(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     missing, blind, broken = (run.evidence(f"guard_{x}") for x in ("missing", "blind", "broken"))
     names = ", ".join(m.name for m in run.header.metrics if m.role == "guard")
     if missing.n:
-        return Level.FAIL, f"guard {names} has no threshold: {missing.n} keeps went unguarded", missing.seqs
+        return Level.FAIL, f"guard {names} has no threshold: {_n(missing.n, 'keep')} went unguarded", missing.seqs
     if blind.n:
-        return Level.FAIL, f"guard {names} saw no number on {blind.n} keeps", blind.seqs
+        return Level.FAIL, f"guard {names} saw no number on {_n(blind.n, 'keep')}", blind.seqs
     if broken.n:
-        return Level.FAIL, f"guard {names} was broken on {broken.n} keeps", broken.seqs
+        return Level.FAIL, f"guard {names} was broken on {_n(broken.n, 'keep')}", broken.seqs
     if names:
         return Level.PASS, f"guard {names} ran on all {run.tally.keep_count} keeps", []
     reason = run.header.unguarded_because
@@ -167,7 +167,11 @@ def unconfirmed(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         why = seqs.why if isinstance(seqs, Unknown) else v["noise.sd"].why
         return Level.WARN, f"whether keeps are more than noise cannot be told: {why}", []
     if seqs:
-        return Level.WARN, f"{len(seqs)} of {run.tally.keep_count} keeps are confirmed by no other evaluation", seqs
+        return (
+            Level.WARN,
+            f"{len(seqs)} of {_n(run.tally.keep_count, 'keep')} {_are(len(seqs))} confirmed by no other evaluation",
+            seqs,
+        )
     return Level.PASS, f"all {run.tally.keep_count} keeps are confirmed by another evaluation", []
 
 
@@ -211,7 +215,7 @@ def composition(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         return Level.WARN, f"whether keeps add up cannot be told: {seqs.why}", []
     n = run.evidence("not_composing").n
     return (
-        (Level.WARN, f"{n} keeps are missing from the base of what came next", seqs)
+        (Level.WARN, f"{_n(n, 'keep')} {_are(n)} missing from the base of what came next", seqs)
         if n
         else (Level.PASS, "keeps add up", [])
     )
@@ -221,19 +225,21 @@ def record(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """Lines, fields and labels that are not what they should be."""
     t = run.tally
     said, seqs = [], []
-    for name, what in (
-        ("unreadable", "unreadable lines"),
-        ("torn", "torn line at the end"),
-        ("fault", "trials with a field that could not be read"),
-        ("nan", "trials scored NaN or infinity, which counts as no value"),
-        ("outside", "proposals outside the menu"),
-        ("noop", "no-ops"),
-        ("claimed_best", "wrong claims of a new best"),
-        ("iter_order", "iter labels that repeat or go back"),
+    whys = dict(reversed([*t.unread, *t.faults]))
+    for name, one, many in (
+        ("unreadable", "unreadable line", "unreadable lines"),
+        ("torn", "torn line at the end", "torn lines"),
+        ("fault", "trial with a field that could not be read", "trials with a field that could not be read"),
+        ("nan", "trial scored NaN or infinity, which is no value", "trials scored NaN or infinity, which is no value"),
+        ("outside", "proposal outside the menu", "proposals outside the menu"),
+        ("noop", "no-op", "no-ops"),
+        ("claimed_best", "wrong claim of a new best", "wrong claims of a new best"),
+        ("iter_order", "iter label that repeats or goes back", "iter labels that repeat or go back"),
     ):
         found = run.evidence(name)
         if found.n:
-            said.append(f"{found.n} {what}")
+            why = whys.get(found.seqs[0]) if name in ("unreadable", "fault") else None
+            said.append(_n(found.n, one, many) + (f" (line {found.seqs[0] + 1}: {why})" if why else ""))
             seqs += found.seqs
     if v["audit.counts_reconcile"] is False:
         said.append(f"closing counts {t.end_counts} that differ from the rows")
@@ -273,11 +279,11 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
     for w in WORDS:
         failed = [x for x in verdicts if x.level is Level.FAIL and words[x.rule] == w]
         if failed:
-            return Word(w, failed[0].reason + _context(run, v, w))
+            return Word(w, failed[0].reason + _context(run, v, w, failed[0].rule))
     if not run.tally.trials:
         return Word("UNKNOWN", "the file holds no trial yet")
     if not run.tally.e:
-        return Word("UNKNOWN", f"none of {run.tally.trials} trials was evaluated ({_statuses(v)})")
+        return Word("UNKNOWN", f"none of {_n(run.tally.trials, 'trial')} was evaluated ({_statuses(v)})")
     open_ = [x for x in verdicts if x.level is Level.UNKNOWN and words[x.rule] == "FLAILING" and x.rule != "coverage"]
     if open_:
         return Word("UNKNOWN", open_[0].reason)
@@ -286,12 +292,12 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
     )
 
 
-def _context(run: Run, v: Values, w: str) -> str:
+def _context(run: Run, v: Values, w: str, led: str = "") -> str:
     """What else a stranger needs to hear in the same breath."""
     said = []
     if w == "FLAILING":
         rate = v["pairs.trailing_rate"]
-        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) else ""
+        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) and led != "repeats" else ""
         said.append(f"{v['pairs.repeats']} of {run.tally.c} proposals had been tried before{late}")
         said += _crowd(run, v)
     if w in ("FLAILING", "RESEARCHING") and not isinstance(v["coverage.fraction"], Unknown):
@@ -322,6 +328,19 @@ def _statuses(v: Values) -> str:
 
 def _pct(x: float) -> str:
     return f"{x:.0%}"
+
+
+def _n(n: int, one: str, many: str | None = None) -> str:
+    """How many of something, in words that agree."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _few(n: int) -> str:
+    return f"{_n(n, 'counted trial')} {_are(n)} too few (< {MIN_TRIALS})"
 
 
 def _hours(seconds: float) -> str:

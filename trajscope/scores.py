@@ -121,11 +121,14 @@ class Scores:
 
     def _first_step(self, config: ConfigTally, seed: int, first: float) -> None:
         """The same configuration and seed must begin alike; where they do not, the seed does nothing."""
-        steps = config.first_steps
-        if steps is None:
-            config.first_steps = {seed: first}
+        if config.first_seed is None:
+            config.first_seed, config.first_step = seed, first
             return
-        before = steps.setdefault(seed, first)
+        before = config.first_step
+        if seed != config.first_seed:
+            if config.more_steps is None:
+                config.more_steps = {}
+            before = config.more_steps.setdefault(seed, first)
         if config.k > 1:
             differs = abs(before - first) > SAME_START * max(abs(before), abs(first))
             self.tally.seed_ineffective = bool(self.tally.seed_ineffective) or differs

@@ -7,6 +7,7 @@ with no way to the file system, a row cap and a time limit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from threading import Timer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import duckdb
     import polars as pl
 
-BATCH = 1 << 16  # rows that are handed over at once
+BATCH = 1 << 13  # rows that are handed over at once; more of them leave the processor's cache
 MOST_ROWS = 10_000  # rows that an answer may have
 MOST_SECONDS = 30.0  # time that a question may take
 READS = frozenset(("SELECT", "EXPLAIN"))  # kinds of statement that may be asked; SHOW, DESCRIBE and WITH are SELECT
@@ -77,7 +78,8 @@ class Store:
         self.con = connect()
         self.runs: list[Run] = []
         self._numbers: dict[int, int] = {}  # id of a Run -> its number here
-        self._buffers: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES}
+        self._rows: list[list[Row]] = []  # of each run
+        self._buffers: dict[str, list[tuple[Any, ...]]] = {name: [] for name in TABLES if name != "row"}
         self._pairs_told: list[int] = []
         self._locked = False
         for name, columns in TABLES.items():
@@ -99,11 +101,12 @@ class Store:
             self._numbers[id(run)] = len(self.runs)
             self.runs.append(run)
             self._pairs_told.append(0)
+            self._rows.append([])
             return
         no = self._numbers[id(run)]
         if row is not None:
-            rows = self._buffers["row"]
-            rows.append((no, *row))
+            rows = self._rows[no]
+            rows.append(row)
             if isinstance(item, Trial) and item.seeds:
                 self._seeds(no, item.seq, item.seeds)
             if len(rows) >= BATCH:
@@ -122,9 +125,13 @@ class Store:
             new = run.ground.pairs[self._pairs_told[no] :]
             self._buffers["pair"] += [(no, p.id, p.pair.label, p.pair.knob) for p in new]
             self._pairs_told[no] += len(new)
+        for no, trials in enumerate(self._rows):
+            if trials:
+                self._insert("row", SQL_TYPES, trials, run=no)
+                self._rows[no] = []
         for name, rows in self._buffers.items():
             if rows:
-                self._insert(name, rows)
+                self._insert(name, TABLES[name], rows)
                 self._buffers[name] = []
 
     def states(self, metrics: Sequence[Metric], run: Run) -> dict[str, Any]:
@@ -190,15 +197,20 @@ class Store:
     def _seeds(self, no: int, seq: int, seeds: Iterable[Seed]) -> None:
         self._buffers["seed"] += [(no, seq, s.seed, s.status, s.value, s.wall_s, s.first_step, s.error) for s in seeds]
 
-    def _insert(self, name: str, rows: list[tuple[Any, ...]]) -> None:
+    def _insert(
+        self, name: str, columns: Mapping[str, str], rows: Sequence[tuple[Any, ...]], run: int | None = None
+    ) -> None:
         import polars as pl
 
-        columns = TABLES[name]
+        # Column by column: `zip(*rows)` walks all rows at once, and takes three times as long.
         data = [
-            pl.Series(c, values, dtype=getattr(pl, _POLARS[kind]), strict=False)
-            for (c, kind), values in zip(columns.items(), zip(*rows, strict=True), strict=True)
+            pl.Series(c, list(map(itemgetter(i), rows)), dtype=getattr(pl, _POLARS[kind]), strict=False)
+            for i, (c, kind) in enumerate(columns.items())
         ]
-        self._copy(name, pl.DataFrame(data), f'INSERT INTO "{name}" SELECT * FROM')
+        frame = pl.DataFrame(data)
+        if run is not None:
+            frame.insert_column(0, pl.lit(run, pl.Int32).alias("run"))
+        self._copy(name, frame, f'INSERT INTO "{name}" SELECT * FROM')
 
     def _copy(self, name: str, frame: pl.DataFrame, into: str) -> None:
         self.con.register(f"incoming_{name}", Stream(frame))

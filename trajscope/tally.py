@@ -43,7 +43,9 @@ class ConfigTally(Struct, gc=False):
     kept: int = 0
     reverted: int = 0
     pair: int = -1
-    first_steps: dict[int, float] | None = None
+    first_seed: int | None = None  # the seed that `first_step` belongs to
+    first_step: float = 0.0
+    more_steps: dict[int, float] | None = None  # of further seeds
 
     def add(self, value: float) -> float:
         """One more value; answers by how much the squared deviations grew."""

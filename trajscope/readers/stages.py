@@ -16,7 +16,18 @@ from msgspec import Raw, Struct
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, Pair, canon, pair
 from trajscope.readers import Source
-from trajscope.readers.fields import Whole, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers.fields import (
+    FAR,
+    Whole,
+    finite,
+    goal_of,
+    head_objects,
+    loose,
+    salvage,
+    shown,
+    time_ms,
+    unreadable,
+)
 from trajscope.trial import SCORED, Drift, End, Event, Header, Item, Line, Trial
 
 MEMO = 1 << 16  # spellings that are remembered, so that a long file does not decode the same configuration again
@@ -25,7 +36,6 @@ _DECISIONS = {"keep": "kept", "kept": "kept", "accept": "kept", "revert": "rever
 _EMPTY = Pair("", ())
 # A header may be longer than what a sniffer is shown, and then it is no JSON.
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"_meta"\s*:.*"baseline_', re.DOTALL)
-_FAR = 2.0**1023
 _MISSING: Any = object()
 _Place = tuple[str, Pair, str, tuple[Drift, ...], int | None]  # configuration, what it moved, base, drift, seed
 
@@ -140,7 +150,7 @@ class Stages:
         baselines = {
             k.removeprefix("baseline_"): float(v)
             for k, v in obj.items()
-            if k.startswith("baseline_") and isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < _FAR
+            if k.startswith("baseline_") and isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < FAR
         }
         metric = said.metric or next(iter(baselines), "val_bpb")
         base = obj.get("baseline_cfg")
@@ -162,30 +172,15 @@ class Stages:
         status = _STAGES.get(row.stage, "other")
         if row.stage == "evaluated":
             status = _DECISIONS.get((row.decision or "").lower(), "other")
-        proposal = row.proposal
+        proposal, value, reason = row.proposal, finite(row.value), None
         p = self._pair(proposal.knob, bytes(proposal.new_value)) if proposal and proposal.knob else None
-        trial = Trial(
-            seq=line.seq,
-            at=line.at,
-            status=status,
-            pair=p,
-            iter=row.iter,
-            value=finite(row.value),
-            wall_s=finite(row.iter_wall_s),
-            tokens_in=row.tokens_in,
-            tokens_out=row.tokens_out,
-            time_ms=time_ms(row.ts),
-            claimed_best=row.is_new_best,
-            first_step=finite(row.eval_metrics.train_loss_first) if row.eval_metrics else None,
-            faults=faults,
-        )
-        if trial.value is None:
+        if value is None:
             if row.value is not None:
-                trial.reason_code = "nan"
+                reason = "nan"
             elif status in SCORED:
-                trial.faults = (*faults, self._lacks(line))
-        if status == "blocked":
-            trial.refused = (row.stage,)
+                faults = (*faults, self._lacks(line))
+        config = moved = base = seed = noop = None
+        drift: tuple[Drift, ...] = ()
         if self._base is not None and p is not None and (raw := bytes(row.candidate_cfg)):
             place = self._places.get((p.label, raw), _MISSING)
             if place is _MISSING:
@@ -193,9 +188,31 @@ class Stages:
                     self._places.clear()
                 place = self._places[p.label, raw] = self._place(p, raw)
             if place is not None:
-                trial.config, trial.moved, trial.base, trial.drift, trial.seed = place
-                self._carried(trial, p, place[1])
-        return trial
+                config, moved, base, drift, seed = place
+                noop = self._carried(p, moved, base, kept=status == "kept")
+        return Trial(
+            seq=line.seq,
+            at=line.at,
+            status=status,
+            pair=p,
+            iter=row.iter,
+            value=value,
+            wall_s=finite(row.iter_wall_s),
+            tokens_in=row.tokens_in,
+            tokens_out=row.tokens_out,
+            time_ms=time_ms(row.ts),
+            base=base,
+            config=config,
+            moved=moved,
+            noop=noop,
+            refused=(row.stage,) if status == "blocked" else (),
+            seed=seed,
+            first_step=finite(row.eval_metrics.train_loss_first) if row.eval_metrics else None,
+            claimed_best=row.is_new_best,
+            drift=drift,
+            reason_code=reason,
+            faults=faults,
+        )
 
     def _lacks(self, line: Line) -> str:
         """That an evaluated row has no value, and the first time, what it has instead."""
@@ -254,18 +271,17 @@ class Stages:
         seed = config.get("seed")
         return moved.label, moved, pair(rest).label if rest else "", drift, seed if _is_whole(seed) else None
 
-    def _carried(self, trial: Trial, p: Pair, moved: Pair) -> None:
-        """Whether keeps are carried into the next base, and so whether this trial proposes what already stands."""
+    def _carried(self, p: Pair, moved: Pair, base: str, *, kept: bool) -> bool:
+        """Whether a trial proposes what already stands, which hangs on whether keeps are carried into the next base."""
         # A kept change can stand in this base only where something beside the trial's own knobs does.
-        if self._kept is not None and not self._carry and (trial.base or not self._kept.changes):
+        if self._kept is not None and not self._carry and (base or not self._kept.changes):
             own = {c.knob for c in p.changes}
-            kept = self._kept.changes
             stands = {c.label for c in moved.changes}
-            self._carry = all(c.label in stands and c.knob not in own for c in kept)
+            self._carry = all(c.label in stands and c.knob not in own for c in self._kept.changes)
         standing = self._kept if self._carry and self._kept is not None else _EMPTY
-        trial.noop = moved.label == standing.label
-        if trial.status == "kept":
+        if kept:
             self._kept = moved
+        return moved.label == standing.label
 
     def _end(self, line: Line) -> End:
         obj = loose(line.data)

@@ -1,0 +1,210 @@
+"""Budgets: what is measured, beside what, and what it must reach. Each answers with a section of the results."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from benchmarks import fleet as fleets
+from benchmarks import generate
+from benchmarks.measure import ROOT, Contender, python, take_turns
+from benchmarks.ours import figures
+
+SAMPLE = ROOT / "sample_runs" / "amnesiac" / "amnesiac.jsonl"
+FLEET = (100, 100_000)  # runs, trials each
+SMALL_ROUNDS, LARGE_ROUNDS = 7, 3
+
+
+class Budget(NamedTuple):
+    """One promise and what came of it. `measured` and both bounds are in `unit`."""
+
+    what: str
+    measured: float
+    must: float
+    unit: str
+    aim: float | None = None
+    more_is_better: bool = False
+
+    def met(self, bound: float) -> bool:
+        """Whether the measured number is on the right side."""
+        return self.measured >= bound if self.more_is_better else self.measured <= bound
+
+
+class Section(NamedTuple):
+    """A part of the results."""
+
+    title: str
+    about: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    budgets: Sequence[Budget] = ()
+
+
+def file(rows: int, rounds: int | None) -> Section:
+    """One long file, against the ways to get the same figures."""
+    path = generate.cached(rows)
+    size = path.stat().st_size
+    ours = Contender("trajscope, the headline figures", python("benchmarks.ours", "headline", path))
+    full = Contender("trajscope analyze --json --no-cache", _trajscope("analyze", path, "--json", "--no-cache"))
+    script = Contender("json.loads, Counter, sets", python("benchmarks.rivals", "script", path))
+    rivals = [
+        Contender("DuckDB read_ndjson, one aggregate", python("benchmarks.rivals", "duckdb", path)),
+        Contender("polars scan_ndjson", python("benchmarks.rivals", "polars", path)),
+    ]
+    with tempfile.TemporaryDirectory(dir=generate.folder()) as home:
+        again = Contender(
+            "trajscope analyze --json, a second time", _trajscope("analyze", path, "--json"), {"XDG_CACHE_HOME": home}
+        )
+        first = [again, ours, full, script, *rivals]  # the unmeasured run of the first fills its cache
+        take_turns(first, rounds or LARGE_ROUNDS)
+    _agree([ours, full, again, script, *rivals])
+    shown = [ours, full, again, script, *rivals]
+    held = [(ours, 6, 20, "the script's CPU over ours, headline figures"), (full, 3, 10, "the same, everything")]
+    return Section(
+        f"One file of {size / 1e9:.2g} GB, {rows:,} trials",
+        "All give the same number of evaluated trials, keeps, knobs, different pairs and repeats and the same best, "
+        "or this page would not have been written. trajscope, the script and polars also agree on repeat rates by "
+        "window, the top pair's count and the first keep. The second time is read from the cache.",
+        (
+            "",
+            "CPU s (min / median / max)",
+            "us a trial",
+            "GB a CPU s",
+            "script's CPU over its own",
+            "peak MB",
+            "wall s",
+        ),
+        [
+            (
+                c.name,
+                _three(c.spread("cpu_s"), 2),
+                f"{c.spread('cpu_s').middle / rows * 1e6:.2f}",
+                f"{size / 1e9 / c.spread('cpu_s').middle:.2f}",
+                _three(script.times(c), 1),
+                f"{c.spread('peak_mb').most:,.0f}",
+                f"{c.spread('wall_s').middle:.2f}",
+            )
+            for c in shown
+        ],
+        [
+            *(Budget(what, script.times(c).middle, must, "x", aim, more_is_better=True) for c, must, aim, what in held),
+            Budget("peak memory, headline figures", ours.spread("peak_mb").most, 500, "MB"),
+            Budget("peak memory, everything", full.spread("peak_mb").most, 500, "MB"),
+        ],
+    )
+
+
+def cold(rows: int, rounds: int | None) -> Section:
+    """Commands in a cold process on fifty trials, where imports are the whole cost."""
+    path = SAMPLE if SAMPLE.exists() else generate.cached(50)
+    with tempfile.TemporaryDirectory() as out:
+        analyze = Contender("trajscope analyze --json, 50 trials", _trajscope("analyze", path, "--json"))
+        figured = Contender("the same with three figures", _trajscope("analyze", path, "--json", "--figures", out))
+        helped = Contender("trajscope --help", _trajscope("--help"))
+        script = Contender("json.loads, Counter, sets, no figures", python("benchmarks.rivals", "script", path))
+        bare = Contender("python -c pass", [sys.executable, "-c", "pass"])
+        shown = [analyze, figured, helped, script, bare]
+        take_turns(shown, rounds or SMALL_ROUNDS)
+    return Section(
+        "A cold process",
+        f"The sample run `{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name}`. The script and the "
+        "bare interpreter are for scale.",
+        ("", "CPU ms (min / median / max)", "peak MB", "wall ms"),
+        [
+            (
+                c.name,
+                _three(c.spread("cpu_s"), 0, 1000),
+                f"{c.spread('peak_mb').most:,.0f}",
+                f"{c.spread('wall_s').middle * 1000:.0f}",
+            )
+            for c in shown
+        ],
+        [
+            Budget("analyze of 50 trials", analyze.spread("cpu_s").middle, 0.5, "s CPU"),
+            Budget("with three figures", figured.spread("cpu_s").middle, 2, "s CPU"),
+            Budget("--help", helped.spread("cpu_s").middle, 0.15, "s CPU"),
+        ],
+    )
+
+
+def live(rows: int, rounds: int | None) -> Section:
+    """What one more trial costs, early and late, and what it costs to stop and go on."""
+    path = generate.cached(rows)
+    run = Contender("live", python("benchmarks.ours", "live", path))
+    take_turns([run], rounds or LARGE_ROUNDS, warm=False)
+    said: list[dict[str, float]] = [s.answer for s in run.samples]
+    middle = {k: sorted(s[k] for s in said)[len(said) // 2] for k in said[0]}
+    flat = max(middle["us_at_10k"], middle["us_at_end"]) / middle["us_at_50"]
+    names = {
+        "us_at_50": "one push, all metrics stepped, mean of the first 50 (us)",
+        "us_at_10k": "the same at 10,000",
+        "us_at_end": f"the same at {int(middle['trials']):,}",
+        "snapshot_s": "snapshot there (s)",
+        "restore_s": "restore there (s)",
+        "snapshot_mb": "snapshot (MB)",
+    }
+    return Section(
+        "One more trial of a live run",
+        "CPU of `Run.push` in process, without reading the line. The first 50 hold every pair's first meeting.",
+        ("", "median", *(f"round {i + 1}" for i in range(len(said)))),
+        [(title, f"{middle[k]:.2f}", *(f"{s[k]:.2f}" for s in said)) for k, title in names.items()],
+        [Budget("dearest of 10,000 and the end over the first 50: flat", flat, 1.5, "x")],
+    )
+
+
+def fleet(rows: int, rounds: int | None) -> Section:
+    """Ten million trials of finished runs, from the cache."""
+    runs, each = FLEET
+    folder, home = fleets.cached(runs, each)
+    env = {"XDG_CACHE_HOME": str(home)}
+    ours = Contender("trajscope fleet --headline --json", _trajscope("fleet", folder, "--headline", "--json"), env)
+    polars = Contender("polars, streaming, fewer figures", python("benchmarks.rivals", "parquet", home / "trajscope"))
+    take_turns([ours, polars], rounds or SMALL_ROUNDS)
+    counted = sum(d["pairs.unique"] + d["pairs.repeats"] for d in ours.answer)
+    if (len(ours.answer), counted) != (runs, polars.answer):
+        raise SystemExit(f"fleet counts {counted} trials of {len(ours.answer)} runs, polars {polars.answer} of {runs}")
+    return Section(
+        f"{runs * each:,} trials of {runs} finished runs",
+        f"From the cache that `analyze` and `fleet` leave behind ({fleets.CAMPAIGNS} different campaigns, repeated).",
+        ("", "CPU s (min / median / max)", "CPU over ours", "peak MB", "wall s (min / median / max)"),
+        [
+            (
+                c.name,
+                _three(c.spread("cpu_s"), 2),
+                _three(c.times(ours), 2),
+                f"{c.spread('peak_mb').most:,.0f}",
+                _three(c.spread("wall_s"), 2),
+            )
+            for c in (ours, polars)
+        ],
+        [
+            Budget("headline metrics from Parquet", ours.spread("cpu_s").middle, 2, "s CPU", 0.6),
+            Budget("peak memory", ours.spread("peak_mb").most, 1000, "MB"),
+        ],
+    )
+
+
+BENCHES: dict[str, Callable[[int, int | None], Section]] = {"cold": cold, "live": live, "fleet": fleet, "file": file}
+
+
+def _trajscope(*args: object) -> list[str]:
+    return python("trajscope.cli", *args)
+
+
+def _three(spread: tuple[float, float, float], digits: int, times: float = 1.0) -> str:
+    return " / ".join(f"{x * times:,.{digits}f}" for x in spread)
+
+
+def _agree(contenders: Sequence[Contender]) -> None:
+    """Every figure that two of them give is the same."""
+    known: dict[str, tuple[Any, str]] = {}
+    for c in contenders:
+        said = figures(c.answer) if "schema" in c.answer else c.answer
+        for name, value in said.items():
+            first, who = known.setdefault(name, (value, c.name))
+            if first != value:
+                texts = [json.dumps(x)[:200] for x in (first, value)]
+                raise SystemExit(f"{name}: {who} says {texts[0]}, {c.name} says {texts[1]}")
