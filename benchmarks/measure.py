@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -52,6 +52,7 @@ class Contender:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    read: Callable[[Any], Any] | None = None  # what of its output is the answer; all of it otherwise
     samples: list[Sample] = field(default_factory=list)
 
     def spread(self, what: str) -> Spread:
@@ -66,10 +67,10 @@ class Contender:
     @property
     def answer(self) -> Any:
         """What it said, which must be the same every time."""
-        said = self.samples[0].answer
-        if any(s.answer != said for s in self.samples):
+        first, *rest = [self.read(s.answer) if self.read else s.answer for s in self.samples]
+        if any(said != first for said in rest):
             raise SystemExit(f"{self.name} gives different answers to the same question: it measures nothing")
-        return said
+        return first
 
 
 def python(module: str, *args: object) -> list[str]:
