@@ -535,3 +535,8 @@ def test_a_seed_that_crashed_leaves_only_the_reported_value() -> None:
     assert isinstance(bare, Trial)
     assert isinstance(said, Trial)
     assert (bare.value, said.value) == (None, 1.5)
+
+
+def test_lines_of_no_type_begin_no_run() -> None:
+    items = list(Native(Source("x.jsonl")).feed(Line(0, 0, b'{"iter": 1, "stage": "evaluated"}')))
+    assert [type(i) for i in items] == [Unreadable]

@@ -77,7 +77,7 @@ def get(name: str) -> type[Reader]:
 def find(path: str | Path, head: bytes) -> type[Reader]:
     """The reader that claims this content."""
     if not head:
-        raise SourceError(f"{path}: is empty; there is nothing to read yet (`trajscope watch` waits for a run)")
+        raise SourceError(f"{path}: is empty; there is nothing to read yet")
     for group in (lambda: BUILT_IN, _strangers):  # called in turn: looking for strangers takes 30 ms the first time
         claims = [reader for name in group() if _claims(reader := get(name), head)]
         if len(claims) == 1:

@@ -127,6 +127,8 @@ class Native:
                 return unreadable(line, "a second header in one file; start a new file for a new run")
             header, why = self._begin(_dict(loose(line.data)), row)
             return (header, *unreadable(line, why)) if why else (header,)
+        if self._header is None and row.type is None:
+            return unreadable(line, "has no `type`")  # and begins no run: the file may not be ours at all
         if self._header is None:
             header, _ = self._begin({}, row)
             return (header, *self._items(line, row, (*faults, "stands before any header")))
