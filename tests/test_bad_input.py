@@ -75,7 +75,7 @@ def refused(act: Callable[[], object]) -> str:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"", "is empty; there is nothing to read yet (`trajscope watch` waits for a run)"),
+        (b"", "is empty; there is nothing to read yet"),
         (b"\n\r\n\n", "is in no format that a reader knows; name one with --reader (have: native, stages)"),
         (bytes(range(256)) * 10, "is binary, not text; name one with --reader (have: native, stages)"),
         (NATIVE.decode().encode("utf-16"), "is binary, not text"),
