@@ -261,16 +261,16 @@ def test_near_is_near_an_earlier_pair_on_the_same_base(data: st.DataObject) -> N
     for seq in range(1, data.draw(st.integers(4, 10)) + 1):
         change = {"b": data.draw(st.sampled_from([0.5, 0.51, 0.525, 0.9]))}
         under = data.draw(st.sampled_from([{}, {"a": 2}]))
-        at = Trial(seq=seq, at=0, status="reverted", value=1.0, pair=menu().pair(change), base=config_hash(under))
-        at.config = config_hash({**under, **change})
-        at.intent = data.draw(st.sampled_from([None, None, None, "replicate"]))
-        trials.append(at)
+        t = Trial(seq=seq, at=0, status="reverted", value=1.0, pair=menu().pair(change), base=config_hash(under))
+        t.config = config_hash({**under, **change})
+        t.intent = data.draw(st.sampled_from([None, None, None, "replicate"]))
+        trials.append(t)
     run, got = pushed(header, trials)
     assert [r.near for r in got] == [x["near"] for x in looked_back(header, trials)]
     again = Run(header, METRICS)
     again.restore(run.snapshot())
     for base in ({}, {"a": 2}):  # whoever comes after a stop has the same neighbours
-        more = structs.replace(at, seq=99, pair=menu().pair({"b": 0.535}), base=config_hash(base), config="new")
+        more = Trial(seq=99, at=0, status="reverted", pair=menu().pair({"b": 0.535}), base=config_hash(base))
         assert again.ground.is_near(more) == run.ground.is_near(more)
 
 
