@@ -102,8 +102,10 @@ class Ground:
         """Remember where a pair stands on its base, for those that come near it."""
         if t.pair is None or all(c.position is None for c in t.pair.changes):
             return
-        self._near.setdefault(t.base, Neighbours()).add(t.pair)
-        self.tally.near.append((t.base, t.pair.label))
+        place = (t.base, t.pair.label)
+        if place not in self.tally.near:
+            self.tally.near.add(place)
+            self._near.setdefault(t.base, Neighbours()).add(t.pair)
 
     def _is_default(self, name: str, cell: str) -> bool:
         knob = self.menu.find(name) if self.menu else None

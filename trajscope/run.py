@@ -124,7 +124,7 @@ class Run:
                     p.first = t.seq
                     near = self.ground.is_near(t)
                 else:
-                    if context_k == 1:
+                    if context_k < 2:  # a known pair, but perhaps not on this base; 0 is an unknown configuration
                         self.ground.settle(t)
                     gap = s.c - p.last
                     if gap <= LAGS:
