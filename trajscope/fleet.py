@@ -70,7 +70,7 @@ def _headline(source: Source, reader: str | None, known: dict[str, Said], progre
     """What one file says; nothing yet where its rows are cached, which goes to `known`."""
     large = sources.size(source.path) >= cache.WORTH
     name = cache.key(source, reader) if large else None
-    if name and cache.load(name) is not None:
+    if name and cache.holds_rows(name):
         known[name] = source, reader
         if progress:
             progress(sources.size(source.path))

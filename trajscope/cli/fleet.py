@@ -13,7 +13,7 @@ from trajscope.cli.options import GoalName, Json, MenuFile, MetricName, Reader, 
 from trajscope.cli.text import duration, number
 
 HEAD = ("verdict", "run", "trials", "knobs", "pairs", "repeats", "plateau", "best", "gain", "cost")
-HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "since best", "best", "cost")
+HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "best", "cost")
 
 
 def fleet(
@@ -88,7 +88,7 @@ def _table(lines: list[dict[str, Any]], folder: Path, *, headline: bool) -> list
     names = [_name(d, folder, several) for d in lines]
     if headline:
         rows = [[name, *_headline(d)] for name, d in sorted(zip(names, lines, strict=True), key=lambda x: x[0])]
-        return table(rows, HEADLINE, right=range(1, 8))
+        return table(rows, HEADLINE, right=range(1, 7))
     ordered = sorted(zip(names, lines, strict=True), key=lambda x: library.urgency(x[1]))
     words = [d["verdict"]["word"] for _, d in ordered]
     rows = [[named(w), name, *_cells(d)] for w, (name, d) in zip(words, ordered, strict=True)]
@@ -122,7 +122,7 @@ def _headline(d: Mapping[str, Any]) -> list[str]:
     return [
         *(number(d[k], 6) for k in ("trials", "coverage.knobs_touched", "pairs.unique")),
         _percent(d["pairs.repeat_rate"]),
-        *(number(d[k], 6) for k in ("plateau.since_best", "best.value")),
+        number(d["best.value"], 6),
         duration(d["cost.wall_s"]),
     ]
 
