@@ -1,27 +1,30 @@
 """Fleet: a folder of finished runs whose rows are in the cache, without reading tens of gigabytes of JSON first.
 
-A few campaigns are read for good, each into its Parquet; every further run is a short file of its own that is told to
-have been read as one of them. What is measured, rows from Parquet, is the same.
+A few campaigns are read for good, each into its Parquet; every run is then a file that begins like one of them, is
+long enough to be worth caching without taking up the disk, and is said to be cached as that campaign's rows.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
 
 from benchmarks import generate
 from trajscope import cache, menu, pipeline
+from trajscope.columns import DERIVED_VERSION
 from trajscope.readers import Source
 from trajscope.store import Store
 
 CAMPAIGNS = 4  # different ones, read for good
-STUB = 20  # lines of the short files
+BEGINNING = 20  # lines of a campaign that its runs' files begin with
 
 
 def cached(runs: int, rows: int) -> tuple[Path, Path]:
     """The folder of the runs and the cache home that knows them, made if they are not there yet."""
-    home = generate.folder() / f"fleet-{runs}x{rows}-v{generate.VERSION}-{pipeline_version()}"
+    made_by = hashlib.sha256(Path(__file__).read_bytes() + f"{generate.VERSION} {DERIVED_VERSION}".encode())
+    home = generate.folder() / f"fleet-{runs}x{rows}-{made_by.hexdigest()[:8]}"
     folder = home / "runs"
     if not (home / "made").exists():
         shutil.rmtree(home, ignore_errors=True)
@@ -29,13 +32,6 @@ def cached(runs: int, rows: int) -> tuple[Path, Path]:
         _make(home, folder, runs, rows)
         (home / "made").touch()
     return folder, home
-
-
-def pipeline_version() -> str:
-    """What makes cached rows stale."""
-    from trajscope.columns import DERIVED_VERSION
-
-    return f"d{DERIVED_VERSION}"
 
 
 def _make(home: Path, folder: Path, runs: int, rows: int) -> None:
@@ -48,19 +44,17 @@ def _make(home: Path, folder: Path, runs: int, rows: int) -> None:
         store = Store()
         feed = pipeline.read(Source(str(whole), menu=known), sink=store.sink)
         cache.save(f"campaign-{i}", store, feed.runs[0])
-        kinds.append((f"campaign-{i}", whole.read_bytes().split(b"\n")[:STUB]))
+        kinds.append((f"campaign-{i}", whole.read_bytes().split(b"\n")[:BEGINNING]))
         whole.unlink()
     for i in range(runs):
         kind, lines = kinds[i % len(kinds)]
         path = folder / f"run-{i:03}.jsonl"
-        path.write_bytes(b"\n".join(lines) + b"\n" * (i + 1))  # blank lines make each file one of its own
+        with path.open("wb") as f:
+            f.write(b"\n".join(lines) + b"\n")
+            f.truncate(cache.WORTH + i)  # a hole, and a length of its own
         name = cache.key(Source(str(path)), None)
-        for made, copy in ((cache.rows(kind), cache.rows(name or "")), *_snapshots(kind, name or "")):
-            os.link(made, copy)
+        for ending in ("parquet", "run"):
+            os.link(cache.folder() / f"{kind}.{ending}", cache.folder() / f"{name}.{ending}")
     for kind, _ in kinds:
         for left in cache.folder().glob(f"{kind}.*"):
             left.unlink()
-
-
-def _snapshots(kind: str, name: str) -> list[tuple[Path, Path]]:
-    return [(cache.folder() / f"{kind}.run", cache.folder() / f"{name}.run")]

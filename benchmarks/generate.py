@@ -52,9 +52,10 @@ _FAVOURITES = (
     ("d_model", 1536), ("d_model", 768), ("n_head", 8), ("n_head", 32), ("d_model", 512), ("n_layer", 28),
     ("d_model", 2048), ("lr", 0.0001), ("n_head", 4), ("lr", 0.0005), ("d_ff", 6144), ("n_layer", 32), ("d_ff", 8192),
     ("weight_decay", 0.01), ("beta2", 0.98), ("n_layer", 16), ("weight_decay", 0.1), ("batch_size", 32),
-    ("beta2", 0.99), ("lr_warmup", 10), ("d_ff", 2048), ("seq_len", 2048), ("grad_clip", 0.5), ("beta1", 0.95), ("precision", "bf16"),
-    ("batch_size", 8), ("lr_warmup", 20), ("d_model", 1024), ("grad_clip", 2.0), ("seq_len", 512), ("d_model", 256),
-    ("precision", "fp16"), ("beta1", 0.85), ("d_ff", 1024), ("batch_size", 64), ("lr_warmup", 0),
+    ("beta2", 0.99), ("lr_warmup", 10), ("d_ff", 2048), ("seq_len", 2048), ("grad_clip", 0.5), ("beta1", 0.95),
+    ("precision", "bf16"), ("batch_size", 8), ("lr_warmup", 20), ("d_model", 1024), ("grad_clip", 2.0),
+    ("seq_len", 512), ("d_model", 256), ("precision", "fp16"), ("beta1", 0.85), ("d_ff", 1024), ("batch_size", 64),
+    ("lr_warmup", 0),
 )  # fmt: skip
 _OPENINGS = (
     "increase",

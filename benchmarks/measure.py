@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -28,7 +28,7 @@ class Sample(NamedTuple):
     cpu_s: float
     wall_s: float
     peak_mb: float
-    answer: Any  # the JSON of its last line on stdout; None where that is no JSON
+    answer: Any  # the JSON lines of its stdout, one line's value by itself; None where they are no JSON
 
 
 class Spread(NamedTuple):
@@ -52,6 +52,7 @@ class Contender:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    read: Callable[[Any], Any] | None = None  # what of its output is the answer; all of it otherwise
     samples: list[Sample] = field(default_factory=list)
 
     def spread(self, what: str) -> Spread:
@@ -66,10 +67,10 @@ class Contender:
     @property
     def answer(self) -> Any:
         """What it said, which must be the same every time."""
-        said = self.samples[0].answer
-        if any(s.answer != said for s in self.samples):
+        first, *rest = [self.read(s.answer) if self.read else s.answer for s in self.samples]
+        if any(said != first for said in rest):
             raise SystemExit(f"{self.name} gives different answers to the same question: it measures nothing")
-        return said
+        return first
 
 
 def python(module: str, *args: object) -> list[str]:
@@ -92,22 +93,22 @@ def once(argv: Sequence[str], env: Mapping[str, str] | None = None) -> Sample:
             raise SystemExit(f"{' '.join(argv)} exits with {process.returncode}: {err.read().decode()[-2000:]}")
         out.seek(0)
         lines = out.read().splitlines()
-    return Sample(
-        usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss * _RSS_UNIT / 1e6, _json(lines[-1] if lines else b"")
-    )
+    return Sample(usage.ru_utime + usage.ru_stime, wall_s, usage.ru_maxrss * _RSS_UNIT / 1e6, _json(lines))
 
 
-def take_turns(contenders: Sequence[Contender], rounds: int) -> None:
+def take_turns(contenders: Sequence[Contender], rounds: int, *, warm: bool = True) -> None:
     """Run them A B A B ..., after one unmeasured run of the first that warms the page cache."""
-    once(contenders[0].argv, contenders[0].env)
+    if warm:
+        once(contenders[0].argv, contenders[0].env)
     for i in range(rounds):
         for c in contenders:
             c.samples.append(once(c.argv, c.env))
             print(f"  round {i + 1} {c.name}: {c.samples[-1].cpu_s:.2f} s CPU", file=sys.stderr, flush=True)
 
 
-def _json(line: bytes) -> Any:
+def _json(lines: Sequence[bytes]) -> Any:
     try:
-        return json.loads(line)
+        values = [json.loads(line) for line in lines]
     except ValueError:
         return None
+    return values[0] if len(values) == 1 else values

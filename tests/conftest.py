@@ -11,6 +11,11 @@ import shutil
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long drawing an example takes says more of the machine than of the test; pytest's own limit stands in any case.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 pytest_plugins = ("pytester",)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from trajscope import analysis
@@ -45,8 +46,8 @@ MENU_JSON: dict[str, Any] = {
     }
 }
 BASE = {"a": 1, "b": 0.5, "d": "u"}
-# 0.51 and 0.515 are near each other and near 0.5; 0.9 is near none of them. `z` is no knob of the menu.
-CHANGES = [("a", 1), ("a", 2), ("a", 3), ("b", 0.5), ("b", 0.51), ("b", 0.515), ("b", 0.9), ("d", "v"), ("z", 7)]
+# 0.51 is near 0.5 and 0.9 is not. `z` is no knob of the menu.
+CHANGES = [("a", 1), ("a", 2), ("a", 2), ("b", 0.5), ("b", 0.51), ("b", 0.9), ("d", "v"), ("z", 7)]
 VALUES = st.sampled_from([None, 0.0, 0.25, 1.0, 1.0, 1.5, 2.0, -1.0])
 ROLES = ("guard", "holdout", "monitor")
 
@@ -159,7 +160,7 @@ def trials(draw: st.DrawFn, seq: int, known: Menu | None, *, placed: bool = Fals
         return draw(st.sampled_from(values))
 
     def proposal() -> dict[str, Any]:
-        return dict(draw(st.lists(st.sampled_from(CHANGES), min_size=1, max_size=2)))
+        return dict([some(CHANGES)] if some([True, True, True, False]) else [some(CHANGES), some(CHANGES)])
 
     def named(changes: dict[str, Any]) -> Any:
         if known is not None:
@@ -167,7 +168,7 @@ def trials(draw: st.DrawFn, seq: int, known: Menu | None, *, placed: bool = Fals
         return pair(canon(k, v) for k, v in changes.items())
 
     changes = proposal() if placed or some([True, True, True, False]) else None
-    status = some([*STATUSES, "reverted", "reverted", "kept"])
+    status = some([*STATUSES, *["reverted"] * 5, *["kept"] * 3])
     under = some([{}, {}, {"a": 2}])  # what was carried into its base
     is_placed = changes is not None and (placed or some([True, True, False]))
     after = {**BASE, **under, **(changes or {})}
@@ -190,7 +191,7 @@ def trials(draw: st.DrawFn, seq: int, known: Menu | None, *, placed: bool = Fals
         config=config_hash(after) if is_placed else None,
         moved=named({**under, **(changes or {})}) if is_placed else None,
         noop=config_hash(after) == config_hash({**BASE, **under}) if is_placed else None,
-        intent=some([None, None, None, "replicate", "revisit"]),
+        intent=some([*[None] * 5, "replicate", "revisit"]),
         provenance=some(["native", "diff"]),
         attempts=some([1, 1, 3]),
         refused=some([(), (), ("menu", "repeat")]),
@@ -246,6 +247,31 @@ def pushed(header: Header, some: Iterable[Item]) -> tuple[Run, list[Row]]:
     """A run that has taken these items, and the rows it made of its trials."""
     run = Run(header, METRICS)
     return run, [row for item in some if (row := run.take(item)) is not None]
+
+
+def made(*some: Any, header: Header | None = None, placed: bool = True, **every: Any) -> Run:
+    """A run of rows `(knob, value, status, score)`, perhaps with a dict of more fields, or of items as they stand.
+
+    Each trial runs on the base, with what `under` says carried into it; `every` is said of all of them.
+    """
+    head = header or Header(run_id="r", metric="loss", goal="minimize", baseline=1.0, base=BASE)
+    home = head.base or {}
+    run = Run(msgspec.structs.replace(head, base_id=config_hash(home)), METRICS)
+    for seq, x in enumerate(some, 1):
+        if not isinstance(x, tuple):
+            run.take(x)
+            continue
+        knob, value, status, score, more = x if len(x) == 5 else (*x, {})
+        fields = {**every, **more}
+        under = fields.pop("under", {})
+        change = head.menu.change(knob, value) if head.menu else canon(knob, value)
+        before, after = {**home, **under}, {**home, **under, knob: value}
+        moved = pair([*(canon(k, v) for k, v in under.items() if k != knob), change])
+        at: dict[str, Any] = {"base": config_hash(before), "config": config_hash(after), "moved": moved,
+                              "noop": config_hash(before) == config_hash(after)}  # fmt: skip
+        run.push(Trial(**{"seq": seq, "at": 0, "status": status, "value": score, "pair": pair((change,)),
+                          **(at if placed else {}), **fields}))  # fmt: skip
+    return run
 
 
 def analyzed(run: Run, *, quick: bool = True) -> dict[str, Any]:

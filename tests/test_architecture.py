@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rows above its own. A package (readers, cli) counts as one module.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("verdict", "pair", "chain", "constraint", "blobs", "columns"),
+    ("verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade"),
+    ("knob",),
     ("menu",),
     ("trial",),
     ("batch", "lines", "expr", "settings", "tally"),

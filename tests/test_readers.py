@@ -307,7 +307,10 @@ def test_a_header_whose_menu_contradicts_itself_keeps_everything_but_the_menu() 
     assert isinstance(first, Header)
     assert (first.metric, first.goal, first.menu) == ("loss", "minimize", None)
     assert isinstance(said, Unreadable)
-    assert (said.seq, said.why) == (0, "menu: knob lr: range 1 to 0 of type int is empty or not of numbers")
+    assert (said.seq, said.why) == (
+        0,
+        "menu: knob lr: range 1 to 0 of type int is empty or not of numbers; write [low, high]",
+    )
     assert isinstance(last, Trial)
 
 
@@ -532,3 +535,8 @@ def test_a_seed_that_crashed_leaves_only_the_reported_value() -> None:
     assert isinstance(bare, Trial)
     assert isinstance(said, Trial)
     assert (bare.value, said.value) == (None, 1.5)
+
+
+def test_lines_of_no_type_begin_no_run() -> None:
+    items = list(Native(Source("x.jsonl")).feed(Line(0, 0, b'{"iter": 1, "stage": "evaluated"}')))
+    assert [type(i) for i in items] == [Unreadable]

@@ -194,7 +194,7 @@ def _from_cache(
         run, format_ = pipeline.header(source, reader)
         run.restore(snapshot)
         found = states(connect(), METRICS, cache.table([name]))
-    except (SourceError, msgspec.MsgspecError, ValueError, duckdb.Error):
+    except (SourceError, msgspec.MsgspecError, ValueError, LookupError, duckdb.Error):
         return None
     if found["trials"] != run.tally.trials:
         return None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 ENDS = 1 << 16  # bytes at each end that must be as they were
 SEAL = 32  # bytes in front of a snapshot that show whether all of it was written
+PARQUET = b"PAR1"  # what a whole Parquet file begins and ends with
 WORTH = 8 << 20  # bytes from which reading again costs more than keeping
 
 
@@ -53,6 +54,14 @@ def key(source: Source, reader: str | None) -> str | None:
 def rows(name: str) -> Path:
     """The Parquet of a cached file."""
     return folder() / f"{name}.parquet"
+
+
+def holds_rows(name: str) -> bool:
+    """Whether a file's rows are there and look whole, for questions that need no snapshot."""
+    with contextlib.suppress(OSError), rows(name).open("rb") as f:
+        if f.read(4) == PARQUET and f.seek(-4, os.SEEK_END) > 4:
+            return f.read(4) == PARQUET
+    return False
 
 
 def load(name: str) -> bytes | None:

@@ -67,6 +67,21 @@ def constraint(name: str, rule: str, knobs: frozenset[str], source: str = "menu"
     return Constraint(name, rule, names, lambda config: bool(holds(config)))
 
 
+def constraints(raw: object, knobs: frozenset[str], source: str = "menu") -> tuple[Constraint, ...]:
+    """The constraints of a menu: a list of rules, each a text or an object with `id` and `rule`."""
+    if raw is not None and not isinstance(raw, list):
+        raise MenuError(f'{source}: constraints must be a list of rules, such as ["a % b == 0"]')
+    out = []
+    for i, item in enumerate(raw or (), 1):
+        spec = item if isinstance(item, dict) else {"rule": item}
+        name = str(spec.get("id") or f"constraint {i}")
+        name = name if name.isprintable() else repr(name)
+        if not isinstance(spec.get("rule"), str):
+            raise MenuError(f'{source}: {name}: has no rule; write one, such as "a % b == 0"')
+        out.append(constraint(name, spec["rule"], knobs, source))
+    return tuple(out)
+
+
 def _build(node: ast.expr) -> Callable[[Mapping[str, Any]], Any]:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float | str | bool):
         value = node.value

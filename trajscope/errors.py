@@ -1,7 +1,8 @@
 """Every exception trajscope raises on purpose.
 
 TrajscopeError
-├── SourceError      a file cannot be read as a trajectory, or no reader knows it
+├── SourceError      a file cannot be read as a trajectory
+│   └── ForeignError no reader knows its content: among many files it is somebody else's, alone it is a mistake
 ├── MenuError        a menu contradicts itself or cannot be understood
 ├── RecordError      a record breaks the file contract (writing only: reading never raises on foreign bytes)
 ├── LockedError      somebody else is writing this run
@@ -18,6 +19,10 @@ class TrajscopeError(Exception):
 
 class SourceError(TrajscopeError):
     """A file cannot be read as a trajectory."""
+
+
+class ForeignError(SourceError):
+    """No reader knows the content of a file."""
 
 
 class MenuError(TrajscopeError):

@@ -2,64 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trajscope import analysis, cache, pipeline, sources
-from trajscope.errors import SourceError, TrajscopeError
+from trajscope.errors import ForeignError, SourceError, TrajscopeError
+from trajscope.fold import Unknown, states_from
 from trajscope.metrics import HEADLINE, finish
-from trajscope.readers import Source, find
+from trajscope.readers import Source
 from trajscope.rules import WORDS
 
 ENDINGS = (".jsonl", ".ndjson", ".tsv", ".csv", ".json", ".jsonl.gz", ".jsonl.xz", ".jsonl.bz2")
 BESIDE = (".menu.json", ".coverage.json", ".expected.json", ".holdout.jsonl", ".schema.json")
 FOREIGN = "foreign"
+Said = tuple[Source, str | None]  # what is said about a file, and its reader where one is named
+Progress = Callable[[int], None] | None
 
 
 def files(folder: str | Path) -> list[Path]:
     """Every file below a folder that might be a trajectory."""
     root = Path(folder)
+    if not root.exists():
+        raise SourceError(f"{root}: cannot be read (No such file or directory); check the path")
     if not root.is_dir():
         raise SourceError(f"{root}: is no folder; use `trajscope analyze {root}` for a file")
     found = (p for p in root.rglob("*") if p.name.endswith(ENDINGS) and not p.name.endswith(BESIDE) and p.is_file())
     return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts))
 
 
-def line(
-    source: Source, reader: str | None = None, *, progress: Callable[[int], None] | None = None
-) -> list[dict[str, Any]] | str:
+def line(source: Source, reader: str | None = None, *, progress: Progress = None) -> list[dict[str, Any]] | str:
     """The documents of a file's runs; FOREIGN where no reader knows it, or why it could not be read."""
-    try:
-        if reader is None and not _known(source.path):
-            return FOREIGN
-        return analysis.of_file(source, reader, quick=True, progress=progress)
-    except TrajscopeError as e:
-        return str(e)
+    return _or_why(partial(analysis.of_file, source, reader, quick=True, progress=progress))
 
 
-def headlines(said: Sequence[tuple[Source, str | None]]) -> list[dict[str, Any]]:
-    """What SQL alone can count of each file's run, all cached files in one query."""
-    from trajscope.store import Store, connect
+def headlines(said: Iterable[Said], *, progress: Progress = None) -> Iterator[list[dict[str, Any]] | str]:
+    """What SQL alone can count of each file's runs, or as `line` why there is nothing; cached files come last.
 
-    names: dict[str, str] = {}
+    Cached are the files that `analyze` caches too, all in one query. A small one is read again: that is as quick, and
+    thousands of them would fill the user's cache.
+    """
+    known: dict[str, Said] = {}
     for source, reader in said:
-        name = cache.key(source, reader)
-        if name is None or (reader is None and not _known(source.path)):
-            continue
-        if cache.load(name) is None:
-            store = Store()
-            feed = pipeline.read(source, reader, sink=store.sink)
-            cache.save(name, store, feed.runs[0])
-        names[str(cache.rows(name))] = source.path
-    if not names:
-        return []
-    parts = ", ".join(part for m in HEADLINE for part in m.sql)
-    query = f"SELECT filename, {parts} FROM {cache.table([Path(p).stem for p in names])} GROUP BY filename"  # noqa: S608  # paths of our own
-    return [
-        {"file": names[found[0]], **_plain(finish(_states(found[1:]), HEADLINE))}
-        for found in connect().execute(query).fetchall()
-    ]
+        found = _or_why(partial(_headline, source, reader, known, progress))
+        if found != []:
+            yield found
+    yield from _cached(known) if known else ()
 
 
 def urgency(d: Mapping[str, Any]) -> tuple[int, str]:
@@ -68,21 +57,68 @@ def urgency(d: Mapping[str, Any]) -> tuple[int, str]:
     return (WORDS.index(word) if word in WORDS else len(WORDS) + (word != "UNKNOWN"), str(d["file"]))
 
 
-def _known(path: str) -> bool:
+def _or_why(read: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]] | str:
     try:
-        find(path, next(sources.read(path), b"")[: sources.HEAD])
-    except SourceError:
-        return False
-    return True
+        return read()
+    except ForeignError:
+        return FOREIGN
+    except TrajscopeError as e:
+        return str(e)
 
 
-def _states(flat: Sequence[Any]) -> dict[str, Any]:
-    from trajscope.fold import states_from
+def _headline(source: Source, reader: str | None, known: dict[str, Said], progress: Progress) -> list[dict[str, Any]]:
+    """What one file says; nothing yet where its rows are cached, which goes to `known`."""
+    large = sources.size(source.path) >= cache.WORTH
+    name = cache.key(source, reader) if large else None
+    if name and cache.holds_rows(name):
+        known[name] = source, reader
+        if progress:
+            progress(sources.size(source.path))
+        return []
+    return _read(source, reader, progress) if not large else _through_store(source, reader, name, progress)
 
-    return states_from(HEADLINE, flat)
+
+def _read(source: Source, reader: str | None, progress: Progress = None) -> list[dict[str, Any]]:
+    feed = pipeline.read(source, reader, HEADLINE, progress=progress)
+    return [_plain(source, run.header.run_id, run.states) for run in feed.runs]
 
 
-def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    from trajscope.fold import Unknown
+def _through_store(source: Source, reader: str | None, name: str | None, progress: Progress) -> list[dict[str, Any]]:
+    from trajscope.store import Store
 
-    return {k: None if isinstance(v, Unknown) else v for k, v in values.items()}
+    store = Store()
+    feed = pipeline.read(source, reader, sink=store.sink, progress=progress)
+    if name and len(feed.runs) == 1:
+        cache.save(name, store, feed.runs[0])
+    return [_plain(source, run.header.run_id, store.states(HEADLINE, run)) for run in feed.runs]
+
+
+def _cached(known: Mapping[str, Said]) -> Iterator[list[dict[str, Any]] | str]:
+    """All cached files in one query; where the cache cannot be believed, the file is read again."""
+    import duckdb
+
+    from trajscope.store import connect
+
+    parts = ", ".join(part for m in HEADLINE for part in m.sql)
+    query = f"SELECT filename, {parts} FROM {cache.table(list(known))} GROUP BY filename"  # noqa: S608  # paths of our own
+    try:
+        states = {Path(row[0]).stem: states_from(HEADLINE, row[1:]) for row in connect().execute(query).fetchall()}
+    except duckdb.Error:
+        states = {}
+    for name, (source, reader) in known.items():
+        yield _or_why(partial(_told, source, reader, states.get(name)))
+
+
+def _told(source: Source, reader: str | None, states: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    if states is None:
+        return _read(source, reader)
+    return [_plain(source, pipeline.header(source, reader)[0].header.run_id, states)]
+
+
+def _plain(source: Source, run_id: str, states: Mapping[str, Any]) -> dict[str, Any]:
+    values = finish(states, HEADLINE)
+    return {
+        "file": source.path,
+        "run_id": run_id,
+        **{k: None if isinstance(v, Unknown) else v for k, v in values.items()},
+    }

@@ -7,7 +7,8 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from trajscope.batch import Move
-from trajscope.menu import Menu, family
+from trajscope.knob import family
+from trajscope.menu import Menu
 from trajscope.pair import Neighbours, Pair
 from trajscope.tally import KnobTally, PairTally, Tally
 from trajscope.trial import Header, Trial
@@ -102,8 +103,10 @@ class Ground:
         """Remember where a pair stands on its base, for those that come near it."""
         if t.pair is None or all(c.position is None for c in t.pair.changes):
             return
-        self._near.setdefault(t.base, Neighbours()).add(t.pair)
-        self.tally.near.append((t.base, t.pair.label))
+        place = (t.base, t.pair.label)
+        if place not in self.tally.near:
+            self.tally.near.add(place)
+            self._near.setdefault(t.base, Neighbours()).add(t.pair)
 
     def _is_default(self, name: str, cell: str) -> bool:
         knob = self.menu.find(name) if self.menu else None

@@ -16,23 +16,25 @@ class Lines:
     """Cuts one file's bytes into lines. Any cutting of the bytes into chunks gives the same lines."""
 
     def __init__(self) -> None:
-        self._rest = b""
-        self._skipped = 0  # bytes of an overlong line that were let go
+        self._parts: list[bytes] = []  # of the unfinished line, joined when its end comes: copied once
+        self._size = 0  # bytes of it, also of those that were let go
         self._seq = 0
         self._at = 0
 
     def feed(self, chunk: bytes) -> list[Line]:
         """The lines that these bytes complete."""
+        if b"\n" not in chunk:
+            self._keep(chunk)
+            return []
         out: list[Line] = []
-        if self._skipped:
-            cut = chunk.find(b"\n")
-            if cut < 0:
-                self._skipped += len(chunk)
-                return out
-            out.append(self._overlong(self._skipped + cut))
+        if self._size > MAX_LINE:
+            cut = chunk.index(b"\n")
+            out.append(self._overlong(self._size + cut))
             self._at += 1
-            chunk, self._skipped = chunk[cut + 1 :], 0
-        *whole, self._rest = (self._rest + chunk).split(b"\n") if self._rest else chunk.split(b"\n")
+            chunk = chunk[cut + 1 :]
+        elif self._parts:
+            chunk = b"".join((*self._parts, chunk))
+        *whole, rest = chunk.split(b"\n")
         seq, at = self._seq, self._at
         for data in whole:
             if len(data) > MAX_LINE:
@@ -45,15 +47,15 @@ class Lines:
             seq += 1
             at += len(data) + 1
         self._seq, self._at = seq, at
-        if len(self._rest) > MAX_LINE:
-            self._skipped, self._rest = len(self._rest), b""
+        self._parts, self._size = [], 0
+        self._keep(rest)
         return out
 
     def close(self) -> list[Line]:
         """The last line, where the file ended without a newline."""
-        data, self._rest = self._rest, b""
-        size, self._skipped = self._skipped, 0
-        if size:
+        size, data = self._size, b"".join(self._parts)
+        self._parts, self._size = [], 0
+        if size > MAX_LINE:
             return [self._overlong(size, torn=True)]
         clean = _clean(data, self._at)
         if not clean:
@@ -65,7 +67,14 @@ class Lines:
     @property
     def held(self) -> int:
         """Bytes of an unfinished line that are held back."""
-        return self._skipped or len(self._rest)
+        return self._size
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > MAX_LINE:
+            self._parts = []
+        elif data:
+            self._parts.append(data)
 
     def _overlong(self, size: int, *, torn: bool = False) -> Line:
         line = Line(self._seq, self._at, b"", torn, _too_long(size))

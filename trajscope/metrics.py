@@ -244,7 +244,7 @@ FORMULAS: tuple[Formula, ...] = (
 )
 
 best_kept = Metric("best.value", "Best kept value.", LAST, c.best_kept, unit="metric", none=_NO_KEEP)
-# What one SQL query can say of many runs at once.
+# What one SQL query can say of many runs at once: plain sums, without what each row would need a logarithm for.
 HEADLINE: tuple[Metric, ...] = (
     trials,
     evaluated,
@@ -253,10 +253,8 @@ HEADLINE: tuple[Metric, ...] = (
     unique,
     repeats,
     top,
-    pair_spread,
     touched,
     first_keep,
-    since_best,
     wall,
     wall_counted,
     wall_repeats,

@@ -53,7 +53,7 @@ def flailing(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """No best beyond noise for long, and hardly anything new is tried."""
     new, dry, n = v["pairs.good_turing"], v["plateau.beyond_noise"], run.tally.c
     if isinstance(new, Unknown) or n < MIN_TRIALS:
-        return Level.UNKNOWN, f"{n} counted trials are too few (< {MIN_TRIALS}) to say whether it explores", []
+        return Level.UNKNOWN, f"{_few(n)} to say whether it explores", []
     bound = max(DRY, DRY_SHARE * run.tally.e)
     circling = new < NEW_SHARE
     if not circling:
@@ -84,29 +84,30 @@ def repeats(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         return Level.FAIL, f"{said} (bound {_pct(REPEATS_FAIL)})", recent
     if rate >= REPEATS_WARN:
         return Level.WARN, f"{said} (bound {_pct(REPEATS_WARN)})", recent
-    return Level.PASS, said, []
+    return Level.PASS, f"{said} (bound {_pct(REPEATS_WARN)})", []
 
 
 def dominance(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """One pair takes most proposals."""
     share, n = v["dominance.proposed.share"], run.tally.c
     if isinstance(share, Unknown) or n < MIN_TRIALS:
-        return Level.UNKNOWN, f"{n} counted trials are too few (< {MIN_TRIALS}) to judge dominance", []
+        return Level.UNKNOWN, f"{_few(n)} to judge dominance", []
     said = f"{v['dominance.proposed.pair']} took {v['dominance.proposed.n']} of {n} proposals"
     level = Level.FAIL if share >= TOP_FAIL and n >= REPEATS_FROM else Level.WARN if share >= TOP_WARN else Level.PASS
-    return level, said, []
+    return level, f"{said} (bound {_pct(TOP_FAIL if level is Level.FAIL else TOP_WARN)})", []
 
 
 def coverage(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """Knobs stay untouched though there was time for all of them."""
     total, touched = v["coverage.knobs_total"], v["coverage.knobs_touched"]
     if isinstance(total, Unknown) or isinstance(touched, Unknown):
-        return Level.UNKNOWN, "coverage cannot be judged: no menu is known", []
+        why = "no menu is known" if isinstance(total, Unknown) else touched.why
+        return Level.UNKNOWN, f"coverage cannot be judged: {why}", []
     left = ", ".join(v["coverage.untouched"][:8])
     said = f"{touched} of {total} knobs were touched" + (f"; never: {left}" if left else "")
     enough = run.tally.c >= COVERED_FROM * total
     if enough and touched / total < COVERED_FAIL:
-        return Level.FAIL, said, []
+        return Level.FAIL, f"{said} (bound {_pct(COVERED_FAIL)} of them)", []
     return (Level.WARN if enough and touched < total else Level.PASS), said, []
 
 
@@ -117,7 +118,7 @@ def integrity(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         seq, why = t.breaks[0]
         return (
             Level.FAIL,
-            f"the log was edited: line {seq + 1} {why} ({t.break_count} breaks)",
+            f"the log was edited: line {seq + 1} {why} ({_n(t.break_count, 'break')})",
             [s for s, _ in t.breaks],
         )
     if t.drift:
@@ -136,11 +137,11 @@ def guards(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     missing, blind, broken = (run.evidence(f"guard_{x}") for x in ("missing", "blind", "broken"))
     names = ", ".join(m.name for m in run.header.metrics if m.role == "guard")
     if missing.n:
-        return Level.FAIL, f"guard {names} has no threshold: {missing.n} keeps went unguarded", missing.seqs
+        return Level.FAIL, f"guard {names} has no threshold: {_n(missing.n, 'keep')} went unguarded", missing.seqs
     if blind.n:
-        return Level.FAIL, f"guard {names} saw no number on {blind.n} keeps", blind.seqs
+        return Level.FAIL, f"guard {names} saw no number on {_n(blind.n, 'keep')}", blind.seqs
     if broken.n:
-        return Level.FAIL, f"guard {names} was broken on {broken.n} keeps", broken.seqs
+        return Level.FAIL, f"guard {names} was broken on {_n(broken.n, 'keep')}", broken.seqs
     if names:
         return Level.PASS, f"guard {names} ran on all {run.tally.keep_count} keeps", []
     reason = run.header.unguarded_because
@@ -156,7 +157,7 @@ def staircase(run: Run, v: Values) -> tuple[Level, str, list[int]]:
             f"{longest} keeps in a row (bound {STAIRCASE}): too good, too fast",
             [k.seq for k in run.tally.keeps],
         )
-    return Level.PASS, f"at most {longest} keeps in a row", []
+    return Level.PASS, f"at most {longest} keeps in a row (bound {STAIRCASE})", []
 
 
 def unconfirmed(run: Run, v: Values) -> tuple[Level, str, list[int]]:
@@ -166,7 +167,11 @@ def unconfirmed(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         why = seqs.why if isinstance(seqs, Unknown) else v["noise.sd"].why
         return Level.WARN, f"whether keeps are more than noise cannot be told: {why}", []
     if seqs:
-        return Level.WARN, f"{len(seqs)} of {run.tally.keep_count} keeps are confirmed by no other evaluation", seqs
+        return (
+            Level.WARN,
+            f"{len(seqs)} of {_n(run.tally.keep_count, 'keep')} {_are(len(seqs))} confirmed by no other evaluation",
+            seqs,
+        )
     return Level.PASS, f"all {run.tally.keep_count} keeps are confirmed by another evaluation", []
 
 
@@ -189,14 +194,16 @@ def baseline(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     if isinstance(p, Unknown):
         return Level.WARN, f"the baseline cannot be judged: {p.why}", []
     if p < BIAS and better > n / 2:
-        return Level.WARN, f"{better} of {n} trials beat the baseline (p={p:.2g}): measure it again", []
-    return Level.PASS, f"{better} of {n} trials beat the baseline", []
+        return Level.WARN, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g}): measure it again", []
+    return Level.PASS, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})", []
 
 
 def seed(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """The recorded seed decides how a trial begins."""
     ineffective = v["audit.seed_ineffective"]
-    if ineffective is True:
+    if isinstance(ineffective, Unknown):
+        return Level.WARN, f"whether the seed does anything cannot be told: {ineffective.why}", []
+    if ineffective:
         return Level.WARN, "the same configuration and seed began differently: the seed does nothing", []
     return Level.PASS, "no trial contradicts its seed", []
 
@@ -208,7 +215,7 @@ def composition(run: Run, v: Values) -> tuple[Level, str, list[int]]:
         return Level.WARN, f"whether keeps add up cannot be told: {seqs.why}", []
     n = run.evidence("not_composing").n
     return (
-        (Level.WARN, f"{n} keeps are missing from the base of what came next", seqs)
+        (Level.WARN, f"{_n(n, 'keep')} {_are(n)} missing from the base of what came next", seqs)
         if n
         else (Level.PASS, "keeps add up", [])
     )
@@ -218,19 +225,21 @@ def record(run: Run, v: Values) -> tuple[Level, str, list[int]]:
     """Lines, fields and labels that are not what they should be."""
     t = run.tally
     said, seqs = [], []
-    for name, what in (
-        ("unreadable", "unreadable lines"),
-        ("torn", "torn line at the end"),
-        ("fault", "trials with a field that could not be read"),
-        ("nan", "trials scored NaN or infinity, which counts as no value"),
-        ("outside", "proposals outside the menu"),
-        ("noop", "no-ops"),
-        ("claimed_best", "wrong claims of a new best"),
-        ("iter_order", "iter labels that repeat or go back"),
+    whys = dict(reversed([*t.unread, *t.faults]))
+    for name, one, many in (
+        ("unreadable", "unreadable line", "unreadable lines"),
+        ("torn", "torn line at the end", "torn lines"),
+        ("fault", "trial with a field that could not be read", "trials with a field that could not be read"),
+        ("nan", "trial scored NaN or infinity, which is no value", "trials scored NaN or infinity, which is no value"),
+        ("outside", "proposal outside the menu", "proposals outside the menu"),
+        ("noop", "no-op", "no-ops"),
+        ("claimed_best", "wrong claim of a new best", "wrong claims of a new best"),
+        ("iter_order", "iter label that repeats or goes back", "iter labels that repeat or go back"),
     ):
         found = run.evidence(name)
         if found.n:
-            said.append(f"{found.n} {what}")
+            why = whys.get(found.seqs[0]) if name in ("unreadable", "fault") else None
+            said.append(_n(found.n, one, many) + (f" (line {found.seqs[0] + 1}: {why})" if why else ""))
             seqs += found.seqs
     if v["audit.counts_reconcile"] is False:
         said.append(f"closing counts {t.end_counts} that differ from the rows")
@@ -270,11 +279,11 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
     for w in WORDS:
         failed = [x for x in verdicts if x.level is Level.FAIL and words[x.rule] == w]
         if failed:
-            return Word(w, failed[0].reason + _context(run, v, w))
+            return Word(w, failed[0].reason + _context(run, v, w, failed[0].rule))
     if not run.tally.trials:
         return Word("UNKNOWN", "the file holds no trial yet")
     if not run.tally.e:
-        return Word("UNKNOWN", f"none of {run.tally.trials} trials was evaluated ({_statuses(v)})")
+        return Word("UNKNOWN", f"none of {_n(run.tally.trials, 'trial')} was evaluated ({_statuses(v)})")
     open_ = [x for x in verdicts if x.level is Level.UNKNOWN and words[x.rule] == "FLAILING" and x.rule != "coverage"]
     if open_:
         return Word("UNKNOWN", open_[0].reason)
@@ -283,12 +292,12 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
     )
 
 
-def _context(run: Run, v: Values, w: str) -> str:
+def _context(run: Run, v: Values, w: str, led: str = "") -> str:
     """What else a stranger needs to hear in the same breath."""
     said = []
     if w == "FLAILING":
         rate = v["pairs.trailing_rate"]
-        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) else ""
+        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) and led != "repeats" else ""
         said.append(f"{v['pairs.repeats']} of {run.tally.c} proposals had been tried before{late}")
         said += _crowd(run, v)
     if w in ("FLAILING", "RESEARCHING") and not isinstance(v["coverage.fraction"], Unknown):
@@ -319,6 +328,19 @@ def _statuses(v: Values) -> str:
 
 def _pct(x: float) -> str:
     return f"{x:.0%}"
+
+
+def _n(n: int, one: str, many: str | None = None) -> str:
+    """How many of something, in words that agree."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def _are(n: int) -> str:
+    return "is" if n == 1 else "are"
+
+
+def _few(n: int) -> str:
+    return f"{_n(n, 'counted trial')} {_are(n)} too few (< {MIN_TRIALS})"
 
 
 def _hours(seconds: float) -> str:

@@ -125,7 +125,7 @@ class Run:
                     p.first = t.seq
                     near = self.ground.is_near(t)
                 else:
-                    if context_k == 1:
+                    if context_k < 2:  # a known pair, but perhaps not on this base; 0 is an unknown configuration
                         self.ground.settle(t)
                     gap = s.c - p.last
                     if gap <= LAGS:
@@ -251,7 +251,13 @@ class Run:
     def snapshot(self) -> bytes:
         """Everything needed to go on from here, as bytes that hold no code."""
         arrays = [bytes(self.repeats), *(a.tobytes() for a in self._arrays())]
-        return msgspec.msgpack.encode((DERIVED_VERSION, self.tally, self.states, arrays))
+        body = DERIVED_VERSION, self.tally, self.states, arrays
+        try:
+            return msgspec.msgpack.encode(body)
+        except OverflowError:  # a whole number of over 64 bits among the values: its text says the same
+            for p in self.tally.pairs.values():
+                p.pair = Pair(p.pair.label, tuple(c._replace(value=c.text) for c in p.pair.changes))
+            return msgspec.msgpack.encode(body)
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from a snapshot of a run with the same header and metrics."""

@@ -43,7 +43,7 @@ def load(run: str | Path) -> Settings:
         base = path.parent
         said = {k: v for k, v in msgspec.structs.asdict(settings.source).items() if v is not None}
         if "menu" in said:
-            said["menu"] = str(base / said["menu"])
+            said["menu"] = str(base / Path(said["menu"]).expanduser())
         merged.setdefault("source", {}).update(said)
     return msgspec.convert(merged, Settings)
 
@@ -71,7 +71,9 @@ def _table(path: Path) -> dict[str, Any] | None:
     if path.name == "pyproject.toml":
         tool = data.get("tool")
         mine = tool.get("trajscope") if isinstance(tool, dict) else None
-        return mine if isinstance(mine, dict) else None
+        if mine is not None and not isinstance(mine, dict):
+            raise SettingsError(f"{path}: tool.trajscope is no table; write [tool.trajscope.source]")
+        return mine
     return data
 
 
@@ -91,4 +93,9 @@ def _checked(table: dict[str, Any], path: Path) -> Settings:
     try:
         return msgspec.convert(table, Settings)
     except msgspec.ValidationError as e:
-        raise SettingsError(f"{path}: {e}") from None
+        why, _, place = str(e).partition(" - at `$.")
+        section, _, key = place.rstrip("`").partition(".")
+        where = f"[{section}] {key}".rstrip()
+        raise SettingsError(
+            f"{path}: {where}: {why[:1].lower()}{why[1:].replace('`', '')}; mend or remove it"
+        ) from None

@@ -125,7 +125,7 @@ class Tally(Struct):
     keeps: list[Keep] = []
     keep_count: int = 0
     pending: list[int] = []  # keeps that wait to be seen in the next base: index into keeps
-    near: list[tuple[str | None, str]] = []  # (base, label) of proposals that have a place on a scale
+    near: set[tuple[str | None, str]] = set()  # (base, label) of proposals that have a place on a scale
     beats_baseline: list[int] = field(
         default_factory=lambda: [0, 0]
     )  # eligible trials better than the baseline, and all compared

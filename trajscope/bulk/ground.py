@@ -60,7 +60,7 @@ def tread(run: Run, b: Batch, a: Arrays) -> tuple[dict[str, Any], list[ConfigTal
     kept_k[at] = pairs.of("kept", 0)[pairs.of_row[at]] + nth(pairs.of_row[at])[0] + 1
     k, gap, knob_k = _count(run, a, pairs)
     near = np.zeros(n, np.bool_)
-    for i in np.flatnonzero((k == 1) | (context_k == 1)).tolist():
+    for i in np.flatnonzero((k > 0) & ((k == 1) | (context_k < 2))).tolist():
         if k[i] == 1:
             pairs.tallies[pairs.of_row[i]].first = b.seq[i]
             near[i] = run.ground.is_near(b.moves[b.what[i]])

@@ -11,6 +11,7 @@ import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -116,6 +117,10 @@ def main() -> None:
     """Run the command line; every failure is one line, and nothing but 0 is a pass."""
     from trajscope.errors import TrajscopeError
 
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that has no such letter, or a path that is no UTF-8, is no reason to fail; in JSON it stays valid.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     args = sys.argv[1:]
     if debug := "--debug" in args:
         args.remove("--debug")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source, twice
 
 
 def analyze(
@@ -42,11 +42,14 @@ def analyze(
         raise typer.BadParameter("standard input stands alone", param_hint="FILES")
     docs: list[dict[str, Any]] = []
     worst = 0
-    for path in files:
+    for at, path in enumerate(files):
         try:
+            if figures is not None:
+                twice(path, "--figures")
             said, kind = source(path, reader, metric, goal, menu, history)
             with progress(path) as step:
                 found = analysis.of_file(said, kind, quick=quick, cached=cache, progress=step)
+            _measured(said, kind, found)
         except TrajscopeError as e:
             if len(files) == 1:
                 raise
@@ -60,11 +63,36 @@ def analyze(
                 print(("\n\n" if docs else "") + page(doc, wide()))
             docs.append(doc)
         if figures is not None:
-            _figures(said, kind, found, figures / path.stem if len(files) > 1 else figures)
+            alike = [n for n, p in enumerate(files) if p.stem == path.stem]
+            own = path.stem if len(alike) == 1 else f"{path.stem}-{alike.index(at) + 1}"
+            _figures(said, kind, found, figures / own if len(files) > 1 else figures)
     if output is not None:
         _write(output, "".join(json_line(d) + "\n" for d in docs))
     if worst:
         raise typer.Exit(worst)
+
+
+def _measured(said: Any, kind: str | None, docs: list[dict[str, Any]]) -> None:
+    """Raise where a metric was asked for that no trial has: most likely it is spelt otherwise."""
+    from trajscope import pipeline
+    from trajscope.errors import SourceError
+    from trajscope.trial import Trial
+
+    if said.metric is None or not Path(said.path).is_file() or any(d["best"]["value"] is not None for d in docs):
+        return
+    values = 0
+    names: set[str] = set()
+
+    def sink(_run: object, item: object, _row: object) -> None:
+        nonlocal values
+        if isinstance(item, Trial):
+            values += item.value is not None
+            names.update(item.metrics or ())
+
+    pipeline.read(said, kind, sink=sink)
+    if not values and any(d["evaluated"] for d in docs):
+        have = f"have: {', '.join(sorted(names))}" if names else "leave --metric away to take the file's own"
+        raise SourceError(f"{said.path}: no trial has a value of {said.metric!r}; {have}")
 
 
 def _figures(said: Any, kind: str | None, docs: list[dict[str, Any]], folder: Path) -> None:

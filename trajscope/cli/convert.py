@@ -29,14 +29,16 @@ def convert(
     Example: trajscope convert results.jsonl -o run.jsonl
     """
     from trajscope import conversion
-    from trajscope.cli.text import clean, warn
+    from trajscope.cli.text import clean, plural, warn
 
     said, kind = source(file, reader, metric, goal, menu, history)
     with progress(file) as step:
         written = conversion.convert(said, output, kind, step)
     for w in written:
-        print(clean(f"{w.path}: {w.trials:,} trials"))
+        note = ", copied: it is in trajscope's own format already" if w.copied else ""
+        print(clean(f"{w.path}: {plural(w.trials, 'trial')}{note}"))
         for loss in w.losses[:SHOWN]:
             warn(f"{file}: {loss}")
         if len(w.losses) > SHOWN:
-            warn(f"{file}: and {len(w.losses) - SHOWN:,} more lines that could not be carried over as they were")
+            more = plural(len(w.losses) - SHOWN, "more line")
+            warn(f"{file}: and {more} that could not be carried over as they were")

@@ -34,9 +34,9 @@ def demo(
 
     path = sample()
     beside = pipeline.menu_beside(path)
-    source = Source(str(path), menu=menu.load(beside) if beside else None)
+    source = Source(_near(path), menu=menu.load(beside) if beside else None)
     print(paint(" As it happened: 50 trials, proposed by a model that saw only its last five.\n", "bold"))
-    print("  trial  pairs  repeats of the last ten  dry        best")
+    print("  trial  pairs  repeats of the last ten  plateau        best")
     first = None
     for step in replay.steps(source):
         if step.word == "FLAILING" and first is None:
@@ -46,20 +46,26 @@ def demo(
         if speed and sys.stdout.isatty():
             time.sleep(1 / speed)
     if first is not None:
-        print(
-            f"\n At trial {first.trials} it could have been stopped, with {duration(first.left_s)} of compute unspent."
-        )
+        unspent = duration(first.left_s)
+        print(f"\n At trial {first.trials} it could have been stopped, with {unspent} of compute unspent.")
+        print(" The plateau is counted in trials since a best beyond noise.")
     print(paint("\n The morning after: `trajscope analyze` on the same file.\n", "bold"))
     for doc in analysis.of_file(source):
         print(page(doc, wide()))
-    print(f"\n Try it on your own: trajscope analyze FILE    (this one: {path.name}, {path.stat().st_size:,} bytes)")
+    print("\n Now your own: trajscope analyze FILE, or trajscope fleet DIR for all of them.")
 
 
 def _line(step: Step) -> str:
     from trajscope.cli.text import number
 
     rate = "?" if step.repeat_rate is None else f"{step.repeat_rate:.0%}"
-    return f"{step.trials:7}{step.pairs:7}{rate:>25}{number(step.dry):>5}{number(step.best, 6):>12} "
+    return f"{step.trials:7}{step.pairs:7}{rate:>25}{number(step.dry):>9}{number(step.best, 6):>12} "
+
+
+def _near(path: Path) -> str:
+    """The path as somebody in this folder would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def sample() -> Path:

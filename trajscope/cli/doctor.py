@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import typer
 
 from trajscope.cli.options import Json
+
+PACKAGES = "polars duckdb altair vl-convert-python pydantic msgspec typer textual watchdog scipy numpy filelock".split()
 
 
 def doctor(*, json: Json = False) -> None:
@@ -14,46 +17,42 @@ def doctor(*, json: Json = False) -> None:
 
     Example: trajscope doctor
     """
-    from trajscope.cli.text import clean, json_line, paint
+    from trajscope.cli.text import json_line, paint, wide, wrapped
 
     failed = False
-    for name, check in CHECKS.items():
+    for name, (check, remedy) in CHECKS.items():
         try:
             ok, said = True, check()
         except Exception as e:  # whatever is broken here is what the user wants to hear of
-            ok, said = False, f"{type(e).__name__}: {e}"
+            ok, said = False, f"{type(e).__name__}: {e}".rstrip(".") + f"; {remedy}"
         failed |= not ok
         if json:
             print(json_line({"check": name, "ok": ok, "said": said}))
         else:
-            print(f" {paint('●', 'green') if ok else paint('✗', 'red')} {name:<11}{clean(said)}")
+            first, *rest = wrapped("", said, wide(), indent=14)
+            print("\n".join([f" {paint('●', 'green') if ok else paint('✗', 'red')} {name:<11}{first.strip()}", *rest]))
     if failed:
         raise typer.Exit(1)
 
 
 def _python() -> str:
     import platform
-    from importlib.metadata import version
 
-    return f"trajscope {version('trajscope')}, Python {platform.python_version()} on {platform.system()}"
+    from trajscope.cli.text import version
+
+    mine = version("trajscope") or "(a checkout that is not installed)"
+    if not (3, 11) <= sys.version_info < (3, 15):
+        raise RuntimeError(f"Python {platform.python_version()} is not 3.11 to 3.14")
+    return f"trajscope {mine}, Python {platform.python_version()} on {platform.system()}"
 
 
 def _packages() -> str:
-    from importlib.metadata import version
+    from trajscope.cli.text import version
 
-    names = (
-        "polars",
-        "duckdb",
-        "altair",
-        "vl-convert-python",
-        "pydantic",
-        "msgspec",
-        "typer",
-        "textual",
-        "watchdog",
-        "scipy",
-    )
-    return ", ".join(f"{n} {version(n)}" for n in names)
+    found = {name: version(name) for name in PACKAGES}
+    if missing := [name for name, v in found.items() if v is None]:
+        raise RuntimeError(f"not installed: {', '.join(missing)}")
+    return ", ".join(f"{name} {v}" for name, v in found.items())
 
 
 def _write() -> str:
@@ -91,16 +90,23 @@ def _figures() -> str:
 
 
 def _cache() -> str:
-    import os
+    import tempfile
 
     from trajscope.cache import folder
 
     here = folder()
     here.mkdir(parents=True, exist_ok=True)
-    if not os.access(here, os.W_OK):
-        raise PermissionError(f"{here} cannot be written; large files will be read again each time")
-    used = sum(p.stat().st_size for p in here.iterdir() if p.is_file())
-    return f"{here}: {used / 1e6:,.1f} MB; delete it whenever you like"
+    with tempfile.TemporaryFile(dir=here):
+        used = sum(p.stat().st_size for p in here.iterdir() if p.is_file())
+    return f"{here}: {used / 1e6:,.1f} MB; it may be deleted at any time"
+
+
+def _settings() -> str:
+    from trajscope import settings
+
+    settings.load("-")
+    where = settings.user_file()
+    return f"{where} {'is in order' if where.exists() else 'is not there; it is optional'}"
 
 
 def _readers() -> str:
@@ -109,12 +115,14 @@ def _readers() -> str:
     return ", ".join(formats())
 
 
-CHECKS: dict[str, Callable[[], str]] = {
-    "python": _python,
-    "packages": _packages,
-    "readers": _readers,
-    "writer": _write,
-    "duckdb": _duckdb,
-    "figures": _figures,
-    "cache": _cache,
+# What is tried, and what to do when it fails.
+CHECKS: dict[str, tuple[Callable[[], str], str]] = {
+    "python": (_python, "install trajscope with a supported Python"),
+    "packages": (_packages, "install trajscope again: pip install --force-reinstall trajscope"),
+    "readers": (_readers, "upgrade or remove the package that brings this reader"),
+    "settings": (_settings, "mend that file or remove it"),
+    "writer": (_write, "check that TMPDIR has free space and allows file locks"),
+    "duckdb": (_duckdb, "install it again: pip install --force-reinstall duckdb"),
+    "figures": (_figures, "install it again: pip install --force-reinstall vl-convert-python"),
+    "cache": (_cache, "name a folder that can be written with XDG_CACHE_HOME, or large files are read each time"),
 }

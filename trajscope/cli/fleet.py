@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +12,8 @@ import typer
 from trajscope.cli.options import GoalName, Json, MenuFile, MetricName, Reader, progress, source
 from trajscope.cli.text import duration, number
 
-HEAD = ("run", "trials", "knobs", "pairs", "repeats", "dry", "best", "gain", "cost")
-HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "since best", "best", "cost")
+HEAD = ("verdict", "run", "trials", "knobs", "pairs", "repeats", "plateau", "best", "gain", "cost")
+HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "best", "cost")
 
 
 def fleet(
@@ -20,7 +21,7 @@ def fleet(
     *,
     json: Json = False,
     headline: Annotated[
-        bool, typer.Option("--headline", help="Only what SQL can count, from the cache where it is.")
+        bool, typer.Option("--headline", help="Only what can be counted: no verdicts; large files from the cache.")
     ] = False,
     reader: Reader = None,
     metric: MetricName = None,
@@ -32,48 +33,79 @@ def fleet(
     Example: trajscope fleet campaigns/ --json
     """
     from trajscope import fleet as library
-    from trajscope.cli.text import json_line, table, warn
+    from trajscope.cli.text import json_line, plural, warn
 
-    lines: list[dict[str, Any]] = []
-    failed = skipped = 0
     files = library.files(folder)
-    if headline:
-        lines = library.headlines([source(p, reader, metric, goal, menu, None) for p in files])
-    else:
-        for path in files:
-            with progress(path) as step:
-                found = library.line(*source(path, reader, metric, goal, menu, None), progress=step)
+    said, troubles = _said(files, reader, metric, goal, menu)
+    lines: list[dict[str, Any]] = []
+    foreign = 0
+    with progress(*files) as step:
+        answers = (
+            library.headlines(said, progress=step) if headline else (library.line(*one, progress=step) for one in said)
+        )
+        for found in answers:
             if isinstance(found, str):
-                skipped += found == library.FOREIGN
-                failed += found != library.FOREIGN
-                if found != library.FOREIGN:
-                    warn(found)
+                foreign += found == library.FOREIGN
+                troubles += [found] if found != library.FOREIGN else []
                 continue
             lines += found
             for doc in found if json else ():
                 print(json_line(doc))
-    if headline and json:
-        for doc in lines:
-            print(json_line(doc))
-    if headline and not json:
-        print("\n".join(table([_headline(d, folder) for d in lines], HEADLINE, right=range(1, 8))))
-    elif not json:
-        rows = [_cells(d, folder) for d in sorted(lines, key=library.urgency)]
-        print("\n".join(table(rows, ("", *HEAD), right=range(2, 10))))
-    if skipped:
-        warn(f"{skipped} files are in no format that a reader knows (`trajscope formats`)")
+    if lines and not json:
+        print("\n".join(_table(lines, folder, headline=headline)))
+    for trouble in troubles:
+        warn(trouble)
+    if foreign:
+        warn(f"{plural(foreign, 'file')} left out: in no format that a reader knows (`trajscope formats` lists them)")
     if not lines:
         warn(f"{folder}: no run was found; name a folder of trajectory files")
-    if failed or not lines:
+    if troubles or not lines:
         raise typer.Exit(3)
 
 
-def _cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:
+def _said(
+    files: list[Path], reader: str | None, metric: str | None, goal: str | None, menu: Path | None
+) -> tuple[list[tuple[Any, str | None]], list[str]]:
+    """What is said about each file; settings or a menu beside one that are wrong are that file's trouble alone."""
+    from trajscope.errors import TrajscopeError
+
+    source(Path("-"), reader, metric, goal, menu, None)  # what is wrong with the flags is wrong with all
+    said, troubles = [], []
+    for path in files:
+        try:
+            said.append(source(path, reader, metric, goal, menu, None))
+        except TrajscopeError as e:
+            troubles.append(f"{path}: not read: {e}")
+    return said, troubles
+
+
+def _table(lines: list[dict[str, Any]], folder: Path, *, headline: bool) -> list[str]:
+    from trajscope import fleet as library
+    from trajscope.cli.page import coloured_name, named
+    from trajscope.cli.text import table
+
+    several = {f for f, n in Counter(d["file"] for d in lines).items() if n > 1}
+    names = [_name(d, folder, several) for d in lines]
+    if headline:
+        rows = [[name, *_headline(d)] for name, d in sorted(zip(names, lines, strict=True), key=lambda x: x[0])]
+        return table(rows, HEADLINE, right=range(1, 7))
+    ordered = sorted(zip(names, lines, strict=True), key=lambda x: library.urgency(x[1]))
+    words = [d["verdict"]["word"] for _, d in ordered]
+    rows = [[named(w), name, *_cells(d)] for w, (name, d) in zip(words, ordered, strict=True)]
+    head, *body = table(rows, HEAD, right=range(2, 10))
+    return [head, *(coloured_name(named(w), w) + row[len(named(w)) :] for w, row in zip(words, body, strict=True))]
+
+
+def _name(d: Mapping[str, Any], folder: Path, several: set[str]) -> str:
+    """A run by its file, and by its own name where the file holds several."""
+    path = str(Path(d["file"]).relative_to(folder))
+    return f"{path} {d['run_id']}" if d["file"] in several else path
+
+
+def _cells(d: Mapping[str, Any]) -> list[str]:
     """One run as the cells of a table."""
     c, total = d["coverage"], d["coverage"]["knobs_total"]
     return [
-        d["verdict"]["word"],
-        str(Path(d["file"]).relative_to(folder)),
         f"{d['trials']:,}",
         f"{c['knobs_touched']}/{total}" if total else str(c["knobs_touched"]),
         f"{d['pairs']['unique']:,}",
@@ -85,13 +117,12 @@ def _cells(d: Mapping[str, Any], folder: str | Path) -> list[str]:
     ]
 
 
-def _headline(d: Mapping[str, Any], folder: str | Path) -> list[str]:
+def _headline(d: Mapping[str, Any]) -> list[str]:
     """What SQL alone can say of a run, as the cells of a table."""
     return [
-        str(Path(d["file"]).relative_to(folder)),
         *(number(d[k], 6) for k in ("trials", "coverage.knobs_touched", "pairs.unique")),
         _percent(d["pairs.repeat_rate"]),
-        *(number(d[k], 6) for k in ("plateau.since_best", "best.value")),
+        number(d["best.value"], 6),
         duration(d["cost.wall_s"]),
     ]
 

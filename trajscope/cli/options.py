@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -37,33 +38,57 @@ def source(
     path: Path, reader: str | None, metric: str | None, goal: str | None, menu: Path | None, history: int | None
 ) -> tuple[Any, str | None]:
     """What is said about a file, flags before settings before what stands beside it."""
-    from trajscope import menu as menus
-    from trajscope import settings
     from trajscope.pipeline import menu_beside
-    from trajscope.readers import Source
+    from trajscope.readers import Source, get
     from trajscope.trial import Goal
 
     goals = get_args(Goal)
     if goal is not None and goal not in goals:
         raise typer.BadParameter(f"{goal!r} is neither {' nor '.join(goals)}", param_hint="--goal")
-    said = settings.load(path).source
+    said = _settings(path.parent if str(path) != "-" else path)
     named = menu or (Path(said.menu) if said.menu else menu_beside(path))
+    format_ = reader or said.reader
+    if format_:
+        get(format_)
     return Source(
         str(path),
         metric or said.metric,
         goal or said.goal,  # type: ignore[arg-type]  # checked above
-        menus.load(named) if named else None,
+        _menu(named) if named else None,
         history if history is not None else said.history,
-    ), reader or said.reader
+    ), format_
+
+
+def twice(path: Path, what: str) -> None:
+    """Raise for a pipe where a file must be read a second time."""
+    from trajscope.errors import SourceError
+
+    if str(path) == "-" or path.is_fifo():
+        raise SourceError(f"{path}: is a pipe, and {what} reads a file twice; save it into a file first")
+
+
+@cache
+def _settings(folder: Path) -> Any:
+    # Once for a folder: a fleet asks this of every file in it.
+    from trajscope import settings
+
+    return settings.load(folder / "run" if str(folder) != "-" else "-").source
+
+
+@cache
+def _menu(path: Path) -> Any:
+    from trajscope import menu
+
+    return menu.load(path)
 
 
 @contextmanager
-def progress(path: Path) -> Iterator[Callable[[int], None] | None]:
+def progress(*paths: Path) -> Iterator[Callable[[int], None] | None]:
     """A bar on stderr for whatever takes over a second, where somebody is watching."""
-    if not sys.stderr.isatty() or str(path) == "-" or not path.is_file():
+    if not sys.stderr.isatty() or not all(path.is_file() for path in paths):
         yield None
         return
-    started, total, done = time.monotonic(), path.stat().st_size, 0
+    started, total, done = time.monotonic(), sum(path.stat().st_size for path in paths), 0
     bar: Any = None
 
     def step(n: int) -> None:
@@ -75,7 +100,7 @@ def progress(path: Path) -> Iterator[Callable[[int], None] | None]:
 
             bar = Progress(console=Console(stderr=True), transient=True)
             bar.start()
-            bar.add_task(path.name, total=total)
+            bar.add_task(paths[0].name if len(paths) == 1 else f"{len(paths):,} files", total=total)
         if bar is not None:
             bar.update(bar.task_ids[0], completed=min(done, total))
 

@@ -1,11 +1,15 @@
-"""The page that `analyze` prints: one run, read in ten seconds. The verdict first, then why, then what to distrust."""
+"""The page that `analyze` prints: one run, read in ten seconds. The verdict first, then why, then what to distrust.
+
+Says nothing twice: a verdict that the sentence or a paragraph has told already is not listed again.
+"""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from trajscope.cli.text import clean, duration, number, paint, spark, wrapped
+from trajscope.cli.text import clean, duration, number, paint, plural, short, spark, wrapped
 
 SHAPES = {
     "TAMPERED": ("✗", ("red", "bold")),
@@ -15,88 +19,99 @@ SHAPES = {
     "UNKNOWN": ("?", ("yellow", "bold")),
     "RESEARCHING": ("●", ("green", "bold")),
 }
-MARKS = {"FAIL": ("✗", "red"), "UNKNOWN": ("?", "yellow"), "WARN": ("!", "yellow"), "PASS": ("●", "green")}
+MARKS = {"FAIL": ("✗", "red"), "UNKNOWN": ("?", "yellow"), "WARN": ("!", "yellow")}
+BETTER = {"minimize": "lower is better", "maximize": "higher is better"}
 BAR = 20
 SHOWN = 12  # names of untouched knobs that are written out
+EVIDENCE = 8  # trials that are named behind a reason
+LONGEST = 300  # letters of a reason; all of it is in the JSON
+LINES = ("record", "integrity")  # rules whose evidence may be lines that hold no trial
+BLANK = ""
 
 
 def page(d: Mapping[str, Any], width: int) -> str:
     """The document of one run as text."""
-    lines = [*_head(d, width), ""]
-    lines += _verdict(d["verdict"], width)
-    lines.append("")
-    for part in (_ground, _circles, _gain, _noise, _cost, _record):
+    lines = [*_head(d, width), BLANK, *_verdict(d, width), BLANK]
+    for part in (_ground, _repeats, _gain, _noise, _cost, _record):
         lines += part(d, width)
     return "\n".join([*lines, *_distrust(d, width)])
 
 
 def word(name: str) -> str:
     """A verdict word with its shape and colour."""
-    shape, styles = SHAPES.get(name, ("?", ("yellow", "bold")))
-    return paint(f"{shape} {name}", *styles)
+    return paint(named(name), *_style(name))
+
+
+def named(name: str) -> str:
+    """A verdict word with its shape."""
+    return f"{SHAPES.get(name, SHAPES['UNKNOWN'])[0]} {name}"
+
+
+def coloured_name(text: str, name: str) -> str:
+    """Text in the colour of a verdict word."""
+    return paint(text, *_style(name))
+
+
+def _style(name: str) -> tuple[str, ...]:
+    return SHAPES.get(name, SHAPES["UNKNOWN"])[1]
 
 
 def _head(d: Mapping[str, Any], width: int) -> list[str]:
-    metric, goal = (
-        d["metric"]["name"] or "no metric named",
-        {"minimize": "lower is better", "maximize": "higher is better"},
-    )
+    run = f", run {d['run_id']}" if d["run_id"] and d["run_id"] not in d["file"] else ""
+    better = BETTER.get(d["metric"]["goal"], "which way is better is not known (--goal)")
+    metric = short(d["metric"]["name"] or "no metric named (--metric)", 60)
     counts = ", ".join(f"{n:,} {s.replace('_', ' ')}" for s, n in d["status"].items() if n)
-    run = f" run {clean(d['run_id'])}" if d["run_id"] and d["run_id"] not in d["file"] else ""
-    better = goal.get(d["metric"]["goal"], "direction unknown")
-    said = f" {paint(clean(d['file']), 'bold')}{run}  {clean(metric)}, {better}"
-    return [said, *wrapped("", f"{d['trials']:,} trials: {counts or 'none'}", width, indent=1)]
+    first, *rest = wrapped("", short(f"{d['file']}{run}", 4 * width), width, indent=1)
+    said = f"{plural(d['trials'], 'trial')}{f': {counts}' if counts else ''}; {metric}, {better}"
+    return [paint(line, "bold") for line in (first, *rest)] + wrapped("", said, width, indent=1)
 
 
-def _verdict(v: Mapping[str, Any], width: int) -> list[str]:
-    indent = len(v["word"]) + 5
-    first, *rest = wrapped("", v["sentence"], width, indent=indent)
+def _verdict(d: Mapping[str, Any], width: int) -> list[str]:
+    v = d["verdict"]
+    led = next((x for x in d["verdicts"] if x["evidence"] and _leads(x, v["sentence"])), None)
+    said = v["sentence"].replace(led["reason"], led["reason"] + _trials(led), 1) if led else v["sentence"]
+    first, *rest = wrapped("", short(said, 2 * LONGEST), width, indent=len(named(v["word"])) + 3)
     return [f" {word(v['word'])}  {first.strip()}", *rest]
 
 
 def _ground(d: Mapping[str, Any], width: int) -> list[str]:
     c, p, n = d["coverage"], d["pairs"], d["nulls"]
-    if c["knobs_total"]:
-        filled = round(BAR * c["fraction"])
-        bar = paint("█" * filled, "cyan") + paint("░" * (BAR - filled), "dim")
-        walker = (
-            f"; a blind walker would have touched {n['uniform_knobs_expected']:.1f}"
-            if n["uniform_knobs_expected"]
-            else ""
-        )
-        lines = [f" ground    {bar} {c['knobs_touched']} of {c['knobs_total']} knobs{walker}"]
-        cells = c["cells"]
-        if cells["total"]:
-            lines += wrapped("", f"{cells['touched']} of {cells['total']} cells, {_pairs(p)}", width)
-        names = c["untouched"]
-        if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            lines += wrapped("", f"never touched: {', '.join(names[:SHOWN])}{more}", width)
-        return lines
-    return wrapped(
-        "ground",
-        f"{c['knobs_touched']} knobs, {_pairs(p)}; how much of the menu that is cannot be said: no menu",
-        width,
-    )
+    pairs = f"{plural(p['unique'], 'different pair')} in {plural(p['unique'] + p['repeats'], 'proposal')}"
+    if not c["knobs_total"]:
+        knobs = plural(c["knobs_touched"] or 0, "knob")
+        return wrapped("ground", f"{knobs}, {pairs}; of how many knobs is not known: no menu (--menu FILE)", width)
+    filled = round(BAR * c["fraction"])
+    full, empty = "█" * filled, "░" * (BAR - filled)
+    walker = n["uniform_knobs_expected"]
+    expected = f"; a blind walker would have touched {walker:.1f}" if walker else ""
+    said = f"{full}{empty} {c['knobs_touched']} of {plural(c['knobs_total'], 'knob')} touched{expected}"
+    first, *lines = wrapped("ground", said, width)
+    lines = [first.replace(full + empty, paint(full, "cyan") + paint(empty, "dim")), *lines]
+    cells = c["cells"]
+    of = f"{cells['touched']} of {plural(cells['total'], 'cell')} of the menu; " if cells["total"] else ""
+    lines += wrapped("", of + pairs, width)
+    if names := [short(x, 40) for x in c["untouched"]]:
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        lines += wrapped("", f"never touched: {', '.join(names[:SHOWN])}{more}", width)
+    return lines
 
 
-def _pairs(p: Mapping[str, Any]) -> str:
-    return f"{p['unique']:,} different pairs, {p['repeats']:,} repeats"
-
-
-def _circles(d: Mapping[str, Any], width: int) -> list[str]:
+def _repeats(d: Mapping[str, Any], width: int) -> list[str]:
     p, top = d["pairs"], d["dominance"]
     if p["repeat_rate"] is None:
         return wrapped("repeats", f"not known: {d['unknown']['pairs.repeat_rate']}", width)
-    rates = [w["rate"] for w in p["windows"]]
-    size = p["windows"][0]["n"]
-    lines = wrapped(
-        "repeats", f"{p['repeat_rate']:.0%} of proposals; per {size} trials {spark(rates)} {_few(rates)}", width
-    )
-    said = f"most proposed {top['proposed']['pair']} ({top['proposed']['n']}×)"
-    if top["kept"]["pair"]:
-        said += f", most kept {top['kept']['pair']} ({top['kept']['n']} of {d['status']['kept']} keeps)"
-    return lines + wrapped("", said, width)
+    said = f"{p['repeats']:,} of {plural(p['unique'] + p['repeats'], 'proposal')} ({p['repeat_rate']:.0%})"
+    said = said if p["repeats"] else f"none in {plural(p['unique'], 'proposal')}"
+    rates, size = [w["rate"] for w in p["windows"]], p["windows"][0]["n"]
+    if len(rates) > 1 and p["repeats"]:
+        said += f", per {size} trials {spark(rates)} {_few(rates)}"
+    lines = wrapped("repeats", said, width)
+    most = []
+    if (pair := top["proposed"]["pair"]) and top["proposed"]["n"] > 1:
+        most.append(f"most proposed {short(pair, 60)} ({top['proposed']['n']:,} times)")
+    if (pair := top["kept"]["pair"]) and top["kept"]["n"] > 1:
+        most.append(f"most kept {short(pair, 60)} ({top['kept']['n']:,} of {plural(d['status']['kept'], 'keep')})")
+    return lines + (wrapped("", ", ".join(most), width) if most else [])
 
 
 def _few(rates: list[float]) -> str:
@@ -104,80 +119,120 @@ def _few(rates: list[float]) -> str:
 
 
 def _gain(d: Mapping[str, Any], width: int) -> list[str]:
-    b, why = d["best"], d["unknown"]
+    b, why, dry = d["best"], d["unknown"], d["plateau"]
     if b["value"] is None:
         return wrapped("gain", f"none to speak of: {why['best.value']}", width)
     said = f"best {number(b['value'], 6)} at trial {b['seq']}"
     if b["gain"] is not None:
-        share = f" ({b['gain_fraction']:.2%})" if b["gain_fraction"] is not None else ""
+        share = f" ({abs(b['gain_fraction']):.2%})" if b["gain_fraction"] is not None else ""
         than = f"{'better' if b['gain'] >= 0 else 'worse'} than the baseline {number(d['baseline']['value'], 6)}"
         said += f", {number(abs(b['gain']), 3)}{share} {than}"
-    if b["shrunk"] is not None:
-        said += f"; measured again it would score about {number(b['shrunk'], 6)} ({b['shrunk_method']})"
     else:
+        said += "; no baseline to compare with"
+    if b["shrunk"] is not None:
+        said += f"; measured again about {number(b['shrunk'], 6)} ({b['shrunk_method']})"
+    elif d["noise"]["sd"] is not None:
         said += f"; how much of it is luck is not known ({why['best.shrunk']})"
-    dry = d["plateau"]
-    since = f"{dry['beyond_noise']} trials since a best beyond noise" if dry["beyond_noise"] is not None else ""
-    strict = f"{dry['since_best']} since a strict best" if dry["since_best"] is not None else ""
-    keep = f"first keep after {d['first_keep']} trials" if d["first_keep"] else ""
-    return wrapped("gain", said, width) + wrapped("", "; ".join(x for x in (since, strict, keep) if x), width)
+    since = []
+    if dry["beyond_noise"] is not None:
+        since.append(f"last best beyond noise {_ago(dry['beyond_noise'])}")
+    if dry["since_best"] is not None and dry["since_best"] != dry["beyond_noise"]:
+        since.append(f"last better value {_ago(dry['since_best'])}")
+    if d["first_keep"]:
+        since.append(f"first keep after {plural(d['first_keep'], 'trial')}")
+    return wrapped("gain", said, width) + (wrapped("", "; ".join(since), width) if since else [])
+
+
+def _ago(trials: int) -> str:
+    return f"{plural(trials, 'trial')} ago" if trials else "in the last trial"
 
 
 def _noise(d: Mapping[str, Any], width: int) -> list[str]:
     n = d["noise"]
     if n["sd"] is None:
-        return wrapped("noise", f"not known: {d['unknown']['noise.sd']}", width)
-    said = f"sd {number(n['sd'], 3)} from {n['df']} repeated measurements"
-    said += f"; one trial shows gains of {number(n['min_detectable'], 2)} and up"
-    if n["flip_flops"]:
-        said += f"; {len(n['flip_flops'])} configurations were both kept and reverted"
+        why = d["unknown"]["noise.sd"]
+        luck = "" if d["best"]["value"] is None else ", and so how much of the gain is luck"
+        return wrapped("noise", f"not known{luck}: {why}", width)
+    said = f"sd {number(n['sd'], 3)} from {plural(n['df'], 'repeated measurement')}"
+    if n["sd"]:
+        said += f"; one trial cannot show a gain under {number(n['min_detectable'], 2)}"
     return wrapped("noise", said, width)
 
 
 def _cost(d: Mapping[str, Any], width: int) -> list[str]:
-    c = d["cost"]
-    if c["wall_s"] is None and c["usd"] is None and c["tokens_in"] is None:
-        return wrapped("cost", "not recorded", width)
-    said = []
+    c, said = d["cost"], []
     if c["wall_s"] is not None:
-        share = (
-            f", {duration(c['repeat_wall_s'])} of it ({c['repeat_share']:.0%}) on repeats" if c["repeat_share"] else ""
-        )
-        said.append(f"{duration(c['wall_s'])}{share}")
+        said.append(duration(c["wall_s"]))
+        if c["repeat_share"]:
+            said[0] += f", {duration(c['repeat_wall_s'])} of it ({c['repeat_share']:.0%}) on repeats"
     if c["tampered_wall_s"]:
         said.append(f"{duration(c['tampered_wall_s'])} on what was not proposed")
     if c["tokens_in"] is not None:
         said.append(f"{c['tokens_in']:,} tokens in, {number(c['tokens_out'])} out")
     if c["usd"] is not None:
-        said.append(f"${c['usd']:.2f}")
-    return wrapped("cost", "; ".join(said), width)
+        said.append(f"${c['usd']:,.2f}")
+    return wrapped("cost", "; ".join(said) or "not recorded", width)
 
 
 def _record(d: Mapping[str, Any], width: int) -> list[str]:
-    lines, i = d["lines"], d["integrity"]
-    said = f"{lines['total']:,} lines"
+    lines, said = d["lines"], plural(d["lines"]["total"], "line")
     for what in ("unreadable", "torn"):
         if lines[what]:
             said += f", {lines[what]:,} {what}"
     status = {
-        "verified": "verified to be what was proposed",
-        "drifted": "not what was proposed",
-        "chain_broken": "edited",
+        "verified": "every trial ran what was proposed, and the log is unchanged",
+        "drifted": "what ran is not what was proposed",
+        "chain_broken": "the log was changed after it was written",
     }
-    said += f"; what ran is {status[i['status']]}" if i["status"] else f"; what ran: {d['unknown']['integrity.status']}"
-    return wrapped("record", said, width)
+    if ran := status.get(d["integrity"]["status"]):
+        said += f"; {ran}"
+    return wrapped("record", f"{said}; format {d['format']}", width)
 
 
 def _distrust(d: Mapping[str, Any], width: int) -> list[str]:
-    found = [v for v in d["verdicts"] if v["level"] != "PASS"]
-    if not found:
-        return ["", " nothing to distrust was found"]
-    order = {"FAIL": 0, "UNKNOWN": 1, "WARN": 2}
-    lines = ["", paint(" what to distrust", "bold")]
-    for v in sorted(found, key=lambda v: order[v["level"]]):
+    order = list(MARKS)
+    found = sorted((v for v in d["verdicts"] if v["level"] in MARKS), key=lambda v: order.index(v["level"]))
+    lines = []
+    for v in found:
+        if _told(v, d):
+            continue
         mark, colour = MARKS[v["level"]]
-        shown = v["evidence"][:8]
-        trials = f" (trials {', '.join(map(str, shown))}{', ...' if len(v['evidence']) > 8 else ''})" if shown else ""
-        first, *rest = wrapped("", v["reason"] + trials, width, indent=5)
+        first, *rest = wrapped("", short(v["reason"], LONGEST) + _trials(v), width, indent=5)
         lines += [f"   {paint(mark, colour)} {first.strip()}", *rest]
-    return lines
+    if not found:
+        return [BLANK, " nothing to distrust was found"]
+    return [*([BLANK, paint(" what to distrust", "bold"), *lines] if lines else []), *_see(d)]
+
+
+def _see(d: Mapping[str, Any]) -> list[str]:
+    """How to look at one of the trials that are named: a line to copy, so it is never wrapped."""
+    named = (
+        v["evidence"][0] for v in d["verdicts"] if v["level"] in MARKS and v["evidence"] and v["rule"] not in LINES
+    )
+    seq = next(named, d["best"]["seq"])
+    if seq is None or d["file"] == "-":
+        return []
+    return [BLANK, paint(f" one trial in full: trajscope trials {shlex.quote(clean(d['file']))} --seq {seq}", "dim")]
+
+
+def _told(v: Mapping[str, Any], d: Mapping[str, Any]) -> bool:
+    """Whether the page has said this already: in the sentence, in `ground`, or in `noise`."""
+    unconfirmed = v["rule"] == "unconfirmed" and d["noise"]["sd"] is None
+    return (
+        _leads(v, d["verdict"]["sentence"])
+        or (v["rule"] == "coverage" and v["level"] != "FAIL")
+        or (v["reason"] == "no guard is declared" and "no guard" in d["verdict"]["sentence"])
+        or unconfirmed
+    )
+
+
+def _leads(v: Mapping[str, Any], sentence: str) -> bool:
+    return sentence.startswith(v["reason"])
+
+
+def _trials(v: Mapping[str, Any]) -> str:
+    seqs = v["evidence"]
+    if not seqs:
+        return ""
+    more = ", ..." if len(seqs) > EVIDENCE else ""
+    return f" (trial{'' if len(seqs) == 1 else 's'} {', '.join(map(str, seqs[:EVIDENCE]))}{more})"

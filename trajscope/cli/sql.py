@@ -44,7 +44,14 @@ def sql(
         for row in answer.rows:
             print(json_line(dict(zip(answer.columns, row, strict=True))))
     else:
-        cells = [["" if v is None else str(v) for v in row] for row in answer.rows]
-        print("\n".join(table(cells, answer.columns)))
+        cells = [
+            ["" if v is None else f"{v:.6g}" if isinstance(v, float) else str(v) for v in row] for row in answer.rows
+        ]
+        numbers = [i for i, column in enumerate(zip(*answer.rows, strict=True)) if any(_is_number(v) for v in column)]
+        print("\n".join(table(cells, answer.columns, right=numbers)))
     if answer.cut:
         warn(f"the first {most:,} rows are shown; --most N shows more")
+
+
+def _is_number(v: object) -> bool:
+    return isinstance(v, int | float) and not isinstance(v, bool)

@@ -5,17 +5,18 @@ Everything that comes from a file goes through `clean`: trajectories are written
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import sys
 import textwrap
 import unicodedata
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-MIN_WIDTH, MAX_WIDTH = 60, 140
+MIN_WIDTH, DEFAULT_WIDTH, MAX_WIDTH = 60, 100, 140
 _CODES = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "dim": "2", "bold": "1"}
+MOST_BARS = 40
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -27,9 +28,15 @@ def clean(text: object) -> str:
     )
 
 
-def wide(stream: TextIO | None = None) -> int:
-    """Columns to write in."""
-    return max(MIN_WIDTH, min(MAX_WIDTH, shutil.get_terminal_size((100, 24)).columns))
+def wide() -> int:
+    """Columns to write in: those of COLUMNS, else of whatever terminal there is, also where stdout is a pipe."""
+    columns = int(os.environ["COLUMNS"]) if os.environ.get("COLUMNS", "").isdigit() else 0
+    for fd in (1, 2, 0):
+        if columns > 0:
+            break
+        with contextlib.suppress(OSError):
+            columns = os.get_terminal_size(fd).columns
+    return max(MIN_WIDTH, min(MAX_WIDTH, columns or DEFAULT_WIDTH))
 
 
 def coloured(stream: TextIO | None = None) -> bool:
@@ -40,7 +47,7 @@ def coloured(stream: TextIO | None = None) -> bool:
 def paint(text: str, *styles: str) -> str:
     """The text in a colour, where colour is wanted."""
     codes = ";".join(_CODES[s] for s in styles)
-    return f"\x1b[{codes}m{text}\x1b[0m" if coloured() and codes else text
+    return f"\x1b[{codes}m{text}\x1b[0m" if text and codes and coloured() else text
 
 
 def wrapped(label: str, text: str, width: int, *, indent: int = 11) -> list[str]:
@@ -49,9 +56,17 @@ def wrapped(label: str, text: str, width: int, *, indent: int = 11) -> list[str]
     return [(f" {label}".ljust(indent) if i == 0 else " " * indent) + line for i, line in enumerate(lines)]
 
 
-def spark(rates: Sequence[float]) -> str:
-    """Rates from 0 to 1 as a row of bars."""
-    return "".join(SPARKS[min(int(r * len(SPARKS)), len(SPARKS) - 1)] for r in rates)
+def short(text: object, most: int) -> str:
+    """A text that a stranger may have made very long, cut to so many letters."""
+    said = clean(text)
+    return said if len(said) <= most else said[: most - 3] + "..."
+
+
+def spark(rates: Sequence[float], most: int = MOST_BARS) -> str:
+    """Rates from 0 to 1 as a row of bars; a long row shows the means of neighbours."""
+    each = -(-len(rates) // most)
+    means = [sum(part) / len(part) for i in range(0, len(rates), each or 1) if (part := rates[i : i + each])]
+    return "".join(SPARKS[min(int(r * len(SPARKS)), len(SPARKS) - 1)] for r in means)
 
 
 def number(x: float | None, digits: int = 5) -> str:
@@ -61,6 +76,11 @@ def number(x: float | None, digits: int = 5) -> str:
     if isinstance(x, int):
         return f"{x:,}"
     return f"{x:.{digits}g}"
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """How many of something there are, in words that agree."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def duration(seconds: float | None) -> str:
@@ -74,15 +94,26 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
+def columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
+    )
+
+
+def ordinal(n: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    return f"{n:,}{'th' if n % 100 in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"
+
+
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], *, right: Sequence[int] = ()) -> list[str]:
     """Cells in columns, each as wide as its widest cell."""
     cells = [[clean(c) for c in row] for row in rows]
-    widths = [max(len(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
+    widths = [max(columns(r[i]) for r in [list(head), *cells]) for i in range(len(head))]
     lines = []
     for n, row in enumerate([list(head), *cells]):
-        line = "  ".join(
-            c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        )
+        pads = [" " * (w - columns(c)) for c, w in zip(row, widths, strict=True)]
+        line = "  ".join(pad + c if i in right else c + pad for i, (c, pad) in enumerate(zip(row, pads, strict=True)))
         lines.append(paint(line.rstrip(), "dim") if n == 0 else line.rstrip())
     return lines
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import File, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import File, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source, twice
 
 HEAD = ("trial", "iter", "status", "pair", "time", "value", "best", "")
 
@@ -40,6 +40,7 @@ def trials(
 
     said, kind = source(file, reader, metric, goal, menu, history)
     if seq is not None:
+        twice(file, "--seq")
         _one(said, kind, seq, as_json=json)
         return
     with progress(file) as step:
@@ -63,15 +64,22 @@ def trials(
 
 
 def _cells(r: dict[str, Any]) -> list[str]:
-    from trajscope.cli.text import number
+    from trajscope.cli.text import number, ordinal, short
 
-    seen = "" if not r["k"] else "new" if r["k"] == 1 else f"{r['k']}th" if r["k"] > 3 else ("2nd", "3rd")[r["k"] - 2]
+    seen = "" if not r["k"] else "new" if r["k"] == 1 else ordinal(r["k"])
     marks = [w for w in ("new_best", "noop", "near", "revisit", "replicate", "drifted") if r[w]]
-    said = " ".join(marks).replace("noop", "no-op").replace("new_best", "best so far")
+    said = ", ".join(marks).replace("noop", "no-op").replace("new_best", "best so far")
     iteration = "" if r["iter"] is None else str(r["iter"])
-    pair = r["pair"] or ""
-    pair = pair if len(pair) <= 48 else pair[:45] + "..."
-    return [str(r["seq"]), iteration, r["status"], pair, seen, number(r["value"], 6), number(r["best"], 6), said]
+    return [
+        str(r["seq"]),
+        iteration,
+        r["status"],
+        short(r["pair"] or "", 48),
+        seen,
+        number(r["value"], 6),
+        number(r["best"], 6),
+        said,
+    ]
 
 
 def _one(said: Any, kind: str | None, seq: int, *, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
-from trajscope.errors import SourceError
+from trajscope.errors import ForeignError, SourceError
 from trajscope.menu import Menu
 from trajscope.trial import Goal, Item, Line
 
@@ -77,7 +77,7 @@ def get(name: str) -> type[Reader]:
 def find(path: str | Path, head: bytes) -> type[Reader]:
     """The reader that claims this content."""
     if not head:
-        raise SourceError(f"{path}: is empty; there is nothing to read yet (`trajscope watch` waits for a run)")
+        raise SourceError(f"{path}: is empty; there is nothing to read yet")
     for group in (lambda: BUILT_IN, _strangers):  # called in turn: looking for strangers takes 30 ms the first time
         claims = [reader for name in group() if _claims(reader := get(name), head)]
         if len(claims) == 1:
@@ -87,7 +87,7 @@ def find(path: str | Path, head: bytes) -> type[Reader]:
             raise SourceError(f"{path}: {names} all claim this file; name one with --reader")
     have = ", ".join((*BUILT_IN, *_strangers()))
     kind = "binary, not text" if b"\x00" in head[:1024] else "in no format that a reader knows"
-    raise SourceError(f"{path}: is {kind}; name one with --reader (have: {have})")
+    raise ForeignError(f"{path}: is {kind}; name one with --reader (have: {have})")
 
 
 def _claims(reader: type[Reader], head: bytes) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,6 +15,7 @@ from trajscope.pair import canon
 from trajscope.trial import Goal, Line, Unreadable
 
 T = TypeVar("T", bound=msgspec.Struct)
+FAR = 1e150  # a number beyond overflows when it is squared; a run that got there has diverged
 MAX_WHY = 120  # letters of a reason that are kept
 _EPOCH, _NAIVE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1)  # noqa: DTZ001  # for naive times
 _MS, _HALF_MS = timedelta(milliseconds=1), timedelta(microseconds=500)
@@ -73,8 +73,8 @@ def shown(value: Any) -> Any:
 
 
 def finite(x: float | None) -> float | None:
-    """The number, or None where it is missing, NaN or infinite."""
-    return x if x is not None and math.isfinite(x) else None
+    """The number, or None where it is missing, NaN, infinite, or so far out that no arithmetic survives it."""
+    return x if x is not None and -FAR < x < FAR else None
 
 
 def time_ms(text: str | None) -> int | None:

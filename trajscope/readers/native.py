@@ -18,7 +18,7 @@ from trajscope.errors import MenuError
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
 from trajscope.readers import Source
-from trajscope.readers.fields import finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers.fields import FAR, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
 from trajscope.readers.wire import AttemptFields, ChangeFields, CostFields, LineFields, SeedFields
 from trajscope.trial import (
     SCORED,
@@ -37,11 +37,11 @@ from trajscope.trial import (
     Trial,
     Unreadable,
 )
+from trajscope.upgrade import upgrade
 
 VERSION = 1
 MEMO = 1 << 16
 _TYPES = frozenset(("run", "trial", "measure", "event", "end"))
-_FAR = 2.0**1023
 _REFUSED = frozenset(("FAIL", "UNKNOWN"))
 # A header may be longer than what a sniffer is shown, and then it is no JSON.
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"v"\s*:\s*\d+\s*,\s*"type"\s*:\s*"run"')
@@ -99,8 +99,6 @@ class Native:
         try:
             if not row.v:
                 line, row, faults = self._upgraded(line)
-            if row.seq is not None and row.seq != line.seq:
-                faults = (*faults, f"seq says {row.seq}, stands on line {line.seq}")
             out += self._items(line, row, faults)
         except (msgspec.MsgspecError, TypeError, AttributeError, ValueError, RecursionError) as e:
             return (*out, *unreadable(line, f"{row.type}: {e}"))
@@ -110,8 +108,6 @@ class Native:
 
     def _upgraded(self, line: Line) -> tuple[Line, LineFields, tuple[str, ...]]:
         """A line of version 0, as today's version has it."""
-        from trajscope.record.upgrade import upgrade
-
         obj = upgrade(_dict(loose(line.data)))
         row, faults = salvage(obj, LineFields)
         return line._replace(data=msgspec.json.encode(obj)), row, () if row.type == "run" else faults
@@ -131,10 +127,14 @@ class Native:
                 return unreadable(line, "a second header in one file; start a new file for a new run")
             header, why = self._begin(_dict(loose(line.data)), row)
             return (header, *unreadable(line, why)) if why else (header,)
+        if self._header is None and row.type is None:
+            return unreadable(line, "has no `type`")  # and begins no run: the file may not be ours at all
         if self._header is None:
             header, _ = self._begin({}, row)
             return (header, *self._items(line, row, (*faults, "stands before any header")))
         if row.type == "trial":
+            if row.seq is not None and row.seq != line.seq:
+                faults = (*faults, f"seq says {row.seq}, stands on line {line.seq}")
             return (self._trial(line, row, faults),)
         if row.type == "measure":
             return (self._measure(line, row),)
@@ -242,7 +242,8 @@ class Native:
         """The value, and whether there is none because one was NaN or infinite."""
         good = [s for s in seeds if s.status == "ok"]
         values = [s.value for s in good if s.value is not None]
-        if values:
+        metric = self._header.metric if self._header else None
+        if values or any(s.metrics.get(metric or "") is not None for s in good):
             # One seed without a value makes the mean a mean of the lucky ones: no value, not a better one.
             mean = finite(sum(values) / len(values)) if len(values) == len(good) else None
             if mean is None or len(good) == len(seeds):
@@ -346,7 +347,7 @@ def _goal(x: object) -> Goal | None:
 
 def _spec(m: Mapping[str, Any]) -> MetricSpec:
     numbers = {k: m[k] for k in ("floor", "ceiling", "anchor") if isinstance(m.get(k), int | float)}
-    bounds = {k: float(x) for k, x in numbers.items() if not isinstance(x, bool) and abs(x) < _FAR}
+    bounds = {k: float(x) for k, x in numbers.items() if not isinstance(x, bool) and abs(x) < FAR}
     return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), _goal(m.get("goal")) or "minimize", **bounds)
 
 

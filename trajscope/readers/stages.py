@@ -18,7 +18,18 @@ from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, Pair, canon, pair
 from trajscope.readers import Source
 from trajscope.readers.columns import EPOCH, columns
-from trajscope.readers.fields import Whole, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers.fields import (
+    FAR,
+    Whole,
+    finite,
+    goal_of,
+    head_objects,
+    loose,
+    salvage,
+    shown,
+    time_ms,
+    unreadable,
+)
 from trajscope.trial import CODE, SCORED, Drift, End, Event, Header, Item, Line, Trial
 
 MEMO = 1 << 16  # spellings that are remembered, so that a long file does not decode the same configuration again
@@ -27,7 +38,6 @@ _DECISIONS = {"keep": "kept", "kept": "kept", "accept": "kept", "revert": "rever
 _EMPTY = Pair("", ())
 # A header may be longer than what a sniffer is shown, and then it is no JSON.
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"_meta"\s*:.*"baseline_', re.DOTALL)
-_FAR = 2.0**1023
 _NOWHERE = Move()
 _KEPT, _REVERTED = CODE["kept"], CODE["reverted"]
 _RARE = -1  # the code of a row that is no trial, or may be none
@@ -230,7 +240,7 @@ class Stages:
         baselines = {
             k.removeprefix("baseline_"): float(v)
             for k, v in obj.items()
-            if k.startswith("baseline_") and isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < _FAR
+            if k.startswith("baseline_") and isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < FAR
         }
         metric = said.metric or next(iter(baselines), "val_bpb")
         base = obj.get("baseline_cfg")

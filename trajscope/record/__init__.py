@@ -45,7 +45,7 @@ from trajscope.record.models import (
 )
 from trajscope.record.plain import MAX_DEPTH, finite, has_nan, not_finite, plain, utc
 from trajscope.record.schema import schemas, write_schemas
-from trajscope.record.upgrade import CURRENT, UPGRADES, upgrade, version
+from trajscope.upgrade import CURRENT, UPGRADES, upgrade, version
 
 __all__ = [
     "CURRENT",

@@ -38,7 +38,7 @@ def noise(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
         return {"sd": math.sqrt(t.seed_ss / t.seed_df), "df": t.seed_df, "sources": {"seeds": t.seed_df}}
     if not t.placed and t.e:
         return Unknown("which configuration each trial ran is not recorded, so none is known to be repeated")
-    return Unknown(f"df={max(df, t.seed_df)} < {MIN_DF}: too few repeated evaluations")
+    return Unknown(f"too few repeated evaluations: {max(df, t.seed_df)}, and {MIN_DF} are needed")
 
 
 def best(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:

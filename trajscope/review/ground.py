@@ -77,7 +77,9 @@ def pairs(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     n = t.c
     window = run.header.history
     return {
-        "trailing_rate": sum(run.repeats[-TRAILING:]) / TRAILING if n >= TRAILING else Unknown(f"n={n} < {TRAILING}"),
+        "trailing_rate": sum(run.repeats[-TRAILING:]) / TRAILING
+        if n >= TRAILING
+        else Unknown(f"too few proposals: {n}, and {TRAILING} are needed"),
         "windows": nulls.windows(run, width(n)),
         "no_ops": run.evidence("noop").seqs if t.placed or not t.e else Unknown("no base configuration is recorded"),
         "excess_repeats": _excess(run, v),

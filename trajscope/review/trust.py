@@ -46,7 +46,7 @@ def audit(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
 def _bias(run: Run) -> float | Unknown:
     better, compared = run.tally.beats_baseline
     if compared < MIN_COMPARED:
-        return Unknown(f"n={compared} < {MIN_COMPARED} trials to compare with a baseline")
+        return Unknown(f"too few trials to compare it with: {compared}, and {MIN_COMPARED} are needed")
     return stats.binomial_two_sided(better, compared)
 
 
