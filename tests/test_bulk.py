@@ -5,7 +5,7 @@ from the batch's start; an equal score as a new best; the best by value where 0.
 begins anew with a batch; plateaus likewise; keeps composed with keeps only; noise from a configuration's first value
 on; no-ops without evidence; kept knobs that are not reached; lags that replace earlier ones; equal labels of
 iterations across batches; drift from the trial after; carried keeps ignored; the last keep of a stretch forgotten;
-drift taken for ordinary; lines that are no trials left in; header lines counted twice; a gap of 0 in the store; a year 0.
+drift as ordinary; lines that are no trials left in; header lines counted twice; a gap of 0 in the store; a year 0.
 """
 
 from __future__ import annotations
