@@ -40,7 +40,13 @@ def figures(doc: Mapping[str, Any]) -> dict[str, Any]:
 
 def headline(path: str) -> dict[str, Any]:
     """The published script's figures and no others: one pass, and what a run keeps in memory anyway."""
-    run = _read(path, (metrics.first_keep,))
+    first: list[int] = []
+
+    def columns(_run: Run, found: Mapping[str, Any]) -> None:
+        if not first and found["kept"].any():
+            first.append(int(found["e"][found["kept"].argmax()]))
+
+    run = _read(path, (), columns=columns)
     t = run.tally
     return {
         "evaluated": t.e,
@@ -50,7 +56,7 @@ def headline(path: str) -> dict[str, Any]:
         "repeats": sum(run.repeats),
         "windows": [round(w["rate"], 9) for w in nulls.windows(run, width(t.c))],
         "top": max(p.n for p in run.ground.pairs),
-        "first_keep": run.states["first_keep"],
+        "first_keep": first[0] if first else None,
         "best": t.best_kept * run.scores.sign if t.best_kept is not None else None,
         "cumulative": max(s for s in run.scores.scores if s == s) * run.scores.sign,
     }
@@ -102,10 +108,15 @@ def _push(run: Run, trials: list[Trial]) -> float:
     return (time.process_time() - began) / max(1, len(trials)) * 1e6
 
 
-def _read(path: str, stepped: tuple[Any, ...], sink: pipeline.Sink | None = None) -> Run:
+def _read(
+    path: str,
+    stepped: tuple[Any, ...],
+    sink: pipeline.Sink | None = None,
+    columns: pipeline.ColumnSink | None = None,
+) -> Run:
     beside = pipeline.menu_beside(path)
     source = Source(path, menu=menu.load(beside) if beside else None)
-    return pipeline.read(source, metrics=stepped, sink=sink).runs[0]
+    return pipeline.read(source, metrics=stepped, sink=sink, columns=columns).runs[0]
 
 
 OURS: dict[str, Callable[[str], Any]] = {"headline": headline, "live": live}

@@ -49,6 +49,8 @@ class Keeps:
 
     def compose(self, t: Trial) -> None:
         """Whether what was kept is in the base of this, the next evaluated trial."""
+        if not t.based and t.moved is None:
+            return  # it says nothing of its base
         s = self.tally
         own = {c.knob for c in t.pair.changes} if t.pair is not None else set()
         waiting = []
