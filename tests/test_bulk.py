@@ -208,10 +208,10 @@ def test_a_run_goes_on_from_a_batch_as_from_single_trials(data: bytes, most: int
     assert differences(ends[0], ends[1]) == []
 
 
-STAGES = [p for p in sorted((ROOT / "sample_runs").rglob("*.jsonl")) if get("stages").sniff(p.read_bytes()[: 1 << 16])]
+SAMPLES = [p for p in sorted((ROOT / "sample_runs").rglob("*.jsonl")) if get("stages").sniff(p.read_bytes()[: 1 << 16])]
 
 
-@pytest.mark.parametrize("path", STAGES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
 @pytest.mark.parametrize("most", [4, 1000])
 def test_every_sample_of_stages_is_the_same_at_once(path: Path, most: int) -> None:
     data = path.read_bytes()

@@ -257,3 +257,10 @@ def test_a_restored_run_goes_on_with_the_numbers_of_pairs_and_configurations() -
 def test_every_status_has_a_code_and_other_is_the_last() -> None:
     assert [STATUSES[CODE[s]] for s in STATUSES] == list(STATUSES)
     assert STATUSES[-1] == "other"
+
+
+def test_a_pair_that_was_a_no_op_first_reaches_its_cell_when_it_is_one_no_more() -> None:
+    known = head(menu=menu(), base=BASE)
+    _, rows = run_of(known, {"set": ("b", 0.9), "noop": True}, {"set": ("b", 0.9)}, {"set": ("b", 0.9)})
+    assert column(rows, "new_knobs") == [1, 0, 0]
+    assert column(rows, "new_cells") == [0, 1, 0]

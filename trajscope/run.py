@@ -97,6 +97,7 @@ class Run:
             if evaluated:
                 p.evaluated += 1
                 noop = t.noop is True
+                p.moved += not noop
                 if noop and not replicate:
                     s.witness("noop", t.seq)
                 s.provenance[t.provenance] = s.provenance.get(t.provenance, 0) + 1
@@ -107,7 +108,7 @@ class Run:
                 kept_k = p.kept
             elif code == _REVERTED:
                 p.reverted += 1
-            if p.proposed == 1 or (evaluated and p.evaluated == 1) or kept_k == 1:
+            if p.proposed == 1 or (evaluated and (p.evaluated == 1 or (p.moved == 1 and not noop))) or kept_k == 1:
                 before = new.proposed_knobs
                 new = self.ground.reach(p, evaluated=evaluated, kept=kept, noop=noop)
                 new = new._replace(proposed_knobs=new.proposed_knobs + before) if before else new

@@ -24,6 +24,7 @@ class PairTally(Struct, gc=False):
     lane: int  # number of its knob, or of its combination of knobs
     proposed: int = 0  # trials that proposed it, whatever became of them
     evaluated: int = 0
+    moved: int = 0  # evaluated, and no no-op
     n: int = 0  # counted
     last: int = 0  # counted ordinal of its last occurrence
     first: int = 0  # seq

@@ -85,12 +85,18 @@ def tread(run: Run, b: Batch, a: Arrays) -> tuple[dict[str, Any], list[ConfigTal
 
 
 def _reach(run: Run, a: Arrays, pairs: Pairs) -> Any:
-    """What is reached is reached by a pair's first trial, its first evaluated one and its first kept one."""
+    """What is reached is reached by a pair's first trial, its first evaluated, first effective and first kept one."""
     import numpy as np
 
     n = len(a.seq)
     reaching = np.zeros(n, np.bool_)
-    for field, where in (("proposed", pairs.named), ("evaluated", pairs.counted), ("kept", pairs.kept)):
+    firsts = {
+        "proposed": pairs.named,
+        "evaluated": pairs.counted,
+        "moved": pairs.counted & ~a.noop,
+        "kept": pairs.kept,
+    }
+    for field, where in firsts.items():
         at = np.flatnonzero(where)
         reaching[at[nth(pairs.of_row[at])[0] + pairs.of(field, 0)[pairs.of_row[at]] == 0]] = True
     new = np.zeros((4, n), np.int16)
@@ -187,10 +193,11 @@ def _count(run: Run, a: Arrays, pairs: Pairs) -> tuple[Whole, Whole, Whole]:
 def _tell(a: Arrays, pairs: Pairs) -> None:
     """Tell the pairs how often they were proposed, and what became of them."""
     reverted = pairs.named & (a.code == REVERTED)
-    changes = (pairs.times(x) for x in (pairs.named, pairs.counted, pairs.kept, reverted))
-    for p, proposed, counts, keeps, reverts in zip(pairs.tallies, *changes, strict=True):
+    changes = (pairs.times(x) for x in (pairs.named, pairs.counted, pairs.counted & ~a.noop, pairs.kept, reverted))
+    for p, proposed, counts, moved, keeps, reverts in zip(pairs.tallies, *changes, strict=True):
         p.proposed += proposed
         p.evaluated += counts
+        p.moved += moved
         p.n += counts
         p.kept += keeps
         p.reverted += reverts
