@@ -151,3 +151,11 @@ def test_a_small_file_is_analyzed_without_the_heavy_modules(tmp_path: Path) -> N
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_where_only_some_trials_say_what_they_ran_nothing_is_counted_by_configuration() -> None:
+    rows = [("a", 2, "reverted", 1.0)] * 2
+    doc = analyzed(made(*rows, ("a", 2, "reverted", 1.0, {"config": None})))
+    assert analyzed(made(*rows))["pairs"]["contextual_repeats"] == 1
+    assert doc["pairs"]["contextual_repeats"] is None
+    assert "some trials" in doc["unknown"]["pairs.contextual_repeats"]

@@ -76,8 +76,10 @@ def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = F
     v["lines.unreadable"] = run.evidence("unreadable").n
     v["lines.torn"] = run.evidence("torn").n
     v["rail.by_rule"] = dict(t.rules)
-    if not t.placed and t.e:
-        why = Unknown("which configuration each trial ran is not recorded")
+    # Where only some trials say what they ran, a count of the others would be too small, and look like a count.
+    if t.unplaced or (not t.placed and t.e):
+        which = "some trials" if t.placed else "each trial"
+        why = Unknown(f"which configuration {which} ran is not recorded")
         v.update(dict.fromkeys(("pairs.contextual_repeats", "pairs.revisits"), why))
     if not run.scores.sign:
         v.update(dict.fromkeys(("plateau.since_best", "plateau.longest.length"), gain.NO_GOAL))

@@ -55,7 +55,7 @@ def first_break(lines: Iterable[bytes]) -> Break | None:
     chain = Chain()
     accused: Break | None = None
     for number, line in enumerate(lines, start=1):
-        obj = _object(line)
+        obj = parsed(line)
         if accused is not None:
             if obj is None or obj.get("prev") == chain.prev:
                 return accused
@@ -70,7 +70,8 @@ def first_break(lines: Iterable[bytes]) -> Break | None:
     return accused
 
 
-def _object(line: bytes) -> dict[str, object] | None:
+def parsed(line: bytes) -> dict[str, object] | None:
+    """The object that a line holds, or None where it holds none."""
     try:
         obj = json.loads(line)
     except (ValueError, RecursionError):

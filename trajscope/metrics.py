@@ -13,7 +13,6 @@ from trajscope.expr import Expr, c
 from trajscope.fold import COUNT, LAST, LEAST, MOST, SPREAD, SUM, TOTAL, Formula, Metric, Unknown
 from trajscope.trial import CODE, STATUSES
 
-MIN_TRAILING = 10  # counted trials that the trailing rate looks at
 MIN_CHAO = 20  # counted trials below which a richness estimate says nothing
 
 _NONE = "no trial was evaluated"

@@ -12,7 +12,7 @@ from itertools import chain as joined
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trajscope.chain import Chain, first_break
+from trajscope.chain import Chain, first_break, parsed
 from trajscope.errors import RecordError
 from trajscope.writer.append import AppendFile
 
@@ -27,7 +27,7 @@ def checked(file: AppendFile) -> Iterator[Record | Unknown]:
     from trajscope.record import load
 
     for number, line in enumerate(file.lines(), start=1):
-        obj = _object(line)
+        obj = parsed(line)
         if obj is None or file.tail.chain.fault(obj):
             if number == 1:
                 raise RecordError(f"{file.path}:1: is not the header of a run; name another file")
@@ -38,7 +38,7 @@ def checked(file: AppendFile) -> Iterator[Record | Unknown]:
 
 def fits(line: bytes, chain: Chain) -> bool:
     """Whether this is a whole line that only lacks its newline."""
-    obj = _object(line)
+    obj = parsed(line)
     return obj is not None and chain.fault(obj) is None
 
 
@@ -71,14 +71,6 @@ def _broken(file: AppendFile) -> str:
     found = first_break(file.lines())
     where, why = (found.line, found.why) if found else (file.tail.chain.seq + 1, "does not fit the chain")
     return f"{file.path}:{where}: {why}; the file was changed after it was written, start a new one"
-
-
-def _object(line: bytes) -> dict[str, object] | None:
-    try:
-        obj = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return obj if isinstance(obj, dict) else None
 
 
 def _same(a: object, b: object) -> bool:
