@@ -21,18 +21,18 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rows above its own. A package (readers, cli) counts as one module.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade"),
+    ("verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs"),
     ("knob",),
     ("menu",),
     ("trial",),
     ("batch", "lines", "expr", "settings", "tally"),
-    ("fold", "sources", "record", "stats"),
-    ("readers", "writer", "ground", "scores", "metrics"),
+    ("fold", "sources", "record", "stats", "integrity", "watermark"),
+    ("readers", "writer", "ground", "scores", "metrics", "keep"),
     ("keeps",),
     ("run",),
     ("bulk",),
     ("pipeline", "nulls", "rules", "store"),
-    ("review", "cache", "conversion"),
+    ("review", "cache", "conversion", "rails"),
     ("analysis",),
     ("fleet", "replay", "sidecar", "staircase"),
     ("charts",),
@@ -45,7 +45,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
 ROW_OF = {module: row for row, modules in enumerate(ROWS) for module in modules}
 
 # Modules that loop and dashboards may import besides the names in trajscope.__all__.
-PUBLIC_MODULES = frozenset({"charts", "testing"})
+PUBLIC_MODULES = frozenset({"charts", "testing", "rails", "keep", "integrity"})
 GUESTS = {"trajscope_loop": "loop/trajscope_loop", "trajscope_dashboards": "dashboards/trajscope_dashboards"}
 
 _TIDY = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]["flake8-tidy-imports"]

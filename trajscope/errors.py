@@ -7,6 +7,11 @@ TrajscopeError
 ├── RecordError      a record breaks the file contract (writing only: reading never raises on foreign bytes)
 ├── LockedError      somebody else is writing this run
 ├── SettingsError    a setting is unknown or has the wrong type
+├── DiffError        a text is no unified diff, or one that cannot be understood whole
+├── HistoryError     the history of a campaign cannot be trusted, so a rail refuses everything
+├── GateError        a keep gate is declared so that it could not refuse: said before anything is paid for
+│   └── GuardVacuousError  a guard that lets a known-bad predictor pass
+├── CASConflict      a file is not what its writer thought to replace; nothing was written
 └── QueryError       a SQL query is not allowed or does not run
 """
 
@@ -43,3 +48,23 @@ class SettingsError(TrajscopeError):
 
 class QueryError(TrajscopeError):
     """A SQL query is not allowed or does not run."""
+
+
+class DiffError(TrajscopeError):
+    """A text is no unified diff, or one that cannot be understood whole."""
+
+
+class HistoryError(TrajscopeError):
+    """The history of a campaign cannot be trusted."""
+
+
+class GateError(TrajscopeError):
+    """A keep gate is declared so that it could not refuse."""
+
+
+class GuardVacuousError(GateError):
+    """A guard that lets a known-bad predictor pass."""
+
+
+class CASConflict(TrajscopeError):  # noqa: N818  # the word everybody knows it by
+    """A file is not what its writer thought to replace; nothing was written."""

@@ -20,12 +20,18 @@ class Level(IntEnum):
 
 
 class Verdict(NamedTuple):
-    """One rule's answer: the sentence carries the number and its bound, `evidence` the trials (seq) that show it."""
+    """One rule's answer: the sentence carries the number and its bound, `evidence` the trials (seq) that show it.
+
+    `elsewhere` names trials of other files of the campaign as `path:line`; `alternatives` what could be tried instead,
+    as labels of pairs.
+    """
 
     rule: str
     level: Level
     reason: str
     evidence: tuple[int, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
 
 
 def worst(verdicts: Iterable[Verdict]) -> Level:

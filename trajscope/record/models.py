@@ -38,12 +38,17 @@ class Change(Part):
 
 
 class Verdict(Part):
-    """What a rail or rule said, as written; `evidence` holds the seq of the trials that show it."""
+    """What a rail or rule said, as written; `evidence` holds the seq of the trials that show it.
+
+    `elsewhere` names trials of the campaign's other files as `path:line`, `alternatives` pairs nobody has tried.
+    """
 
     rule: str
     level: LevelName
     reason: str
     evidence: list[int] | None = None
+    elsewhere: list[str] | None = None
+    alternatives: list[str] | None = None
 
 
 def _longhand(attempt: object) -> object:

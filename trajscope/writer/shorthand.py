@@ -19,6 +19,7 @@ from trajscope.verdict import Level, Verdict
 Changes = Mapping[str, object] | tuple[str, object] | Sequence[object] | None
 Seeds = Mapping[int, float | None] | Sequence[Mapping[str, object]] | None
 Fields = dict[str, object]
+_LISTS = ("evidence", "elsewhere", "alternatives")  # of a verdict
 
 
 def changes(given: Changes) -> list[Fields]:
@@ -53,15 +54,13 @@ def attempt(given: Mapping[str, object]) -> Fields:
 
 
 def verdict(given: Verdict | Mapping[str, object] | None) -> Fields | None:
-    """A verdict as written: its level by name, evidence only where there is some."""
+    """A verdict as written: its level by name, lists only where they hold something."""
     if given is None:
         return None
     out: Fields = dict(given._asdict()) if isinstance(given, Verdict) else dict(given)
     if isinstance(level := out.get("level"), Level):
         out["level"] = level.name
-    if out.get("evidence") in ((), None):
-        out.pop("evidence", None)
-    return out
+    return {k: v for k, v in out.items() if k not in _LISTS or v not in ((), None)}
 
 
 def status(given: str | None, *, kept: bool | None) -> str:
