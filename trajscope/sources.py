@@ -83,12 +83,17 @@ def _open(path: str | Path) -> io.FileIO:
         raise _unreadable(path, e) from None
 
 
+def is_packed(magic: bytes) -> str | None:
+    """The compression that a file begins with, if any; six bytes are enough."""
+    return next((kind for sign, kind in _PACKED.items() if magic.startswith(sign)), None)
+
+
 def _packed(f: IO[bytes]) -> str | None:
     if not f.seekable():
         return None
     magic = f.read(6)
     f.seek(0)
-    return next((kind for sign, kind in _PACKED.items() if magic.startswith(sign)), None)
+    return is_packed(magic)
 
 
 def _unpack(f: IO[bytes], kind: str) -> IO[bytes]:
