@@ -34,7 +34,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("pipeline", "nulls", "rules", "store"),
     ("review", "cache", "conversion", "rails"),
     ("analysis",),
-    ("fleet", "replay", "sidecar", "staircase"),
+    ("fleet", "replay", "sidecar", "staircase", "live"),
     ("charts",),
     ("figures", "frames"),
     ("public", "testing"),

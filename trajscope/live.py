@@ -1,0 +1,160 @@
+"""A run as it grows: bytes of its tail through its reader into its runs, and what is said of them now.
+
+Asks no clock and never sleeps: whoever steps decides when. What it says after trial *t* is what a file that ended there
+would be said to hold.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from trajscope import analysis, rules, sources
+from trajscope.columns import Row
+from trajscope.errors import SourceError
+from trajscope.fold import Metric
+from trajscope.metrics import METRICS
+from trajscope.pipeline import Feed, Sink
+from trajscope.readers import Source, find, get
+from trajscope.rules import Word
+from trajscope.run import Run
+from trajscope.tail import Oddity, Reset, Tail
+from trajscope.trial import End, Item
+from trajscope.verdict import Verdict
+
+NOTICES = 200  # oddities that are remembered; their total is exact
+
+
+class Said(NamedTuple):
+    """What is known of a run at one moment."""
+
+    values: dict[str, Any]
+    verdicts: list[Verdict]
+    word: Word
+
+
+@dataclass
+class Stepped:
+    """What one step brought."""
+
+    items: int = 0
+    notices: tuple[Oddity | Reset, ...] = ()
+
+
+class Live:
+    """One file as it grows. `run` is the one that goes on; `past` holds those of files that were replaced or cut."""
+
+    def __init__(
+        self,
+        source: Source,
+        reader: str | None = None,
+        *,
+        metrics: Iterable[Metric] = METRICS,
+        sink: Sink | None = None,
+    ) -> None:
+        self.source = source
+        self.tail = Tail(source.path)
+        self.past: list[Run] = []
+        self.notices: deque[Oddity | Reset] = deque(maxlen=NOTICES)
+        self.odd = 0  # notices in all
+        self.why = "has not begun"  # why there is no run, where there is none
+        self.finished = False  # an `end` line was the last thing that was read
+        self._reader = reader
+        self._metrics = tuple(metrics)
+        self._sink = sink
+        self._feed: Feed | None = None
+        self._early = b""  # bytes by which the format is not recognised yet
+        self._items = 0
+        self._said: tuple[tuple[int, int], Said] | None = None
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs of the file as it is now."""
+        return self._feed.runs if self._feed else []
+
+    @property
+    def run(self) -> Run | None:
+        """The run that goes on."""
+        return self.runs[-1] if self.runs else None
+
+    @property
+    def format(self) -> str | None:
+        """The reader that understands the file, once there is something to understand."""
+        return self._feed.format if self._feed else None
+
+    def step(self) -> Stepped:
+        """Take what came since the last step; at most `tail.MOST` bytes of it, then `tail.behind` is true."""
+        before, told = self._items, []
+        for part in self.tail.poll():
+            if isinstance(part, bytes):
+                self._take(part)
+                continue
+            told.append(part)
+            self.odd += 1
+            self.notices.append(part)
+            if isinstance(part, Reset):
+                self._begin_anew()
+        if self.tail.ended and self._feed is None and self._early:
+            self._open(whole=True)
+        return Stepped(self._items - before, tuple(told))
+
+    def close(self) -> None:
+        """The file is over: its torn last line is all there will be of it."""
+        if self._feed is None and self._early:
+            self._open(whole=True)
+        self._finish()
+        self.tail.close()
+
+    def said(self) -> Said | None:
+        """What is known of the run that goes on; counted once for each state of it."""
+        run = self.run
+        if run is None:
+            return None
+        key = (id(run), self._items)
+        if self._said is None or self._said[0] != key:
+            values = analysis.values(run, quick=True)
+            verdicts = rules.judge(run, values)
+            self._said = key, Said(values, verdicts, rules.word(run, values, verdicts))
+        return self._said[1]
+
+    def _take(self, data: bytes) -> None:
+        if self._feed is not None:
+            self._feed.feed(data)
+            return
+        if len(self._early) < sources.HEAD:  # beyond, no reader knew it, and none will
+            self._early += data
+            self._open(whole=False)
+
+    def _open(self, *, whole: bool) -> None:
+        """Find the reader of what came so far; a file that begins with half a line is waited for."""
+        if not whole and b"\n" not in self._early and len(self._early) < sources.HEAD:
+            return
+        try:
+            known = get(self._reader) if self._reader else find(self.source.path, self._early[: sources.HEAD])
+        except SourceError as e:
+            self.why = str(e)
+            return
+        self._feed = Feed(self.source, known, self._metrics, self._seen)
+        early, self._early = self._early, b""
+        self._feed.feed(early)
+
+    def _seen(self, run: Run, item: Item, row: Row | None) -> None:
+        self._items += 1
+        self.finished = isinstance(item, End)
+        if self._sink:
+            self._sink(run, item, row)
+
+    def _begin_anew(self) -> None:
+        self._finish()
+        self.past += self.runs
+        self._feed, self._early, self.finished = None, b"", False
+        self.why = "has not begun anew"
+
+    def _finish(self) -> None:
+        if self._feed is not None:
+            try:
+                self._feed.close()
+            except SourceError as e:
+                self.why = str(e)
