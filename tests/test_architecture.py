@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rows above its own. A package (readers, cli) counts as one module.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs"),
+    ("verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
     ("knob",),
     ("menu",),
     ("trial",),
@@ -37,7 +37,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("fleet", "replay", "sidecar", "staircase", "live"),
     ("charts",),
     ("figures", "frames"),
-    ("public", "testing"),
+    ("public", "testing", "watch"),
     ("cli",),
     ("__init__",),
     ("__main__",),

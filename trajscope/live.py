@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from trajscope import analysis, rules, sources
 from trajscope.columns import Row
-from trajscope.errors import SourceError
+from trajscope.errors import ForeignError, SourceError
 from trajscope.fold import Metric
 from trajscope.metrics import METRICS
 from trajscope.pipeline import Feed, Sink
@@ -60,6 +60,7 @@ class Live:
         self.notices: deque[Oddity | Reset] = deque(maxlen=NOTICES)
         self.odd = 0  # notices in all
         self.why = "has not begun"  # why there is no run, where there is none
+        self.foreign = False  # no reader knows what is in it so far
         self.finished = False  # an `end` line was the last thing that was read
         self._reader = reader
         self._metrics = tuple(metrics)
@@ -83,6 +84,11 @@ class Live:
     def format(self) -> str | None:
         """The reader that understands the file, once there is something to understand."""
         return self._feed.format if self._feed else None
+
+    @property
+    def torn(self) -> int:
+        """Bytes of a last line that is not whole yet."""
+        return self._feed.torn if self._feed else len(self._early)
 
     def step(self) -> Stepped:
         """Take what came since the last step; at most `tail.MOST` bytes of it, then `tail.behind` is true."""
@@ -134,8 +140,9 @@ class Live:
         try:
             known = get(self._reader) if self._reader else find(self.source.path, self._early[: sources.HEAD])
         except SourceError as e:
-            self.why = str(e)
+            self.why, self.foreign = str(e), isinstance(e, ForeignError)
             return
+        self.foreign = False
         self._feed = Feed(self.source, known, self._metrics, self._seen)
         early, self._early = self._early, b""
         self._feed.feed(early)

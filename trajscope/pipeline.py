@@ -50,6 +50,11 @@ class Feed:
         self._most = MOST  # lines of the next batch
         self._held: list[Line] = []
 
+    @property
+    def torn(self) -> int:
+        """Bytes of a last line that has no end yet."""
+        return self._lines.held
+
     def feed(self, chunk: bytes) -> None:
         """More bytes."""
         lines = self._lines.feed(chunk)

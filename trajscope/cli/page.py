@@ -10,16 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from trajscope.cli.text import clean, duration, number, paint, plural, short, spark, wrapped
+from trajscope.readable import MARKS, SHAPES
 
-SHAPES = {
-    "TAMPERED": ("✗", ("red", "bold")),
-    "SUSPECT": ("✗", ("red", "bold")),
-    "FLAILING": ("✗", ("red", "bold")),
-    "STALLED": ("!", ("yellow", "bold")),
-    "UNKNOWN": ("?", ("yellow", "bold")),
-    "RESEARCHING": ("●", ("green", "bold")),
-}
-MARKS = {"FAIL": ("✗", "red"), "UNKNOWN": ("?", "yellow"), "WARN": ("!", "yellow")}
 BETTER = {"minimize": "lower is better", "maximize": "higher is better"}
 BAR = 20
 SHOWN = 12  # names of untouched knobs that are written out

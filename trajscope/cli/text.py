@@ -1,7 +1,4 @@
-"""Text on a terminal: cleaned of control sequences, wrapped to its width, coloured where that is wanted.
-
-Everything that comes from a file goes through `clean`: trajectories are written by machines that may be hostile.
-"""
+"""Text on a terminal: wrapped to its width, coloured where that is wanted, in tables and JSON lines."""
 
 from __future__ import annotations
 
@@ -10,22 +7,31 @@ import json
 import os
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from trajscope.readable import clean, columns, duration, number, ordinal, plural, short, spark
+
+__all__ = [
+    "clean",
+    "coloured",
+    "columns",
+    "duration",
+    "json_line",
+    "number",
+    "ordinal",
+    "paint",
+    "plural",
+    "short",
+    "spark",
+    "table",
+    "version",
+    "warn",
+    "wide",
+    "wrapped",
+]
 MIN_WIDTH, DEFAULT_WIDTH, MAX_WIDTH = 60, 100, 140
 _CODES = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "dim": "2", "bold": "1"}
-MOST_BARS = 40
-SPARKS = "▁▂▃▄▅▆▇█"
-
-
-def clean(text: object) -> str:
-    """The text without anything that moves a cursor, changes a colour or turns the direction of writing."""
-    return "".join(
-        c if c == " " or unicodedata.category(c)[0] != "C" else f"\\x{ord(c):02x}" if ord(c) < 256 else ""
-        for c in str(text)
-    )
 
 
 def wide() -> int:
@@ -54,56 +60,6 @@ def wrapped(label: str, text: str, width: int, *, indent: int = 11) -> list[str]
     """A labelled paragraph that hangs under its label."""
     lines = textwrap.wrap(clean(text), max(20, width - indent), break_on_hyphens=False) or [""]
     return [(f" {label}".ljust(indent) if i == 0 else " " * indent) + line for i, line in enumerate(lines)]
-
-
-def short(text: object, most: int) -> str:
-    """A text that a stranger may have made very long, cut to so many letters."""
-    said = clean(text)
-    return said if len(said) <= most else said[: most - 3] + "..."
-
-
-def spark(rates: Sequence[float], most: int = MOST_BARS) -> str:
-    """Rates from 0 to 1 as a row of bars; a long row shows the means of neighbours."""
-    each = -(-len(rates) // most)
-    means = [sum(part) / len(part) for i in range(0, len(rates), each or 1) if (part := rates[i : i + each])]
-    return "".join(SPARKS[min(int(r * len(SPARKS)), len(SPARKS) - 1)] for r in means)
-
-
-def number(x: float | None, digits: int = 5) -> str:
-    """A number as a person would write it."""
-    if x is None:
-        return "?"
-    if isinstance(x, int):
-        return f"{x:,}"
-    return f"{x:.{digits}g}"
-
-
-def plural(n: int, one: str, many: str | None = None) -> str:
-    """How many of something there are, in words that agree."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds as a person would say them."""
-    if seconds is None:
-        return "?"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal a text takes."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in ("W", "F") else 1 for c in text
-    )
-
-
-def ordinal(n: int) -> str:
-    """1st, 2nd, 3rd, 4th, 11th, 21st."""
-    return f"{n:,}{'th' if n % 100 in (11, 12, 13) else {1: 'st', 2: 'nd', 3: 'rd'}.get(n % 10, 'th')}"
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], *, right: Sequence[int] = ()) -> list[str]:

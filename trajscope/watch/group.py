@@ -1,0 +1,118 @@
+"""Some runs that are watched at once: files that were named, or a folder in which new ones appear.
+
+Knows no terminal and no clock. Reading is cut into short turns, so that one long file does not keep the others waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+
+from trajscope import fleet, sources
+from trajscope.errors import TrajscopeError
+from trajscope.readers import Source
+from trajscope.wake import Wake
+from trajscope.watch.panel import Panel
+from trajscope.watch.watching import Watching
+
+TURN_S = 0.1  # reading of one turn
+SEARCH_S = 2.0  # how often a folder is searched for new files
+OFTEN_S = 0.25  # the values are counted at most so often
+
+Said = Callable[[Path], tuple[Source, str | None]]
+
+
+class Group:
+    """Runs by their path. `folder` is searched for more of them; a file that no reader knows is let go again."""
+
+    def __init__(self, said: Said, *, folder: Path | None = None) -> None:
+        self.runs: dict[str, Watching] = {}
+        self.troubles: dict[str, str] = {}  # files that cannot be watched, and why
+        self.folder = folder
+        self._said = said
+        self._foreign: dict[str, int] = {}  # and how many bytes no reader knew
+        self._searched = False
+        self._next_s = 0.0
+
+    def add(self, path: Path, watching: Watching | None = None) -> None:
+        """Watch one more file."""
+        self.runs[str(path)] = watching or Watching(*self._said(path))
+
+    @property
+    def behind(self) -> bool:
+        """Whether some run has more to read at once."""
+        return any(x.behind for x in self.runs.values())
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come of any of them."""
+        return self.folder is None and all(x.over for x in self.runs.values())
+
+    def turn(self, now_s: float, turn_s: float = TURN_S) -> bool:
+        """Read on for a moment, a step of each run at least; whether anything came."""
+        if self.folder is not None and (not self._searched or now_s >= self._next_s):
+            self._search(self.folder)
+            self._searched, self._next_s = True, now_s + SEARCH_S
+        until, news = perf_counter() + turn_s, False
+        for path, watching in list(self.runs.items()):
+            news |= watching.step(now_s)
+            while watching.behind and perf_counter() < until:
+                news |= watching.step(now_s)
+            if self.folder is not None and watching.live.run is None and watching.live.foreign:
+                watching.close()
+                del self.runs[path]
+                self._foreign[path] = watching.live.tail.at
+        return news
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        for watching in self.runs.values():
+            watching.close()
+
+    def _worth(self, path: str) -> bool:
+        """Whether a file that no reader knew has so much more in it that one might."""
+        known = self._foreign.get(path)
+        return known is None or (known < sources.HEAD and sources.size(path) > known)
+
+    def _search(self, folder: Path) -> None:
+        try:
+            found = fleet.files(folder)
+        except (TrajscopeError, OSError) as e:
+            self.troubles[str(folder)] = str(e)
+            return
+        self.troubles.pop(str(folder), None)
+        for path in found:
+            name = str(path)
+            if name in self.runs or name in self.troubles or not self._worth(name):
+                continue
+            try:
+                self.add(path)
+            except TrajscopeError as e:
+                self.troubles[name] = str(e)
+
+
+def panels(
+    group: Group, wake: Wake, clock: Callable[[], float], *, once: bool = False
+) -> Iterator[tuple[Watching, Panel]]:
+    """What is to be said of each run, whenever something may have changed; ends when nothing more can come.
+
+    With `once`, what is there now is read and every run is told of once.
+    """
+    due_s, played = 0.0, any(x.played for x in group.runs.values())
+    while True:
+        news = group.turn(clock(), 0.0 if played else TURN_S)
+        if once and any(x.open_pipe for x in group.runs.values()):
+            wake.wait(OFTEN_S)
+            continue
+        if group.behind and not played and (once or perf_counter() < due_s):
+            continue
+        if once:
+            group.close()  # a last line without an end is torn as far as one look can tell
+        due_s = perf_counter() + OFTEN_S
+        for watching in list(group.runs.values()):
+            yield watching, watching.look(clock())
+        if once or group.over:
+            return
+        if not group.behind:
+            wake.wait(OFTEN_S if news or played else None)

@@ -1,0 +1,83 @@
+"""What a screen remembers of the rows that went by: the latest trials, the history of the score, signs of life.
+
+Bounded, however long the run. Begins anew with every run, as the file's own reading does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from trajscope.columns import Row
+from trajscope.run import Run
+from trajscope.trial import Event, Header, Item
+from trajscope.watch.fresh import Cadence
+from trajscope.watch.history import History
+
+LATEST = 2000  # trials that can be scrolled and filtered
+_OVER = frozenset(("resume", "ack"))  # events that end a pause
+
+
+class Proof(NamedTuple):
+    """The last time that the rail was shown faults on purpose."""
+
+    passed: bool
+    time_ms: int | None
+    seq: int
+
+
+class Seen:
+    """What is remembered of the run that goes on. Its `take` is a sink."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self.latest: deque[Row] = deque(maxlen=LATEST)
+        self.history = History()
+        self.cadence = Cadence()
+        self.proof: Proof | None = None
+        self.waits_since: int | None = None  # seq of a pause that nobody ended
+        self.time_ms: int | None = None  # of the latest sign of life that records its time
+        self.timed = False  # trials record when they ended or how long they took
+        self.spent_s = 0.0
+        self.trials = 0
+
+    def take(self, run: Run, item: Item, row: Row | None) -> None:
+        """One item that a run has taken, with its row where it was a trial."""
+        if row is not None:
+            self._trial(row)
+        elif isinstance(item, Event):
+            self._event(item)
+        elif isinstance(item, Header):
+            self._begin()
+
+    def arrived(self, now_s: float) -> None:
+        """Trials came at this time; heard only where they do not say themselves when they ended."""
+        if not self.timed:
+            self.cadence.beat(now_s)
+
+    def _trial(self, row: Row) -> None:
+        self.trials += 1
+        self.latest.append(row)
+        self.history.add(row)
+        self.waits_since = None
+        if row.wall_s is not None:
+            self.spent_s += row.wall_s
+        if row.time_ms is not None:
+            self.time_ms = row.time_ms
+            self.timed = True
+            self.cadence.beat(row.time_ms / 1000)
+        elif row.wall_s is not None:
+            self.timed = True
+            self.cadence.beat(None, row.wall_s)
+
+    def _event(self, event: Event) -> None:
+        if event.time_ms is not None:
+            self.time_ms = max(self.time_ms or event.time_ms, event.time_ms)
+        if event.kind == "selftest":
+            self.proof = Proof(event.data.get("passed") is True, event.time_ms, event.seq)
+        elif event.kind == "pause":
+            self.waits_since = event.seq
+        elif event.kind in _OVER:
+            self.waits_since = None

@@ -1,0 +1,176 @@
+"""One run that is watched: reads it step by step, and says what its screen shows.
+
+Asks no clock and never sleeps: whoever steps says what time it is.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from trajscope import analysis
+from trajscope.columns import Row
+from trajscope.errors import SourceError
+from trajscope.live import Live, Said
+from trajscope.readers import Source
+from trajscope.run import Run
+from trajscope.tail import Reset
+from trajscope.trial import Item
+from trajscope.verdict import Level
+from trajscope.watch import fresh, panel
+from trajscope.watch.answers import Answers
+from trajscope.watch.fresh import Fresh
+from trajscope.watch.panel import Panel
+from trajscope.watch.played import Moments, Played
+from trajscope.watch.seen import Seen
+
+REST = 4.0  # the values are counted anew only after so many times what counting them took
+ABSOLUTE = "native"  # the format whose times carry a zone, so that they may be compared with now
+
+
+class Watching:
+    """One file on a screen. `asked` tells whether its rows are kept for SQL."""
+
+    def __init__(self, source: Source, reader: str | None = None, *, asked: bool = False, played: Played | None = None):
+        self.seen = Seen()
+        self.answers = Answers() if asked else None
+        self.live = Live(source, reader, sink=self._take)
+        self.played = played
+        if played is not None:
+            self.live.tail = played  # type: ignore[assignment]  # polled, closed and asked for its place like a tail
+        self.moments = Moments()  # of a file that is played
+        self.items = 0  # taken so far
+        self._said: Said | None = None
+        self._told = -1  # items behind `_said`
+        self._due_s = 0.0
+        self._caught_up = self._closed = False
+        self._heard_s: float | None = None  # when something came down a pipe
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is more to read at once."""
+        return self.live.tail.behind
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come: the run has ended, or whoever wrote it has gone."""
+        return not self.behind and (self.live.tail.ended or self.live.finished)
+
+    @property
+    def open_pipe(self) -> bool:
+        """Whether it is standard input, and somebody may still write there."""
+        return self.live.source.path == "-" and not self.live.tail.ended
+
+    def step(self, now_s: float) -> bool:
+        """Read on; whether anything came."""
+        if self.answers is None:
+            return self._step(now_s)
+        with self.answers.busy:
+            return self._step(now_s)
+
+    def close(self) -> None:
+        """Read no more: a torn last line is counted as such."""
+        self.live.close()
+
+    def look(self, now_s: float, *, at_once: bool = True) -> Panel:
+        """The screen at this time. Unless `at_once`, values that took long to count may lag behind for a moment."""
+        if self.played is not None and self.seen.time_ms is not None:
+            now_s = self.seen.time_ms / 1000  # what is played speaks of its own time
+        if self.live.run is None:
+            self._said, self._told = None, -1
+        elif self._told != self.items and (at_once or perf_counter() >= self._due_s):
+            started = perf_counter()
+            self._said, self._told = self.live.said(), self.items
+            self._due_s = perf_counter() + REST * (perf_counter() - started)
+        state = self.fresh(now_s)
+        return panel.panel(self.live, self.seen, self._said, state, now_s, self._read(), played=self.played is not None)
+
+    def fresh(self, now_s: float) -> Fresh:
+        """How alive the run is at this time."""
+        live, seen, usual_s = self.live, self.seen, self.seen.cadence.usual_s
+        age_s = self._age_s(now_s)
+        if self.played is not None and not self.over:
+            return Fresh("replay", None, usual_s)
+        if live.finished:
+            return Fresh("ended", age_s, usual_s)
+        if live.tail.ended:
+            return Fresh("cut off", age_s, usual_s)
+        if self.behind:
+            return Fresh("reading", age_s, usual_s)
+        if live.run is None or not seen.trials:
+            return Fresh("absent" if _odd(live) in ("absent", "deleted") else "not begun", age_s, usual_s)
+        if seen.waits_since is not None:
+            return Fresh("waiting", age_s, usual_s)
+        judged = fresh.judge(age_s, usual_s)
+        return judged._replace(state="gone") if judged.state == "running" and _odd(live) == "deleted" else judged
+
+    def document(self) -> dict[str, Any] | None:
+        """The analysis of the run as it stands."""
+        run = self.live.run
+        if run is None:
+            return None
+        return analysis.analyze(run, file=self.live.source.path, format=self.live.format or "", quick=True)
+
+    def levels(self) -> dict[str, Level]:
+        """What every rule says now."""
+        return {v.rule: v.level for v in self._said.verdicts} if self._said else {}
+
+    def _step(self, now_s: float) -> bool:
+        stepped = self.live.step()
+        if stepped.items:
+            self.items += stepped.items
+            self._heard_s = now_s
+            if self._caught_up:
+                self.seen.arrived(now_s)
+            if self.played is not None and (said := self.live.said()):
+                self.moments.note(said, self.seen)
+        self._caught_up = self._caught_up or not self.behind
+        if self.live.tail.ended and not self._closed:
+            self._closed = True
+            self.live.close()  # nothing more can come, so what is torn stays torn
+        return bool(stepped.items or stepped.notices)
+
+    def _take(self, run: Run, item: Item, row: Row | None) -> None:
+        self.seen.take(run, item, row)
+        if self.answers is not None:
+            self.answers.take(run, item, row, len(self.live.past))
+
+    def _age_s(self, now_s: float) -> float | None:
+        """Seconds since the last sign of life: by the record where its times have a zone, else by the file."""
+        if self.live.format == ABSOLUTE and self.seen.time_ms is not None:
+            return max(0.0, now_s - self.seen.time_ms / 1000)
+        changed_ns = self.live.tail.changed_ns
+        if changed_ns:
+            return max(0.0, now_s - changed_ns / 1e9)
+        return None if self._heard_s is None else max(0.0, now_s - self._heard_s)
+
+    def _read(self) -> float | None:
+        if self.over or not (self.behind or self.played):
+            return None
+        total = self.played.size if self.played is not None else _size(self.live.source.path)
+        return min(1.0, self.live.tail.at / total) if total else None
+
+
+def _size(path: str) -> int:
+    from trajscope import sources
+
+    try:
+        return sources.size(path)
+    except SourceError:
+        return 0
+
+
+def _odd(live: Live) -> str | None:
+    """What is odd about the file's being there, where anything is."""
+    for x in reversed(live.notices):
+        if isinstance(x, Reset) or x.kind == "returned":
+            return None
+        if x.kind in ("absent", "deleted"):
+            return x.kind
+    return None
+
+
+def named(path: str | Path) -> str:
+    """A file's name without its endings, for what is written beside it."""
+    return Path(path).name.split(".")[0] or "run"
