@@ -81,12 +81,38 @@ def watch(
         group.add(path, Watching(*said(path), asked=not lines, played=played))
     with Wake([folder] if folder else [p for p in files if str(p) != "-"]) as wake:
         try:
-            code = _lines(group, wake, plain=plain, json=json, once=once, until_alarm=until_alarm)
+            if lines:
+                code = _lines(group, wake, plain=plain, json=json, once=once, until_alarm=until_alarm)
+            else:
+                code = _screen(group, wake, until_alarm=until_alarm)
         finally:
             group.close()
     _moments(group.runs.values(), json=json)
     if code:
         raise typer.Exit(code)
+
+
+def _screen(group: Group, wake: Any, *, until_alarm: bool) -> int:
+    """The live screen, until somebody leaves it; the exit code."""
+    import time
+
+    from trajscope.cli.page import page
+    from trajscope.cli.text import wide
+    from trajscope.watch.screen.app import Watch
+
+    if "-" in group.runs:
+        _keys_from_the_terminal()
+    app = Watch(group, clock=time.time, page=lambda doc: page(doc, wide()), wake=wake, until_alarm=until_alarm)
+    return app.run() or app.return_code or 0
+
+
+def _keys_from_the_terminal() -> None:
+    """Standard input is the run: keep it, and let the keys come from the terminal itself."""
+    run = os.dup(0)
+    terminal = os.open("/dev/tty", os.O_RDWR)
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    sys.stdin = os.fdopen(run)
 
 
 def _lines(group: Group, wake: Any, *, plain: bool, json: bool, once: bool, until_alarm: bool) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from trajscope import analysis
@@ -23,7 +22,6 @@ class Answers:
     """The rows of the runs that stand in a file now. `take` is a sink."""
 
     def __init__(self) -> None:
-        self.busy = Lock()  # whoever steps the run or asks holds it: one connection, one transaction
         self._store: Store | None = None
         self._waiting: list[tuple[Run, Item, Row | None]] = []
         self._past = 0
@@ -41,17 +39,14 @@ class Answers:
 
     def ask(self, live: Live, sql: str, most: int = MOST_ROWS) -> Answer:
         """The answer to one SELECT over runs, trials, seeds and events; raises QueryError."""
-        with self.busy:
-            store = self._hand_over()
-            docs = [
-                analysis.document(
-                    run, analysis.values(run, quick=True), file=live.source.path, format=live.format or ""
-                )
-                for run in store.runs
-            ]
-            if docs:
-                store.tell(docs)
-            return store.query(sql, most, MOST_SECONDS)
+        store = self._hand_over()
+        docs = [
+            analysis.document(run, analysis.values(run, quick=True), file=live.source.path, format=live.format or "")
+            for run in store.runs
+        ]
+        if docs:
+            store.tell(docs)
+        return store.query(sql, most, MOST_SECONDS)
 
     def _hand_over(self) -> Store:
         from trajscope.store import Store

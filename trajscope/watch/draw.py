@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trajscope.readable import MARKS, age, duration, number, ordinal, plural, spark
+from trajscope.readable import age, duration, number, ordinal, plural, spark
 from trajscope.review.gain import MIN_DF
 from trajscope.review.ground import TRAILING
 from trajscope.rules import MIN_TRIALS
 from trajscope.trial import STATUSES
-from trajscope.verdict import Level, Verdict
+from trajscope.verdict import Level
 from trajscope.watch.chart import chart
 from trajscope.watch.ink import Line, Role, Span, beside, cut, fit, flow, padded, wrapped
 from trajscope.watch.panel import Bar, Panel
@@ -114,7 +114,7 @@ def verdict(p: Panel, columns: int, most: int) -> list[Line]:
     texts = wrapped(p.word.sentence + more, columns - len(said), most + 1)
     while len(texts) > most:  # words do not fill a line to its end, so how many letters fit is tried
         room -= 8
-        texts = wrapped(cut(p.word.sentence, room) + more, columns - len(said), most + 1)
+        texts = wrapped(clipped(p.word.sentence, room) + more, columns - len(said), most + 1)
     first, *rest = texts
     strong: Role = role if role == "bad" else ""
     return [[Span(said, role), Span(first, strong)], *([Span(" " * len(said)), Span(x, strong)] for x in rest)]
@@ -132,8 +132,8 @@ def best(p: Panel, columns: int) -> list[Line]:
         share = f", {abs(b.fraction):.2%}" if b.fraction is not None else ""
         parts.append([Span(f"claims {number(abs(b.claimed), 3)}{share} {'better' if b.claimed >= 0 else 'worse'}")])
     if b.shrunk is not None:
-        again = f" ({number(b.shrunk_gain, 3)})" if b.shrunk_gain is not None else ""
-        parts.append([Span(f"likely {number(b.shrunk, 6)}{again}")])
+        again = f" (gain {number(b.shrunk_gain, 3)})" if b.shrunk_gain is not None else ""
+        parts.append([Span(f"likely {number(b.shrunk, 6)} if run again{again}")])
     if b.sd is None:
         parts.append([Span(f"noise n<{MIN_DF}", "warn")])
     else:
@@ -156,7 +156,7 @@ def ground(p: Panel, columns: int) -> list[Line]:
         )
         if g.blind is not None:
             role: Role = "warn" if g.touched < g.blind - 1 else "dim"
-            parts.append([Span(f"a blind walker {g.blind:.1f}", role)])
+            parts.append([Span(f"a blind walker would touch {g.blind:.1f}", role)])
     elif g.touched is not None:
         parts.append([Span(f"{plural(g.touched, 'knob')} touched"), Span(" of how many is not known (--menu)", "dim")])
     if g.cells_total and g.cells is not None:
@@ -193,7 +193,7 @@ def repeats(p: Panel, columns: int) -> list[Line]:
     dry = "unknown" if r.dry is None else f"{r.dry:,}"
     if p.rows.evaluated < MIN_TRIALS:
         dry = f"n<{MIN_TRIALS}"
-    parts.append([Span(f"plateau {dry} trials"), Span(f" beyond noise ({aside})" if aside else "", "dim")])
+    parts.append([Span(f"plateau {dry} trials since a best beyond noise"), Span(f" ({aside})" if aside else "", "dim")])
     return flow("repeats", parts, columns, INDENT)
 
 
@@ -258,31 +258,53 @@ def head(columns: int) -> Line:
     return [Span(cut(_cells(("trial", "status", "what was tried", "time", "value", ""), columns), columns), "dim")]
 
 
+def headed(line: Line, said: str, columns: int) -> Line:
+    """Heads with something said at their right end."""
+    return [*padded(line, max(0, columns - len(said) - 2)), Span(cut(f" {said} ", columns), "warn")]
+
+
+def holds(t: Trial, words: Sequence[str]) -> bool:
+    """Whether all words, in lower case, occur in a trial as it is shown."""
+    time = "" if not t.row.k else "new" if t.row.k == 1 else "repeat"
+    text = f"{t.row.seq} {t.row.iter} {_status(t)} {t.pair} {time} {_notes(t)}".casefold()
+    return all(w in text for w in words)
+
+
 def trial(t: Trial, columns: int) -> Line:
     """One trial of the list."""
     r = t.row
-    status = STATUSES[r.status].replace("_", " ")
+    status = _status(t)
     role: Role = {"kept": "good", "crashed": "bad", "blocked": "warn"}.get(status, "")  # type: ignore[assignment]  # roles
     mark = {"kept": "◆ kept", "crashed": "! crashed", "blocked": "x blocked"}.get(status, f"· {status}")
     time = "" if not r.k else "new" if r.k == 1 else ordinal(r.k)
-    notes = [w for w in ("new_best", "noop", "near", "revisit", "replicate", "drifted") if getattr(r, w)]
-    said = ", ".join(notes).replace("noop", "no-op").replace("new_best", "best so far")
     value = number(r.value, 6) if r.value is not None else ""
     pair = _widths(columns)[2]
     label = cut(t.pair, pair)
     cells = _cells((str(r.seq), mark, "", time, value, ""), columns)
     at = _widths(columns)
-    start = at[0] + at[1] + 4
+    start = at[0] + at[1] + 3
     return fit(
         [
-            Span(cells[: at[0] + 2]),
-            Span(cells[at[0] + 2 : start], role),
+            Span(cells[: at[0] + 1]),
+            Span(cells[at[0] + 1 : start], role),
             *padded([Span(label, "dim" if r.k > 1 else "")], pair),
             Span(cells[start + pair :], "dim" if r.k > 1 else ""),
-            Span(said, "bad" if r.drifted else "accent"),
+            Span(_notes(t), "bad" if r.drifted else "accent"),
         ],
         columns,
     )
+
+
+def _status(t: Trial) -> str:
+    return STATUSES[t.row.status].replace("_", " ")
+
+
+def _notes(t: Trial) -> str:
+    """What is out of the ordinary about a trial."""
+    r = t.row
+    found = [w for w in ("new_best", "noop", "near", "revisit", "replicate", "drifted") if getattr(r, w)]
+    found += [f"{r.refused} refused"] if r.refused else []
+    return ", ".join(found).replace("noop", "no-op").replace("new_best", "best so far")
 
 
 def _widths(columns: int) -> tuple[int, ...]:
@@ -292,16 +314,40 @@ def _widths(columns: int) -> tuple[int, ...]:
 def _cells(texts: Sequence[str], columns: int) -> str:
     number_, status, pair, time, value = _widths(columns)
     a, b, c, d, e, f = texts
-    return f" {a:>{number_}} {b:<{status}}  {c:<{pair}} {d:>{time}} {e:>{value}}  {f}"
+    return f"{a:>{number_}} {b:<{status}}  {c:<{pair}} {d:>{time}} {e:>{value}}  {f}"
 
 
-def why(v: Verdict, columns: int) -> list[Line]:
-    """A verdict in full, with the trials that show it."""
-    mark = MARKS.get(v.level.name, ("●", ""))[0]
-    trials = f" (trials {', '.join(map(str, v.evidence))})" if v.evidence else ""
-    first, *rest = wrapped(v.reason + trials, columns - 18, 12)
-    head_: Line = [Span(f" {mark} {cut(v.rule, 13):<14}", LEVELS[v.level]), Span(first)]
-    return [head_, *([Span(" " * 17), Span(x)] for x in rest)]
+def summary_head(columns: int) -> Line:
+    """The heads of the list of runs."""
+    return [Span(cut(_summary(("", "run", "state", "trials", "each", "best", "last sign"), columns), columns), "dim")]
+
+
+def summary(p: Panel, columns: int) -> Line:
+    """One run in one line: word, name, state, trials, pace, best, age."""
+    mark, role = WORDS.get(p.word.word, WORDS["UNKNOWN"])
+    state = f"read {p.read:.0%}" if p.read is not None else p.fresh.state
+    pace = duration(p.fresh.usual_s) if p.fresh.usual_s is not None else "n<3"
+    last = age(p.fresh.age_s) if p.fresh.age_s is not None else "?"
+    word = f"{mark} {p.word.word}"
+    name = cut(p.name, _name(columns))
+    cells = (word, name, state, f"{p.rows.trials:,}", pace, number(p.best.value, 6), last)
+    line = _summary(cells, columns)
+    return fit([Span(line[:14], role), Span(line[14:]), Span(f"  {p.word.sentence}", "dim")], columns)
+
+
+def urgency(p: Panel) -> int:
+    """What to look at first: the worst word."""
+    return list(WORDS).index(p.word.word) if p.word.word in WORDS else len(WORDS)
+
+
+def _name(columns: int) -> int:
+    return max(14, min(40, columns - 66))
+
+
+def _summary(texts: Sequence[str], columns: int) -> str:
+    word, name, state, trials, pace, best_, last = texts
+    padded_name = name + " " * (_name(columns) - len(name))
+    return f"{word:<13} {padded_name} {state:<10} {trials:>9} {pace:>7} {best_:>10} {last:>9}"
 
 
 def _score(p: Panel, columns: int, lines: int) -> list[Line]:
@@ -312,6 +358,11 @@ def _score(p: Panel, columns: int, lines: int) -> list[Line]:
     for i, text in enumerate(legend, 1):
         out[i] = [Span(f" {text}"[:INDENT].ljust(INDENT), "dim"), *out[i][1:]]
     return out
+
+
+def clipped(text: str, most: int) -> str:
+    """A text that ends with a whole word."""
+    return text if len(text) <= most else text[:most].rpartition(" ")[0] + " …"
 
 
 def _bad(x: float, warn: float, fail: float) -> Role:

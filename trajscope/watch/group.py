@@ -39,6 +39,18 @@ class Group:
         """Watch one more file."""
         self.runs[str(path)] = watching or Watching(*self._said(path))
 
+    def reopened(self, path: str) -> Watching:
+        """A run read again from its beginning, with its rows kept for SQL."""
+        old = self.runs[path]
+        if old.answers is None and old.played is None:
+            self.runs[path] = Watching(old.live.source, old.reader, asked=True)
+        return self.runs[path]
+
+    @property
+    def played(self) -> bool:
+        """Whether some run is a finished one that is played."""
+        return any(x.played for x in self.runs.values())
+
     @property
     def behind(self) -> bool:
         """Whether some run has more to read at once."""
@@ -99,7 +111,7 @@ def panels(
 
     With `once`, what is there now is read and every run is told of once.
     """
-    due_s, played = 0.0, any(x.played for x in group.runs.values())
+    due_s, played = 0.0, group.played
     while True:
         news = group.turn(clock(), 0.0 if played else TURN_S)
         if once and any(x.open_pipe for x in group.runs.values()):

@@ -6,24 +6,27 @@ Asks no clock and never sleeps: whoever steps says what time it is.
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trajscope import analysis
 from trajscope.columns import Row
-from trajscope.errors import SourceError
+from trajscope.errors import QueryError, SourceError
 from trajscope.live import Live, Said
 from trajscope.readers import Source
 from trajscope.run import Run
 from trajscope.tail import Reset
 from trajscope.trial import Item
-from trajscope.verdict import Level
 from trajscope.watch import fresh, panel
 from trajscope.watch.answers import Answers
 from trajscope.watch.fresh import Fresh
 from trajscope.watch.panel import Panel
 from trajscope.watch.played import Moments, Played
 from trajscope.watch.seen import Seen
+
+if TYPE_CHECKING:
+    from trajscope.store import Answer
 
 REST = 4.0  # the values are counted anew only after so many times what counting them took
 ABSOLUTE = "native"  # the format whose times carry a zone, so that they may be compared with now
@@ -33,9 +36,11 @@ class Watching:
     """One file on a screen. `asked` tells whether its rows are kept for SQL."""
 
     def __init__(self, source: Source, reader: str | None = None, *, asked: bool = False, played: Played | None = None):
+        self.busy = Lock()  # held by whoever reads on, or looks where reading writes
         self.seen = Seen()
         self.answers = Answers() if asked else None
         self.live = Live(source, reader, sink=self._take)
+        self.reader = reader
         self.played = played
         if played is not None:
             self.live.tail = played  # type: ignore[assignment]  # polled, closed and asked for its place like a tail
@@ -64,9 +69,7 @@ class Watching:
 
     def step(self, now_s: float) -> bool:
         """Read on; whether anything came."""
-        if self.answers is None:
-            return self._step(now_s)
-        with self.answers.busy:
+        with self.busy:
             return self._step(now_s)
 
     def close(self) -> None:
@@ -75,6 +78,17 @@ class Watching:
 
     def look(self, now_s: float, *, at_once: bool = True) -> Panel:
         """The screen at this time. Unless `at_once`, values that took long to count may lag behind for a moment."""
+        with self.busy:
+            return self._look(now_s, at_once=at_once)
+
+    def ask(self, sql: str) -> Answer:
+        """The answer to one SELECT over the rows that the screen shows; raises QueryError."""
+        if self.answers is None:
+            raise QueryError("the rows of this run are not kept for questions")
+        with self.busy:
+            return self.answers.ask(self.live, sql)
+
+    def _look(self, now_s: float, *, at_once: bool) -> Panel:
         if self.played is not None and self.seen.time_ms is not None:
             now_s = self.seen.time_ms / 1000  # what is played speaks of its own time
         if self.live.run is None:
@@ -107,14 +121,11 @@ class Watching:
 
     def document(self) -> dict[str, Any] | None:
         """The analysis of the run as it stands."""
-        run = self.live.run
-        if run is None:
-            return None
-        return analysis.analyze(run, file=self.live.source.path, format=self.live.format or "", quick=True)
-
-    def levels(self) -> dict[str, Level]:
-        """What every rule says now."""
-        return {v.rule: v.level for v in self._said.verdicts} if self._said else {}
+        with self.busy:
+            run = self.live.run
+            if run is None:
+                return None
+            return analysis.analyze(run, file=self.live.source.path, format=self.live.format or "", quick=True)
 
     def _step(self, now_s: float) -> bool:
         stepped = self.live.step()
