@@ -59,7 +59,7 @@ class Live:
         self.past: list[Run] = []
         self.notices: deque[Oddity | Reset] = deque(maxlen=NOTICES)
         self.odd = 0  # notices in all
-        self.why = "has not begun"  # why there is no run, where there is none
+        self.why = "the run has not begun"  # why there is no run, where there is none
         self.foreign = False  # no reader knows what is in it so far
         self.finished = False  # an `end` line was the last thing that was read
         self._reader = reader
@@ -157,7 +157,7 @@ class Live:
         self._finish()
         self.past += self.runs
         self._feed, self._early, self.finished = None, b"", False
-        self.why = "has not begun anew"
+        self.why = "the run has not begun anew"
 
     def _finish(self) -> None:
         if self._feed is not None:

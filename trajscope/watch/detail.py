@@ -108,7 +108,7 @@ def _rest(path: str, obj: dict[str, Any], columns: int) -> list[Line]:
         text = _text(path, value)
         if text.count("\n") or len(text) > columns or _is_blob(value):
             long += [[], [Span(f" {short(key, 40)}", "head")]]
-            long += [[Span(f"   {cut(x, columns - 4)}")] for x in text.split("\n")]
+            long += [[Span(f"   {x}")] for part in text.split("\n") for x in _broken(part, columns - 4)]
         else:
             out.append([Span(f"   {short(key, 22):<22} ", "dim"), Span(cut(text, columns - 26))])
     if len(obj) > FIELDS:
@@ -147,6 +147,12 @@ def _is_blob(value: object) -> bool:
 
 def _number(x: object) -> str:
     return number(x) if isinstance(x, int | float) and not isinstance(x, bool) else short(x, 20)
+
+
+def _broken(line: str, columns: int) -> list[str]:
+    """A line of a text in as many as it takes; what it is indented by stays."""
+    indent = line[: len(line) - len(line.lstrip())][: columns // 2]
+    return [indent + x for x in wrapped(line.strip(), columns - len(indent), 100)]
 
 
 def _wrapped(text: object, columns: int) -> list[str]:

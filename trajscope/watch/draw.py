@@ -57,9 +57,11 @@ def screen(p: Panel, columns: int, lines: int) -> list[Line]:
     """The panel in at most so many lines."""
     tight = lines < ROOMY
     top = [*alive(p, columns)[: 3 if tight else 4], *verdict(p, columns, 2 if tight else 4)]
-    side = columns >= WIDE and p.rows.trials > 0
+    side = columns >= WIDE
     left = columns * 3 // 5 if side else columns
     few = 2 if tight else 4
+    if not p.rows.trials:
+        return [fit(line, columns) for line in [*top, [], *nothing(p)]][:lines]
     body = [*best(p, left)[:few], *ground(p, left)[:few]]
     if not side:
         body += never(p, columns, 1 if tight else 2)
@@ -73,6 +75,12 @@ def screen(p: Panel, columns: int, lines: int) -> list[Line]:
     return [fit(line, columns) for line in (*top, *main)][:lines]
 
 
+def nothing(p: Panel) -> list[Line]:
+    """What stands where there is no trial to speak of."""
+    said = "The first trial is shown as soon as it is written." if p.fresh.state != "ended" else "It holds no trial."
+    return [[Span(f" {said}", "dim")]]
+
+
 def alive(p: Panel, columns: int) -> list[Line]:
     """Is it alive, and is what is shown fresh."""
     f, r = p.fresh, p.rows
@@ -84,10 +92,11 @@ def alive(p: Panel, columns: int) -> list[Line]:
         usual = f" (usual {duration(f.usual_s)})" if f.usual_s is not None else ""
         parts.append([Span(f"last sign {age(f.age_s)} ago", "bad" if f.state == "stalled" else ""), Span(usual, "dim")])
     count = [Span(plural(r.trials, "trial"))]
-    for n, what in ((r.bad, "bad"), (r.torn, "torn")):
-        count.append(Span(f" {n:,} {what}", "bad" if n else "dim"))
+    count.append(Span(f", {plural(r.bad, 'bad line')}", "bad" if r.bad else "dim"))
+    if r.torn:
+        count.append(Span(f", {plural(r.torn, 'torn line')}", "bad"))
     if r.held and f.state not in ("reading", "replay"):
-        count.append(Span(" half a line waits", "warn"))
+        count.append(Span(", half a line waits", "warn"))
     parts.append(count)
     proof = p.rail
     since = f" {age(proof.age_s)} ago" if proof.age_s is not None else ""
@@ -109,7 +118,7 @@ def verdict(p: Panel, columns: int, most: int) -> list[Line]:
     said = f" {mark} {p.word.word}  "
     fails = sum(v.level is Level.FAIL for v in p.alarms)
     counted = [plural(n, w) for n, w in ((fails, "alarm"), (len(p.alarms) - fails, "warning")) if n]
-    more = f"  [{', '.join(counted)}: w]" if counted else ""
+    more = f"  [{', '.join(counted)}: w]".replace(" ", "\u00a0").replace("\u00a0\u00a0[", "  [") if counted else ""
     room = (columns - len(said)) * most - len(more)
     texts = wrapped(p.word.sentence + more, columns - len(said), most + 1)
     while len(texts) > most:  # words do not fill a line to its end, so how many letters fit is tried
@@ -190,10 +199,13 @@ def repeats(p: Panel, columns: int) -> list[Line]:
     parts.append([late])
     since = [("by value", r.since_best), ("by keep", r.since_keep)]
     aside = ", ".join(f"{n:,} {what}" for what, n in since if n is not None)
-    dry = "unknown" if r.dry is None else f"{r.dry:,}"
     if p.rows.evaluated < MIN_TRIALS:
-        dry = f"n<{MIN_TRIALS}"
-    parts.append([Span(f"plateau {dry} trials since a best beyond noise"), Span(f" ({aside})" if aside else "", "dim")])
+        dry = f"plateau n<{MIN_TRIALS}"
+    elif r.dry is None:
+        dry = "plateau unknown, as the noise is"
+    else:
+        dry = f"plateau {plural(r.dry, 'trial')} since a best beyond noise"
+    parts.append([Span(dry), Span(f" ({aside})" if aside else "", "dim")])
     return flow("repeats", parts, columns, INDENT)
 
 
@@ -253,14 +265,10 @@ def _tall(b: Bar, family: str, name: int, family_width: int, top: int, columns: 
     ]
 
 
-def head(columns: int) -> Line:
+def head(columns: int, said: str = "what was tried") -> Line:
     """The heads of the list of trials."""
-    return [Span(cut(_cells(("trial", "status", "what was tried", "time", "value", ""), columns), columns), "dim")]
-
-
-def headed(line: Line, said: str, columns: int) -> Line:
-    """Heads with something said at their right end."""
-    return [*padded(line, max(0, columns - len(said) - 2)), Span(cut(f" {said} ", columns), "warn")]
+    text = _cells(("trial", "status", cut(said, _widths(columns)[2]), "time", "value", ""), columns)
+    return [Span(cut(text, columns), "dim")]
 
 
 def holds(t: Trial, words: Sequence[str]) -> bool:
@@ -319,18 +327,25 @@ def _cells(texts: Sequence[str], columns: int) -> str:
 
 def summary_head(columns: int) -> Line:
     """The heads of the list of runs."""
-    return [Span(cut(_summary(("", "run", "state", "trials", "each", "best", "last sign"), columns), columns), "dim")]
+    return [Span(cut(_summary(("", "run", "state", "trials", "each", "best", "heard"), columns), columns), "dim")]
 
 
-def summary(p: Panel, columns: int) -> Line:
+def summary(p: Panel, columns: int, name: str = "") -> Line:
     """One run in one line: word, name, state, trials, pace, best, age."""
     mark, role = WORDS.get(p.word.word, WORDS["UNKNOWN"])
     state = f"read {p.read:.0%}" if p.read is not None else p.fresh.state
     pace = duration(p.fresh.usual_s) if p.fresh.usual_s is not None else "n<3"
     last = age(p.fresh.age_s) if p.fresh.age_s is not None else "?"
     word = f"{mark} {p.word.word}"
-    name = cut(p.name, _name(columns))
-    cells = (word, name, state, f"{p.rows.trials:,}", pace, number(p.best.value, 6), last)
+    cells = (
+        word,
+        cut(name or p.name, _name(columns)),
+        state,
+        f"{p.rows.trials:,}",
+        pace,
+        number(p.best.value, 5),
+        last,
+    )
     line = _summary(cells, columns)
     return fit([Span(line[:14], role), Span(line[14:]), Span(f"  {p.word.sentence}", "dim")], columns)
 
@@ -341,19 +356,19 @@ def urgency(p: Panel) -> int:
 
 
 def _name(columns: int) -> int:
-    return max(14, min(40, columns - 66))
+    return max(14, min(40, columns // 4))
 
 
 def _summary(texts: Sequence[str], columns: int) -> str:
     word, name, state, trials, pace, best_, last = texts
     padded_name = name + " " * (_name(columns) - len(name))
-    return f"{word:<13} {padded_name} {state:<10} {trials:>9} {pace:>7} {best_:>10} {last:>9}"
+    return f"{word:<13} {padded_name} {state:<9} {trials:>7} {pace:>6} {best_:>8} {last:>9}"
 
 
 def _score(p: Panel, columns: int, lines: int) -> list[Line]:
     label = Span(" score".ljust(INDENT), "head")
     drawn = chart(p.score, columns - INDENT, lines)
-    legend = ("◆ kept", "· revert", "─ best", "░ noise") if len(drawn) >= 6 else ()
+    legend = ["◆ kept", "· revert", "─ best", *(["░ noise"] if p.score.sd else [])] if len(drawn) >= 6 else []
     out = [[label if i == 0 else Span(" " * INDENT), *line] for i, line in enumerate(drawn)]
     for i, text in enumerate(legend, 1):
         out[i] = [Span(f" {text}"[:INDENT].ljust(INDENT), "dim"), *out[i][1:]]

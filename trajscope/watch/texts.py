@@ -5,8 +5,6 @@ Lines of text as the screen itself; knows no terminal.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from trajscope.knob import Knob
 from trajscope.readable import MARKS, age, clean, number, plural, short
 from trajscope.run import Run
@@ -29,7 +27,7 @@ KEYS = (
     ("e", "export the analysis (JSON) and the page (text) to files"),
     ("p", "hold the screen; reading goes on"),
     ("t", "light or dark"),
-    ("up, down, home, end, mouse", "move through the trials"),
+    ("arrows", "move through the trials, as home, end, page up and down and the mouse do"),
     ("escape", "back"),
     ("q", "quit"),
 )
@@ -99,7 +97,7 @@ def rail(p: Panel, run: Run | None, columns: int) -> list[Line]:
 
 def help_(columns: int) -> list[Line]:
     """The keys, and how to read the screen."""
-    out: list[Line] = [[Span(f" {key:<28}", "key"), Span(text)] for key, text in KEYS]
+    out: list[Line] = [[Span(f" {key:<9}", "key"), Span(text)] for key, text in KEYS]
     for text in READ.splitlines():
         out += [[], *([Span(f" {x}")] for x in wrapped(text, columns - 2, LINES))]
     return out
@@ -118,33 +116,22 @@ def _paragraph(head: str, text: str, columns: int) -> list[Line]:
 
 
 def _cells(k: Knob, entered: set[str], columns: int) -> Line:
-    """The cells of a knob that nobody entered."""
+    """The cells of a knob: those of a range as a strip, those of choices by name where nobody chose them."""
     name = Span(f"   {short(k.name, 24):<25}")
     if k.choices is not None:
-        cells = [(f"{k.name}={x}", x) for x in (_choice(k, c) for c in k.choices) if x is not None]
+        known = [x for x in (_choice(k, c) for c in k.choices) if x is not None]
         default = _choice(k, k.default) if k.default_cell else None
-        left = [x for cell, x in cells if cell not in entered and x != default]
-        text = ", ".join(map(clean, left)) if left else ""
-    elif k.range is not None:
-        free = [i for i in range(k.size) if f"{k.name}#{i}" not in entered]
-        low, high = (number(x) for x in k.range)
-        text = f"parts {_spans(free)} of {k.size} of {low} to {high} ({k.scale})" if free else ""
-    else:
+        left = [clean(x) for x in known if x != default and f"{k.name}={x}" not in entered]
+        text = Span(f"never: {', '.join(left)}", "warn") if left else Span("every choice was tried", "good")
+        return [name, Span(cut(text.text, columns - 30), text.role)]
+    if k.range is None:
         return [name, Span("has neither choices nor a range", "dim")]
-    return [name, Span(cut(text, columns - 30), "warn") if text else Span("all of it was tried", "good")]
+    strip = [Span("█", "accent") if f"{k.name}#{i}" in entered else Span("░", "warn") for i in range(k.size)]
+    low, high = (number(x) for x in k.range)
+    tried = sum(f"{k.name}#{i}" in entered for i in range(k.size))
+    return [name, *strip, Span(f"  {tried} of {k.size} parts from {low} to {high}, {k.scale}", "dim")]
 
 
 def _choice(k: Knob, value: object) -> str | None:
     cell = k.cell(value)
     return None if cell is None else cell.removeprefix(f"{k.name}=")
-
-
-def _spans(numbers: Sequence[int]) -> str:
-    """Numbers from 1, neighbours as from-to."""
-    out: list[list[int]] = []
-    for n in numbers:
-        if out and out[-1][1] == n - 1:
-            out[-1][1] = n
-        else:
-            out.append([n, n])
-    return ", ".join(f"{a + 1}" if a == b else f"{a + 1}-{b + 1}" for a, b in out)

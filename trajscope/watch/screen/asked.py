@@ -17,13 +17,13 @@ from textual.widgets import DataTable, Input, Static
 from trajscope.errors import QueryError
 from trajscope.readable import clean, plural, short
 from trajscope.watch.detail import Detail
-from trajscope.watch.ink import Line, Span
+from trajscope.watch.ink import Line, Span, fit
 from trajscope.watch.screen.paper import Paper, content
 
 if TYPE_CHECKING:
     from trajscope.store import Answer
 
-MARGIN = 6  # columns that the frame around a text takes
+MARGIN = 12  # columns that the frame around a text takes
 LONGEST = 200  # letters of a cell of an answer
 FIRST = "SELECT pair, count(*) AS n, sum(kept::int) AS kept FROM trials GROUP BY pair ORDER BY n DESC, pair"
 BACK: list[BindingType] = [Binding("escape,q", "dismiss", "back")]
@@ -59,7 +59,8 @@ class Asked(ModalScreen[None]):
         self._write(event.size.width)
 
     def _write(self, width: int) -> None:
-        self.query_one(Paper).write(self._text(max(20, width - MARGIN - 4)))
+        columns = max(20, width - MARGIN)
+        self.query_one(Paper).write([fit(line, columns) for line in self._text(columns)])
 
 
 class OneTrial(Asked):
@@ -77,9 +78,10 @@ class OneTrial(Asked):
         frame.border_title, frame.border_subtitle = self._title, "escape: back"
 
     def _write(self, width: int) -> None:
-        found = self._found(max(20, width - MARGIN - 4))
+        columns = max(20, width - MARGIN)
+        found = self._found(columns)
         head: list[Line] = [[], [Span(" diff" if found.diff else " no diff is recorded", "head")]]
-        self.query_one(Paper).write([*found.lines, *head])
+        self.query_one(Paper).write([fit(line, columns) for line in (*found.lines, *head)])
         theme = "ansi_dark" if self.app.current_theme.dark else "ansi_light"
         diff = Syntax(found.diff, "diff", theme=theme, background_color="default", word_wrap=True)
         self.query_one("#diff", Static).update(diff if found.diff else "")

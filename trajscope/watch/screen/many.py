@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Footer
 
-from trajscope.readable import plural
+from trajscope.readable import clean, plural
 from trajscope.watch import draw
 from trajscope.watch.ink import Line, Span, cut
 from trajscope.watch.panel import Panel
@@ -26,6 +26,7 @@ class Runs(Rows):
     def __init__(self) -> None:
         super().__init__()
         self.shown: Sequence[tuple[str, Panel]] = ()
+        self.root = ""  # what all paths begin with
 
     def head(self, columns: int) -> Line:
         """The heads of the columns."""
@@ -33,7 +34,8 @@ class Runs(Rows):
 
     def line(self, row: int, columns: int) -> Line:
         """One run."""
-        return draw.summary(self.shown[row][1], columns)
+        path, panel = self.shown[row]
+        return draw.summary(panel, columns, clean(path).removeprefix(self.root))
 
     def take(self, runs: Sequence[tuple[str, Panel]]) -> None:
         """Show these; the cursor stays on its run."""
@@ -72,7 +74,9 @@ class Many(Screen[None]):
         ]
         lines += [[Span(" ! ", "warn"), Span(cut(why, columns - 3), "warn")] for why in list(troubles.values())[:2]]
         self.query_one(Paper).write([*lines, []])
-        self.query_one(Runs).take(ordered)
+        runs = self.query_one(Runs)
+        runs.root = f"{where}/"
+        runs.take(ordered)
 
     def on_rows_opened(self, event: Rows.Opened) -> None:
         """Open one."""

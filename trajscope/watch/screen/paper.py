@@ -181,14 +181,9 @@ class Trials(Rows):
 
     def head(self, columns: int) -> Line:
         """The heads of the columns, and what is left out."""
-        line = draw.head(columns)
         if self.wanted:
-            return draw.headed(
-                line, f"{len(self.shown):,} of the latest {len(self.all):,} hold: {self.wanted}", columns
-            )
-        if self.total > len(self.all):
-            return draw.headed(line, f"the latest {len(self.all):,}", columns)
-        return line
+            return draw.head(columns, f"{len(self.shown):,} of {len(self.all):,} hold: {self.wanted}")
+        return draw.head(columns)
 
     def line(self, row: int, columns: int) -> Line:
         """One trial."""
