@@ -28,6 +28,7 @@ PLAIN = {
     "docs/architecture.md": "words, file contract, rows, laws",
     "docs/cli.md": "every command with its output",
     "docs/format.md": "the file contract, for writers in any language",
+    "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
     "docs/metrics.md": "every number: what it means, its unit",
     "sample_runs/README.md": "small runs, and how their expected numbers were worked out",
     "constraints.txt": "versions our own installs hold to",
@@ -39,9 +40,10 @@ PLAIN = {
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated file with the text it should have."""
     from trajscope import analysis, record
+    from trajscope.watch import spoken
 
     yield ROOT / "docs/metrics.md", metrics()
-    for name, schema in {**record.schemas(), "analysis": analysis.schema()}.items():
+    for name, schema in {**record.schemas(), "watch": spoken.schema(), "analysis": analysis.schema()}.items():
         folder = ROOT / ("docs" if name == "analysis" else "docs/schema")
         yield folder / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     readme = (ROOT / "README.md").read_text("utf-8")

@@ -15,7 +15,7 @@ import pytest
 from clirun import AMNESIAC, COMMAND, ROOT, SAMPLES, Cli, error
 
 import trajscope
-from trajscope import analysis
+from trajscope import analysis, readable
 from trajscope.cli import page, text
 from trajscope.readers import Source
 
@@ -86,7 +86,7 @@ def test_the_page_of_the_amnesiac_holds_its_published_figures(cli: Cli) -> None:
 
 def test_only_a_pass_is_green_and_every_word_has_a_shape_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "coloured", lambda stream=None: True)
-    green = {w for w in (*page.SHAPES, "NEVER HEARD OF") if "\x1b[32" in page.word(w)}
+    green = {w for w in (*readable.SHAPES, "NEVER HEARD OF") if "\x1b[32" in page.word(w)}
     assert green == {"RESEARCHING"}
     assert {page.named(w)[0] for w in ("TAMPERED", "SUSPECT", "FLAILING")} == {"✗"}
     assert page.named("UNKNOWN")[0] == page.named("NEVER HEARD OF")[0] == "?"

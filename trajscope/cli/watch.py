@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,14 +98,21 @@ def _screen(group: Group, wake: Any, *, until_alarm: bool) -> int:
     """The live screen, until somebody leaves it; the exit code."""
     import time
 
-    from trajscope.cli.page import page
-    from trajscope.cli.text import wide
     from trajscope.watch.screen.app import Watch
 
     if "-" in group.runs:
         _keys_from_the_terminal()
-    app = Watch(group, clock=time.time, page=lambda doc: page(doc, wide()), wake=wake, until_alarm=until_alarm)
+    app = Watch(group, clock=time.time, page=_exported, wake=wake, until_alarm=until_alarm)
     return app.run() or app.return_code or 0
+
+
+def _exported(doc: Mapping[str, Any]) -> str:
+    """The page of an analysis as a file has it: without colour, whatever the terminal can do."""
+    from trajscope.cli.page import page
+    from trajscope.cli.text import DEFAULT_WIDTH
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        return page(doc, DEFAULT_WIDTH)
 
 
 def _keys_from_the_terminal() -> None:
@@ -131,7 +140,7 @@ def _lines(group: Group, wake: Any, *, plain: bool, json: bool, once: bool, unti
         run = id(watching)
         before, codes[run] = told.get(run), spoken.exit_code(panel)
         for text in panel.notices[len(panel.notices) - min(len(panel.notices), panel.odd - odd.get(run, 0)) :]:
-            warn(text)
+            warn(f"{panel.name}: {text}")
         odd[run] = panel.odd
         if json:
             told[run] = spoken.update(panel)

@@ -121,10 +121,10 @@ def verdict(p: Panel, columns: int, most: int) -> list[Line]:
     more = f"  [{', '.join(counted)}: w]".replace(" ", "\u00a0").replace("\u00a0\u00a0[", "  [") if counted else ""
     room = (columns - len(said)) * most - len(more)
     texts = wrapped(p.word.sentence + more, columns - len(said), most + 1)
-    while len(texts) > most:  # words do not fill a line to its end, so how many letters fit is tried
+    while len(texts) > most and room > 0:  # words do not fill a line to its end, so how many letters fit is tried
         room -= 8
         texts = wrapped(clipped(p.word.sentence, room) + more, columns - len(said), most + 1)
-    first, *rest = texts
+    first, *rest = texts[:most]
     strong: Role = role if role == "bad" else ""
     return [[Span(said, role), Span(first, strong)], *([Span(" " * len(said)), Span(x, strong)] for x in rest)]
 

@@ -12,7 +12,7 @@ from trajscope import stats
 from trajscope.columns import Row
 from trajscope.fold import Unknown
 from trajscope.live import Live, Said
-from trajscope.readable import age, clean, duration, short
+from trajscope.readable import age, clean, short
 from trajscope.review import ground
 from trajscope.rules import Word
 from trajscope.run import Run
@@ -167,7 +167,7 @@ def panel(
         fresh=fresh,
         read=read,
         rows=_rows(run, live.torn),
-        notices=tuple(short(x.text, LONGEST) for x in list(live.notices)[-TOLD:]),
+        notices=tuple(short(x.text.removeprefix(f"{live.source.path}: "), LONGEST) for x in list(live.notices)[-TOLD:]),
         odd=live.odd,
         rail=_rail(seen.proof, now_s),
         word=_word(live, said, fresh),
@@ -216,11 +216,14 @@ def _word(live: Live, said: Said | None, fresh: Fresh) -> Word:
     word = Word(said.word.word, short(said.word.sentence, LONGEST))
     if fresh.state != "stalled" or word.word in DOUBTED:
         return word
-    usual = (
-        f"a trial usually takes {duration(fresh.usual_s)}" if fresh.usual_s is not None else "its pace is not known yet"
-    )
-    silent = f"nothing was heard for {age(fresh.age_s or 0)}, and {usual} (bound {duration(fresh.bound_s)})"
+    usual = "its pace is not known yet" if fresh.usual_s is None else f"a trial usually takes {_pause(fresh.usual_s)}"
+    silent = f"nothing was heard for {_pause(fresh.age_s or 0)}, and {usual} (bound {_pause(fresh.bound_s)})"
     return Word("STALLED", f"{silent}; before that {word.word}: {word.sentence}")
+
+
+def _pause(seconds: float) -> str:
+    """A silence: to the second as long as that tells it from its bound."""
+    return f"{seconds:.0f} s" if seconds < 600 else age(seconds)
 
 
 def _metric(run: Run | None) -> str:

@@ -35,7 +35,7 @@ class Seen:
     def _begin(self) -> None:
         self.latest: deque[Row] = deque(maxlen=LATEST)
         self.history = History()
-        self.cadence = Cadence()
+        self._recorded, self._arrivals = Cadence(), Cadence()
         self.proof: Proof | None = None
         self.waits_since: int | None = None  # seq of a pause that nobody ended
         self.time_ms: int | None = None  # of the latest sign of life that records its time
@@ -52,10 +52,14 @@ class Seen:
         elif isinstance(item, Header):
             self._begin()
 
+    @property
+    def usual_s(self) -> float | None:
+        """The usual gap between trials: as they record it, else as they came."""
+        return (self._recorded if self.timed else self._arrivals).usual_s
+
     def arrived(self, now_s: float) -> None:
-        """Trials came at this time; heard only where they do not say themselves when they ended."""
-        if not self.timed:
-            self.cadence.beat(now_s)
+        """Trials came at this time, while somebody was watching."""
+        self._arrivals.beat(now_s)
 
     def _trial(self, row: Row) -> None:
         self.trials += 1
@@ -67,10 +71,10 @@ class Seen:
         if row.time_ms is not None:
             self.time_ms = row.time_ms
             self.timed = True
-            self.cadence.beat(row.time_ms / 1000)
+            self._recorded.beat(row.time_ms / 1000)
         elif row.wall_s is not None:
             self.timed = True
-            self.cadence.beat(None, row.wall_s)
+            self._recorded.beat(None, row.wall_s)
 
     def _event(self, event: Event) -> None:
         if event.time_ms is not None:

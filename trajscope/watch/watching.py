@@ -102,7 +102,7 @@ class Watching:
 
     def fresh(self, now_s: float) -> Fresh:
         """How alive the run is at this time."""
-        live, seen, usual_s = self.live, self.seen, self.seen.cadence.usual_s
+        live, seen, usual_s = self.live, self.seen, self.seen.usual_s
         age_s = self._age_s(now_s)
         if self.played is not None and not self.over:
             return Fresh("replay", None, usual_s)
@@ -128,11 +128,12 @@ class Watching:
             return analysis.analyze(run, file=self.live.source.path, format=self.live.format or "", quick=True)
 
     def _step(self, now_s: float) -> bool:
+        before = self.seen.trials
         stepped = self.live.step()
         if stepped.items:
             self.items += stepped.items
             self._heard_s = now_s
-            if self._caught_up:
+            if self._caught_up and self.seen.trials > before:
                 self.seen.arrived(now_s)
             if self.played is not None and (said := self.live.said()):
                 self.moments.note(said, self.seen)
