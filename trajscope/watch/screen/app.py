@@ -48,13 +48,13 @@ class Watch(App[int]):
         page: Callable[[Mapping[str, Any]], str],
         wake: Wake | None = None,
         until_alarm: bool = False,
-        folder: Path | None = None,
+        export_to: Path | None = None,
     ) -> None:
         """Without a `wake` nothing is read until `turn` is called."""
         super().__init__()
         self.group = group
         self._clock, self._page, self._wake, self._until_alarm = clock, page, wake, until_alarm
-        self._folder = folder or Path()
+        self._export_to = export_to or Path()
         self._one: One | None = None
         self._many: Many | None = None
         self._due_s = 0.0
@@ -108,7 +108,7 @@ class Watch(App[int]):
         if doc is None:
             self.notify("there is no run to export yet", severity="warning", markup=False)
             return
-        stem = self._folder / named(watching.live.source.path if watching.live.source.path != "-" else "stdin")
+        stem = self._export_to / named(watching.live.source.path if watching.live.source.path != "-" else "stdin")
         written = {
             f"{stem}.analysis.json": json.dumps(doc, ensure_ascii=False, allow_nan=False) + "\n",
             f"{stem}.page.txt": self._page(doc) + "\n",
@@ -164,8 +164,9 @@ class Watch(App[int]):
             if found is not None and one.is_mounted:
                 one.show(found)
         elif self._many is not None and self._many.is_mounted:
-            where = str(self.group.folder or "several files")
-            self._many.show(clean(where), panels, {k: clean(v) for k, v in self.group.troubles.items()})
+            where = clean(self.group.folder or "several files")
+            troubles = {k: clean(v).replace(f"{where}/", "") for k, v in self.group.troubles.items()}
+            self._many.show(where, panels, troubles)
         if self._until_alarm:
             codes = [spoken.exit_code(p) for p in panels.values()]
             if 1 in codes or (self.group.over and not self.group.behind):
