@@ -16,7 +16,7 @@ from trajscope.verdict import Level
 from trajscope.watch.chart import chart
 from trajscope.watch.ink import Line, Role, Span, beside, cut, fit, flow, padded, wrapped
 from trajscope.watch.panel import Bar, Panel
-from trajscope.watch.panel import Line as Trial
+from trajscope.watch.seen import Line as Trial
 
 INDENT = 10  # columns of the labels at the left
 WIDE = 150  # columns from which on the knobs stand beside the rest

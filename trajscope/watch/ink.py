@@ -50,11 +50,13 @@ def cut(text: str, most: int) -> str:
 def fit(line: Iterable[Span], most: int) -> Line:
     """A line that takes so many columns at most."""
     out: Line = []
+    room = most
     for s in line:
-        room = most - width(out)
-        if columns(s.text) > room:
+        taken = columns(s.text)
+        if taken > room:
             return [*out, Span(cut(s.text, room), s.role)] if room > 0 else out
         out.append(s)
+        room -= taken
     return out
 
 

@@ -6,6 +6,7 @@ A pure function of what is known and what time it is; knows no terminal. No text
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from trajscope import stats
@@ -19,7 +20,7 @@ from trajscope.run import Run
 from trajscope.verdict import Verdict
 from trajscope.watch.fresh import Fresh
 from trajscope.watch.history import Piece
-from trajscope.watch.seen import Proof, Seen
+from trajscope.watch.seen import Line, Proof, Seen
 
 TOLD = 3  # latest notices that are shown
 LONGEST_NAME = 60
@@ -113,13 +114,6 @@ class Score(NamedTuple):
     goal: str | None = None
 
 
-class Line(NamedTuple):
-    """One trial in the list."""
-
-    row: Row
-    pair: str
-
-
 class Panel(NamedTuple):
     """The whole screen."""
 
@@ -180,7 +174,7 @@ def panel(
         repeats=_repeats(v) if v else Repeats(),
         knobs=_knobs(v) if v else (),
         never=tuple(short(x, LONGEST_NAME) for x in _known(v.get("coverage.untouched")) or ()),
-        trials=tuple(Line(row, _label(run, row)) for row in reversed(seen.latest)) if run else (),
+        trials=seen.listed(partial(_label, run)) if run else (),
         spent_s=seen.spent_s,
         at_s=now_s,
         played=played,

@@ -6,6 +6,7 @@ Bounded, however long the run. Begins anew with every run, as the file's own rea
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from trajscope.columns import Row
@@ -16,6 +17,13 @@ from trajscope.watch.history import History
 
 LATEST = 2000  # trials that can be scrolled and filtered
 _OVER = frozenset(("resume", "ack"))  # events that end a pause
+
+
+class Line(NamedTuple):
+    """One trial in the list."""
+
+    row: Row
+    pair: str
 
 
 class Proof(NamedTuple):
@@ -42,6 +50,8 @@ class Seen:
         self.timed = False  # trials record when they ended or how long they took
         self.spent_s = 0.0
         self.trials = 0
+        self._listed: tuple[Line, ...] = ()
+        self._listed_at = 0  # trials behind that list
 
     def take(self, run: Run, item: Item, row: Row | None) -> None:
         """One item that a run has taken, with its row where it was a trial."""
@@ -56,6 +66,13 @@ class Seen:
     def usual_s(self) -> float | None:
         """The usual gap between trials: as they record it, else as they came."""
         return (self._recorded if self.timed else self._arrivals).usual_s
+
+    def listed(self, label: Callable[[Row], str]) -> tuple[Line, ...]:
+        """The latest trials, newest first; made anew only when there are new ones."""
+        if self._listed_at != self.trials:
+            self._listed = tuple(Line(row, label(row)) for row in reversed(self.latest))
+            self._listed_at = self.trials
+        return self._listed
 
     def arrived(self, now_s: float) -> None:
         """Trials came at this time, while somebody was watching."""

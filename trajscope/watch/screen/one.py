@@ -72,7 +72,7 @@ class One(Screen[None]):
             return
         self.panel = panel
         self._draw()
-        self.query_one(Trials).take(panel.trials, panel.rows.trials)
+        self.query_one(Trials).take(panel.trials)
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size."""

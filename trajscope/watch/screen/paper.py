@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from trajscope.watch import draw
 from trajscope.watch.ink import Line, Role, Span, padded, plain
-from trajscope.watch.panel import Line as Trial
+from trajscope.watch.seen import Line as Trial
 
 CURSOR = "▸"
 STYLES: dict[Role, str] = {
@@ -46,9 +46,15 @@ class Paper(Static):
 
     DEFAULT_CSS = "Paper { height: auto; width: 1fr; text-wrap: nowrap; }"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._lines: Sequence[Line] = ()
+
     def write(self, lines: Sequence[Line]) -> None:
-        """Show these lines."""
-        self.update(content(lines))
+        """Show these lines; what stands there already is not drawn again."""
+        if lines != self._lines:
+            self._lines = lines
+            self.update(content(lines))
 
 
 class Rows(Widget, can_focus=True):
@@ -162,12 +168,13 @@ class Trials(Rows):
         self.all: tuple[Trial, ...] = ()
         self.shown: Sequence[Trial] = ()
         self.wanted = ""
-        self.total = 0
 
-    def take(self, trials: tuple[Trial, ...], total: int) -> None:
+    def take(self, trials: tuple[Trial, ...]) -> None:
         """Show these; the cursor stays on its trial where it is not on the newest."""
+        if trials is self.all:
+            return
         held = self.shown[self.cursor].row.seq if self.cursor and self.cursor < len(self.shown) else None
-        self.all, self.total = trials, total
+        self.all = trials
         self._filter()
         if held is not None:
             self.cursor = next((i for i, t in enumerate(self.shown) if t.row.seq == held), self.cursor)
