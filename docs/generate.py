@@ -44,7 +44,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 
     yield ROOT / "docs/metrics.md", metrics()
     for name, schema in {**record.schemas(), "watch": spoken.schema(), "analysis": analysis.schema()}.items():
-        folder = ROOT / ("docs" if name == "analysis" else "docs/schema")
+        folder = ROOT / ("docs" if name in ("analysis", "watch") else "docs/schema")
         yield folder / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     readme = (ROOT / "README.md").read_text("utf-8")
     for block, text in (("analyze", page()), ("record", f"```python\n{RECORDER}```"), ("tree", f"```\n{tree()}```")):

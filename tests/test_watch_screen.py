@@ -323,7 +323,7 @@ def test_reading_goes_on_in_a_thread_of_its_own(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", header(), trial(1))
 
     async def go() -> None:
-        with Wake([path], notices=False, look_s=0.01) as wake:
+        with Wake([path], notices=False, look_s=0.1) as wake:
             app = app_on(path, wake=wake)
             async with app.run_test() as pilot:
                 for n in (1, 2):

@@ -61,7 +61,8 @@ class Terminal:
         self._tmux("kill-server")
 
     def _tmux(self, *args: str) -> str:
-        env = os.environ | {"LC_ALL": "C.UTF-8"}
+        # COLUMNS and LINES, where somebody set them, would count for more than the window.
+        env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")} | {"LC_ALL": "C.UTF-8"}
         command = ["tmux", "-u", "-f", os.devnull, "-S", self._socket, *args]
         done = subprocess.run(
             command, env=env, cwd=self._folder, capture_output=True, text=True, check=True, timeout=20

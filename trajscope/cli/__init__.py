@@ -23,8 +23,8 @@ GROUP = "trajscope.commands"
 # The verbs in the order of `--help`: where each lives, and what it says of itself.
 VERBS = {
     "analyze": ("trajscope.cli.analyze:analyze", "Tell the truth about a trajectory file in a second."),
-    "watch": ("trajscope.cli.watch:watch", "Watch a run while it goes on."),
     "trials": ("trajscope.cli.trials:trials", "Show the trials of a run, or one of them in full."),
+    "watch": ("trajscope.cli.watch:watch", "Watch a run while it goes on."),
     "sql": ("trajscope.cli.sql:sql", "Ask a run questions in SQL, read-only."),
     "fleet": ("trajscope.cli.fleet:fleet", "Show many runs, one line each."),
     "convert": ("trajscope.cli.convert:convert", "Turn any readable file into trajscope's own format."),

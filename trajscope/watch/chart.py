@@ -13,8 +13,8 @@ from trajscope.watch.panel import Score
 KEEP, REVERT, BLOCKED, CRASHED, OTHER = "◆", "·", "x", "!", "?"
 STEP, BAND, OUT_ABOVE, OUT_BELOW = "─", "░", "^", "v"
 MARGIN = 11  # columns for the numbers at the right
-TAILS = 0.02  # share of the values at either end that may lie outside the picture
-SOME = 20  # values from which on a stray one is left outside
+FENCE = 3.0  # values further than so many times the middle half's width from it lie outside the picture
+SOME = 8  # values from which on a stray one is left outside
 AIR = 0.05  # of the range, above and below
 
 
@@ -48,8 +48,11 @@ def _frame(score: Score) -> Frame | None:
     best = next((p.best for p in reversed(score.pieces) if p.best is not None), None)
     if not values:
         return None
-    off = int(len(values) * TAILS) if len(values) < 2 * SOME else max(1, int(len(values) * TAILS))
-    inner = values[off : len(values) - off]
+    inner = values
+    if len(values) >= 2 * SOME:  # two of each piece
+        low, high = values[len(values) // 4], values[-1 - len(values) // 4]
+        off = FENCE * (high - low)
+        inner = [x for x in values if low - off <= x <= high + off]
     said = [x for x in (best, score.baseline) if x is not None]
     if best is not None and score.sd:
         said += [best - score.sd, best + score.sd]

@@ -124,7 +124,7 @@ def verdict(p: Panel, columns: int, most: int) -> list[Line]:
     while len(texts) > most and room > 0:  # words do not fill a line to its end, so how many letters fit is tried
         room -= 8
         texts = wrapped(clipped(p.word.sentence, room) + more, columns - len(said), most + 1)
-    first, *rest = texts[:most]
+    first, *rest = (x.replace("\u00a0", " ") for x in texts[:most])
     strong: Role = role if role == "bad" else ""
     return [[Span(said, role), Span(first, strong)], *([Span(" " * len(said)), Span(x, strong)] for x in rest)]
 
@@ -167,7 +167,7 @@ def ground(p: Panel, columns: int) -> list[Line]:
             role: Role = "warn" if g.touched < g.blind - 1 else "dim"
             parts.append([Span(f"a blind walker would touch {g.blind:.1f}", role)])
     elif g.touched is not None:
-        parts.append([Span(f"{plural(g.touched, 'knob')} touched"), Span(" of how many is not known (--menu)", "dim")])
+        parts.append([Span(f"{plural(g.touched, 'knob')} touched"), Span(", of how many is not known (--menu)", "dim")])
     if g.cells_total and g.cells is not None:
         blind = f" (blind {g.cells_blind:.0f})" if g.cells_blind is not None else ""
         parts.append([Span(f"{g.cells} of {g.cells_total} cells{blind}")])

@@ -104,6 +104,25 @@ class Group:
                 self.troubles[name] = str(e)
 
 
+def beats(group: Group, wake: Wake, clock: Callable[[], float], *, every: bool = False) -> Iterator[None]:
+    """Read on for ever, and say when it is time to show it: when something may have changed, but not too often.
+
+    With `every`, each step of reading is shown.
+    """
+    due_s = 0.0
+    while True:
+        group.turn(clock(), 0.0 if every else TURN_S)
+        rest_s = due_s - perf_counter()
+        if rest_s > 0 and not every:
+            if not group.behind:
+                wake.wait(rest_s)
+            continue
+        due_s = perf_counter() + OFTEN_S
+        yield
+        if not group.behind:
+            wake.wait(OFTEN_S if group.played else None)
+
+
 def panels(
     group: Group, wake: Wake, clock: Callable[[], float], *, once: bool = False
 ) -> Iterator[tuple[Watching, Panel]]:
@@ -111,20 +130,21 @@ def panels(
 
     With `once`, what is there now is read and every run is told of once.
     """
-    due_s, played = 0.0, group.played
-    while True:
-        news = group.turn(clock(), 0.0 if played else TURN_S)
-        if once and any(x.open_pipe for x in group.runs.values()):
-            wake.wait(OFTEN_S)
-            continue
-        if group.behind and not played and (once or perf_counter() < due_s):
-            continue
-        if once:
-            group.close()  # a last line without an end is torn as far as one look can tell
-        due_s = perf_counter() + OFTEN_S
-        for watching in list(group.runs.values()):
-            yield watching, watching.look(clock())
-        if once or group.over:
+    if once:
+        _to_the_end(group, wake, clock)
+        yield from ((x, x.look(clock())) for x in group.runs.values())
+        return
+    for _ in beats(group, wake, clock, every=group.played):
+        yield from ((x, x.look(clock())) for x in list(group.runs.values()))
+        if group.over:
             return
+
+
+def _to_the_end(group: Group, wake: Wake, clock: Callable[[], float]) -> None:
+    """Read what is there, and of a pipe what comes until it is closed."""
+    group.turn(clock())
+    while group.behind or any(x.open_pipe for x in group.runs.values()):
         if not group.behind:
-            wake.wait(OFTEN_S if news or played else None)
+            wake.wait(OFTEN_S)
+        group.turn(clock())
+    group.close()  # a last line without an end is torn as far as one look can tell

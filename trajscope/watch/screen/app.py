@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import perf_counter
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import App
@@ -17,7 +16,7 @@ from trajscope.readable import clean, short
 from trajscope.run import Run
 from trajscope.wake import Wake
 from trajscope.watch import spoken, texts
-from trajscope.watch.group import OFTEN_S, Group
+from trajscope.watch.group import Group, beats
 from trajscope.watch.ink import Line
 from trajscope.watch.panel import Panel
 from trajscope.watch.screen.asked import Asked
@@ -57,7 +56,6 @@ class Watch(App[int]):
         self._export_to = export_to or Path()
         self._one: One | None = None
         self._many: Many | None = None
-        self._due_s = 0.0
 
     def on_mount(self) -> None:
         """Show the run, or the runs, and begin to read."""
@@ -76,7 +74,6 @@ class Watch(App[int]):
 
     def turn_soon(self) -> None:
         """Show anew at the next chance."""
-        self._due_s = 0.0
         if self._wake is not None:
             self._wake.rouse()
         else:
@@ -138,17 +135,10 @@ class Watch(App[int]):
         """Read on until the screen is closed. Runs in a thread."""
         worker, wake = get_current_worker(), self._wake
         assert wake is not None
-        while not worker.is_cancelled:
-            news = self.group.turn(self._clock())
-            if self.group.behind and perf_counter() < self._due_s:
-                continue
-            self._due_s = perf_counter() + OFTEN_S
-            found = self._panels()
+        for _ in beats(self.group, wake, self._clock):
             if worker.is_cancelled:
                 return
-            self.call_from_thread(self._show, found)
-            if not self.group.behind:
-                wake.wait(OFTEN_S if news or self.group.played else None)
+            self.call_from_thread(self._show, self._panels())
 
     def _panels(self) -> dict[str, Panel]:
         """What is to be shown of the runs that can be seen."""
