@@ -255,6 +255,17 @@ def test_a_file_that_comes_goes_and_comes_again_says_so(tmp_path: Path) -> None:
     assert watching.look(NOON).fresh.state == "gone"
 
 
+def test_nothing_is_said_of_a_run_that_is_no_longer_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "amnesiac.jsonl", AMNESIAC.read_bytes())
+    watching = watched(path)
+    assert watching.look(NOON).word.word == "FLAILING"
+    path.write_bytes(b"")
+    watching.step(NOON)
+    p = watching.look(NOON)
+    assert (p.word.word, p.alarms, p.trials, p.rows.trials, p.best.value) == ("UNKNOWN", (), (), 0, None)
+    assert p.word.sentence == "the run has not begun anew"
+
+
 def test_half_a_line_waits_and_is_torn_only_when_the_file_is_over(tmp_path: Path) -> None:
     watching = watched(sample("torn"))
     p = watching.look(NOON)
@@ -396,6 +407,8 @@ def test_a_replay_says_when_each_story_could_have_been_stopped(cli: Cli, name: s
     told = done.stdout.partition("when each alarm would first have spoken")[2].splitlines()
     assert told[2].split()[0] == str(seq)
     assert f" {word}: " in told[2]
+    assert any(rule in told[3] for rule in ("repeats: ", "guards: ", "integrity: "))
+    assert told[-1].startswith(" warnings began at trial: ")
     assert done.stdout.index(f"{word}: ") < done.stdout.index("when each alarm")
 
 
