@@ -202,7 +202,7 @@ def repeats(p: Panel, columns: int) -> list[Line]:
     if p.rows.evaluated < MIN_TRIALS:
         dry = f"plateau n<{MIN_TRIALS}"
     elif r.dry is None:
-        dry = "plateau unknown, as the noise is"
+        dry = f"plateau unknown: {cut(r.dry_why, 36)}"
     else:
         dry = f"plateau {plural(r.dry, 'trial')} since a best beyond noise"
     parts.append([Span(dry), Span(f" ({aside})" if aside else "", "dim")])
