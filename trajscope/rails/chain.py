@@ -161,7 +161,9 @@ class Rails:
     def _repeats(self, proposal: Proposal) -> Verdict:
         self.history.refresh()
         config = None if self._configs is None else self._configs.after(proposal.pair.changes)
-        return self._repeat.check(proposal, self._base, config)
+        said = self._repeat.check(proposal, self._base, config)
+        _passes(said)  # it has to say something: None means nothing against it only in our own checks
+        return said
 
     def _costs(self, proposal: Proposal) -> Verdict | None:
         return None if self._budget is None else self._budget.check(self.history.spent)
