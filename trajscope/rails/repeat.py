@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trajscope.menu import Menu
-from trajscope.pair import Pair
+from trajscope.pair import NEAR, Pair
 from trajscope.rails.history import History, Past, Seen
 from trajscope.rails.proposal import Proposal
 from trajscope.rails.untried import Untried
@@ -41,24 +41,22 @@ class Repeat:
         self._per_config = per_config
 
     def check(self, proposal: Proposal, base: str | None = None, config: str | None = None) -> Verdict:
-        """Whether a proposal may be tried; `base` and `config` are the hashes of what it changes and of what would run."""
+        """Whether a proposal may be tried; `base` is the hash of what it changes, `config` of what would run."""
         if proposal.intent == "revisit":
             return self._revisit(proposal.pair, base, config)
         if proposal.intent == "replicate":
             return self._replicate(proposal.pair, config)
         past = self.history.past(proposal.pair)
         if past is not None:
-            return self._refuse(
-                "repeat", f"{_told(past, proposal.pair, self.history.run)}; {_WAYS}", past.first, past.last
-            )
+            return self._refuse("repeat", f"{self._told(past, proposal.pair)}; {_WAYS}", past.first, past.last)
         if self._near and (seen := self.history.near(proposal.pair)) is not None:
-            what = f"{proposal.pair.label} lies within 2% of the range of {seen.label}, tried {_where(seen, self.history.run)}"
-            return self._refuse("near", f"{what}; move further away, or propose something else", seen)
+            what = (
+                f"{proposal.pair.label} lies within {NEAR:.0%} of its range of {seen.label}, tried {self._where(seen)}"
+            )
+            return self._refuse("near", f"{what}; move further away or propose something else", seen)
         if config is not None and (ran := self.history.ran(config)) is not None:
             what = f"{proposal.pair.label} leads to a configuration that ran before, {_times(ran.n)}"
-            return self._refuse(
-                "repeat", f"{what}: {_where(ran.last, self.history.run)} as {ran.last.label}; {_WAYS}", ran.last
-            )
+            return self._refuse("repeat", f"{what}: {self._where(ran.last)} as {ran.last.label}; {_WAYS}", ran.last)
         return NEW
 
     # --- declared ------------------------------------------------------------------------------------------------
@@ -72,9 +70,8 @@ class Repeat:
                 "revisit",
                 "on which base it would run is not known, so nothing says that it is a new one; name the base",
             )
-        run = self.history.run
         if self.history.on(pair, base):
-            told = _told(past, pair, run)
+            told = self._told(past, pair)
             return self._refuse(
                 "revisit", f"{told}, and on this base too; a revisit needs a new base", past.first, past.last
             )
@@ -86,7 +83,7 @@ class Repeat:
         if config is not None and (ran := self.history.ran(config)) is not None:
             return self._refuse(
                 "revisit",
-                f"what would run is no new configuration: it ran {_times(ran.n)}, {_where(ran.last, run)}",
+                f"what would run is no new configuration: it ran {_times(ran.n)}, {self._where(ran.last)}",
                 ran.last,
             )
         return self._budgeted("revisit", f"{pair.label} was tried {_times(past.n)}, never on this base")
@@ -101,13 +98,11 @@ class Repeat:
         if ran is None:
             return self._refuse(
                 "replicate",
-                f"{pair.label} leads to a configuration that never ran here, so it is no replicate; leave the intent out",
+                f"{pair.label} leads to a configuration that never ran, so it is no replicate; leave the intent out",
             )
         if ran.replicates >= self._per_config:
             told = f"this configuration has {ran.replicates} replicates of {self._per_config} at most"
-            return self._refuse(
-                "replicate", f"{told} (last {_where(ran.last, self.history.run)}); propose something new", ran.last
-            )
+            return self._refuse("replicate", f"{told} (last {self._where(ran.last)}); propose something new", ran.last)
         return self._budgeted("replicate", f"its configuration ran {_times(ran.n)}")
 
     def _budgeted(self, intent: str, why: str) -> Verdict:
@@ -129,21 +124,19 @@ class Repeat:
     def _unknown(self, rule: str, reason: str, *shown: Seen) -> Verdict:
         return self._refuse(rule, reason, *shown)._replace(level=Level.UNKNOWN)
 
+    def _told(self, past: Past, pair: Pair) -> str:
+        """What became of a pair."""
+        if past.n == 1:
+            return f"{pair.label} was tried before, {self._where(past.first)}"
+        kept = f"kept {_times(past.kept)}" if past.kept else "never kept"
+        ends = f"first {self._where(past.first)}, last {self._where(past.last)}"
+        return f"{pair.label} was tried {_times(past.n)} and {kept}: {ends}"
 
-def _told(past: Past, pair: Pair, run: str | None) -> str:
-    """What became of a pair, in words."""
-    if past.n == 1:
-        return f"{pair.label} was tried before, {_where(past.first, run)}"
-    kept = f"kept {_times(past.kept)}" if past.kept else "never kept"
-    ends = f"first {_where(past.first, run)}, last {_where(past.last, run)}"
-    return f"{pair.label} was tried {_times(past.n)} and {kept}: {ends}"
-
-
-def _where(seen: Seen, run: str | None) -> str:
-    if seen.where != run:
-        return f"at {seen.place} ({seen.outcome})"
-    name = f"seq {seen.seq}" if seen.iter is None else f"iteration {seen.iter}, seq {seen.seq}"
-    return f"in {name} ({seen.outcome})"
+    def _where(self, seen: Seen) -> str:
+        if seen.where != self.history.run:
+            return f"at {seen.place} ({seen.outcome})"
+        name = f"seq {seen.seq}" if seen.iter is None else f"iteration {seen.iter}, seq {seen.seq}"
+        return f"in {name} ({seen.outcome})"
 
 
 def _times(n: int) -> str:

@@ -6,6 +6,7 @@ Knows what was tried and how near it was; what else speaks against a proposal is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from random import Random
 from typing import NamedTuple
 
@@ -66,8 +67,12 @@ class Untried:
     def __init__(self, history: History, menu: Menu, base: Mapping[str, object] | None = None) -> None:
         self._history = history
         self._menu = menu
-        self._base = dict(base) if base is not None else menu.defaults
-        self._left = cells(menu)
+        self._left = list(_in_turn(cells(menu)))
+        self.stand_on(base)
+
+    def stand_on(self, base: Mapping[str, object] | None) -> None:
+        """Take this as what proposals are applied to; None stands for the menu's defaults."""
+        self._base = dict(base) if base is not None else self._menu.defaults
         self._offers: dict[str, Pair | None] = {}  # by cell: None where nothing of it may be proposed
         self._at = -1
         self._said: tuple[str, ...] = ()
@@ -76,23 +81,20 @@ class Untried:
         """Up to eight pairs, each of which is new, near nothing, no no-op and keeps to the constraints."""
         if self._at != self._history.tried:
             self._at = self._history.tried
-            self._said = tuple(p.label for p in self._pick(MOST))
+            self._said = tuple(p.label for p in self._pick())
         return self._said
 
     def left(self) -> list[Cell]:
-        """The cells that nothing was tried in alone."""
+        """The cells that nothing was tried in alone, one of each family in turn."""
         seen = self._history.cells
         self._left = [c for c in self._left if c.name not in seen]
         return self._left
 
-    def _pick(self, most: int) -> list[Pair]:
-        out: list[Pair] = []
-        for cell in _in_turn(self.left(), self._history.knobs):
-            if (offer := self._offer(cell)) is not None:
-                out.append(offer)
-                if len(out) == most:
-                    break
-        return out
+    def _pick(self) -> Iterator[Pair]:
+        touched, left = self._history.knobs, self.left()
+        fresh = self._menu.knobs.keys() - touched
+        offers = (self._offer(c) for new in (True, False) for c in left if (c.knob.name in fresh) is new)
+        return islice((p for p in offers if p is not None), MOST)
 
     def _offer(self, cell: Cell) -> Pair | None:
         """A pair of this cell that may be proposed; what was found once is only asked whether it still is new."""
@@ -127,15 +129,12 @@ def _holds(rule: Callable[[Mapping[str, object]], bool], config: Mapping[str, ob
         return False  # it could not be checked
 
 
-def _in_turn(left: Iterable[Cell], touched: set[str]) -> Iterator[Cell]:
-    """One of each family in turn, and of each knob within a family; knobs that nothing touched before all others."""
-    for fresh in (True, False):
-        families: dict[str, dict[str, list[Cell]]] = {}
-        for cell in left:
-            if (cell.knob.name not in touched) is fresh:
-                families.setdefault(cell.knob.family, {}).setdefault(cell.knob.name, []).append(cell)
-        lanes = [list(_round(knobs.values())) for knobs in families.values()]
-        yield from _round(lanes)
+def _in_turn(left: Iterable[Cell]) -> Iterator[Cell]:
+    """One of each family in turn, and of each knob within a family."""
+    families: dict[str, dict[str, list[Cell]]] = {}
+    for cell in left:
+        families.setdefault(cell.knob.family, {}).setdefault(cell.knob.name, []).append(cell)
+    return _round([list(_round(knobs.values())) for knobs in families.values()])
 
 
 def _round(lanes: Iterable[list[Cell]]) -> Iterator[Cell]:
@@ -156,7 +155,7 @@ def _places(wide: float, rng: Random | None) -> list[float]:
     return sorted(grid, key=lambda x: not room <= x <= 1.0 - room)  # a stable sort: the order within stays
 
 
-def _short(k: Knob, value: int | float, cell: str) -> object | None:
+def _short(k: Knob, value: float, cell: str) -> object | None:
     """The value in as few digits as leave it in its cell; None where it lies in another."""
     if isinstance(value, float):
         for digits in (3, 4, 6):
