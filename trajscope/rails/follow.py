@@ -39,6 +39,7 @@ class Follow:
 
     def __init__(self, path: str | os.PathLike[str], menu: Menu, reader: str | None = None) -> None:
         self.path = str(path)
+        self.name = said(self.path)
         self.campaign: str | None = None
         self.native = False
         self._menu = menu
@@ -205,8 +206,7 @@ class Follow:
 
     def lost(self, why: str, seq: int | None = None) -> HistoryError:
         """The error that says where the history stops being one."""
-        where = said(self.path)
-        return HistoryError(f"{where}: {why}" if seq is None else f"{where}:{seq + 1}: {why}")
+        return HistoryError(f"{self.name}: {why}" if seq is None else f"{self.name}:{seq + 1}: {why}")
 
 
 def _stand(path: str | os.PathLike[str]) -> _Stand:

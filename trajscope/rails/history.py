@@ -28,13 +28,17 @@ _new = tuple.__new__  # a named tuple without the call in Python that its own co
 
 
 class Spent(NamedTuple):
-    """What the trials of a campaign cost, and how many of those that ran do not say so."""
+    """What the trials that ran cost, those that did not run included where they were paid for.
+
+    `unpriced` counts trials that ran and do not say what they cost, `dearest` is the most that one cost, by name.
+    """
 
     trials: int
     wall_s: float
     tokens: int
     usd: float
     unpriced: dict[str, int]
+    dearest: dict[str, float]
 
 
 class History:
@@ -57,6 +61,7 @@ class History:
         self._own: set[tuple[str, int]] = set()  # trials that were added before they could be read
         self._cost = {"wall_s": 0.0, "tokens": 0.0, "usd": 0.0}
         self._unpriced = dict.fromkeys(self._cost, 0)
+        self._dearest = dict.fromkeys(self._cost, 0.0)
 
     @classmethod
     def of(
@@ -81,7 +86,7 @@ class History:
                 self._follows.append(Follow(path, self.menu, reader))
         if not self._follows:
             raise HistoryError("no file of the campaign is named; name the run, or say that there is no history")
-        self.run = self._follows[0].path
+        self.run = self._follows[0].name
         was = gc.isenabled()
         gc.disable()  # no cycles are made, and the collector would walk every trial again and again
         try:
@@ -124,7 +129,7 @@ class History:
     def spent(self) -> Spent:
         """What all of it cost."""
         wall_s, tokens, usd = self._cost.values()
-        return Spent(self.tried, wall_s, int(tokens), usd, dict(self._unpriced))
+        return Spent(self.tried, wall_s, int(tokens), usd, dict(self._unpriced), dict(self._dearest))
 
     # --- what goes in --------------------------------------------------------------------------------------------
 
@@ -152,7 +157,7 @@ class History:
         named = [f for f in self._follows if f.campaign is not None]
         if other := next((f for f in named if f.campaign != named[0].campaign), None):
             raise HistoryError(
-                f"{other.path}: belongs to the campaign {other.campaign!r}, {named[0].path} to "
+                f"{other.name}: belongs to the campaign {other.campaign!r}, {named[0].name} to "
                 f"{named[0].campaign!r}; name only files of one campaign"
             )
 
@@ -164,8 +169,8 @@ class History:
     def _take(self, follow: Follow, t: Tried) -> None:
         if t.fault is not None:
             raise follow.lost(f"{t.fault}, so what it tried is a guess; mend the line, or leave the file out", t.seq)
-        if self._own and (follow.path, t.seq + 1) in self._own:
-            self._own.discard((follow.path, t.seq + 1))
+        if self._own and (follow.name, t.seq + 1) in self._own:
+            self._own.discard((follow.name, t.seq + 1))
             return
         ran = t.status not in NOT_RUN
         self._price(t.wall_s, t.tokens, t.usd, ran=ran)
@@ -180,7 +185,7 @@ class History:
             return
         # What another format calls a base is not the hash that a rail knows bases by.
         base, config = (t.base, t.config) if follow.native else (None, None)
-        seen = _new(Seen, (follow.path, t.seq + 1, t.seq, t.iter, t.status, t.value, base, config, t.pair.label))
+        seen = _new(Seen, (follow.name, t.seq + 1, t.seq, t.iter, t.status, t.value, base, config, t.pair.label))
         self._note(t.pair, seen, t.intent)
 
     def _note(self, pair: Pair, seen: Seen, intent: str | None) -> None:
@@ -195,7 +200,7 @@ class History:
         label, base, config = pair.label, seen.base, seen.config
         past = self._pairs.get(label)
         if past is None:
-            self._pairs.put(label, _new(Past, (1, seen, seen, status == "kept", base is None)))
+            self._pairs.put(label, _new(Past, (1, seen, seen, int(status == "kept"), int(base is None))))
             self._near.add(pair, seen)
             self._ground(pair)
         else:
@@ -217,7 +222,8 @@ class History:
     def _price(self, wall_s: float | None, tokens: int | None, usd: float | None, *, ran: bool) -> None:
         cost = self._cost
         for name, spent in (("wall_s", wall_s), ("tokens", tokens), ("usd", usd)):
-            if spent is not None:
+            if spent is not None and spent >= 0:
                 cost[name] += spent
+                self._dearest[name] = max(self._dearest[name], spent)
             elif ran:
                 self._unpriced[name] += 1

@@ -7,7 +7,7 @@ process can see, and it is gone when the ledger is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -100,27 +100,27 @@ class Ledger(Generic[V]):
     def _spill(self) -> None:
         import sqlite3
 
-        # An empty name is a temporary file of mode 0600 that SQLite unlinks as soon as it has opened it.
-        self._disk = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        decode = msgspec.msgpack.Decoder(self._kind).decode
+        held, self._held = self._held, {}
         try:
+            # An empty name is a temporary file of mode 0600 that SQLite unlinks as soon as it has opened it.
+            self._disk = sqlite3.connect("", isolation_level=None, check_same_thread=False)
             for wish in ("journal_mode=off", "synchronous=off", f"cache_size=-{_CACHE_KB}"):
                 self._disk.execute(f"pragma {wish}")
             self._disk.execute("create table held (label text primary key, value blob not null) without rowid")
         except sqlite3.Error as e:
-            raise _lost(e) from e
-        decode = msgspec.msgpack.Decoder(self._kind).decode
+            raise self._lost(e) from e
         find = self._disk.execute
 
         def get(label: str) -> V | None:
             try:
                 row = find("select value from held where label = ?", (label,)).fetchone()
             except sqlite3.Error as e:
-                raise _lost(e) from e
+                raise self._lost(e) from e
             return None if row is None else decode(row[0])
 
-        self._write(sorted(self._held.items()))
-        self._held.clear()
         self.get = get
+        self._write(sorted(held.items()))
 
     def _write(self, rows: Iterable[tuple[str, V]]) -> None:
         import sqlite3
@@ -133,11 +133,17 @@ class Ledger(Generic[V]):
             )
             self._disk.execute("commit")
         except sqlite3.Error as e:
-            raise _lost(e) from e
+            raise self._lost(e) from e
+
+    def _lost(self, why: Exception) -> HistoryError:
+        """The error of a ledger that no longer holds what it was given: from now on it refuses whatever is asked."""
+        error = HistoryError(f"the history outgrew memory, and its temporary database fails ({why}); {_FAILS}")
+
+        def lost(_label: str, _value: V | None = None) -> Any:
+            raise error
+
+        self.get, self.put = lost, lost  # type: ignore[method-assign, assignment]  # of this ledger alone
+        return error
 
 
 _encode = msgspec.msgpack.Encoder().encode
-
-
-def _lost(e: Exception) -> HistoryError:
-    return HistoryError(f"the history outgrew memory, and its temporary database fails ({e}); {_FAILS}")

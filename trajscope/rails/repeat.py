@@ -54,7 +54,7 @@ class Repeat:
                 f"{proposal.pair.label} lies within {NEAR:.0%} of its range of {seen.label}, tried {self._where(seen)}"
             )
             return self._refuse("near", f"{what}; move further away or propose something else", seen)
-        if config is not None and (ran := self.history.ran(config)) is not None:
+        if config and (ran := self.history.ran(config)) is not None:
             what = f"{proposal.pair.label} leads to a configuration that ran before, {_times(ran.n)}"
             return self._refuse("repeat", f"{what}: {self._where(ran.last)} as {ran.last.label}; {_WAYS}", ran.last)
         return NEW
@@ -65,7 +65,7 @@ class Repeat:
         past = self.history.past(pair)
         if past is None:
             return self._refuse("revisit", f"{pair.label} was never tried, so it is no revisit; leave the intent out")
-        if base is None:
+        if not base:
             return self._unknown(
                 "revisit",
                 "on which base it would run is not known, so nothing says that it is a new one; name the base",
@@ -80,7 +80,7 @@ class Repeat:
             return self._unknown(
                 "revisit", f"{which}, so this base may be no new one; propose something else", past.first, past.last
             )
-        if config is not None and (ran := self.history.ran(config)) is not None:
+        if config and (ran := self.history.ran(config)) is not None:
             return self._refuse(
                 "revisit",
                 f"what would run is no new configuration: it ran {_times(ran.n)}, {self._where(ran.last)}",
@@ -89,7 +89,7 @@ class Repeat:
         return self._budgeted("revisit", f"{pair.label} was tried {_times(past.n)}, never on this base")
 
     def _replicate(self, pair: Pair, config: str | None) -> Verdict:
-        if config is None:
+        if not config:
             return self._unknown(
                 "replicate",
                 "which whole configuration would run is not known, so nothing says that it ran before; name the base",

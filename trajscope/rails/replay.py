@@ -180,6 +180,9 @@ def _summed(asked: list[_Asked], silent: tuple[int, ...], only: str | None, wind
     parts = [f"{who}{far} would have blocked {len(out)} of {len(asked)} trials and returned {_returned(found)}"]
     if kept:
         parts.append(_keeps(kept, lost))
+    unsure = [a.refusal for a in asked if a.refusal is not None and a.refusal.level is Level.UNKNOWN]
+    if unsure:
+        parts.append(f"{len(unsure)} of them because it could not be known ({unsure[0].reason})")
     if silent:
         parts.append(f"{len(silent)} trials that do not say what they changed were not asked about")
     return found._replace(sentence="; ".join(parts))
