@@ -195,7 +195,7 @@ class Native:
         return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"], parent=parent)
 
     def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
-        ran = next((a for a in reversed(row.attempts) if not _refused(a)), None)
+        ran = next((a for a in reversed(row.attempts) if not refused(a)), None)
         shown = ran or (row.attempts[-1] if row.attempts else None)
         changes = tuple(self._changes(shown)) if shown else ()
         status = row.status if row.status in STATUSES else "other"
@@ -220,11 +220,11 @@ class Native:
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
             attempts=len(row.attempts),
-            refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and _refused(a)),
+            refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and refused(a)),
             refused_pairs=tuple(
                 pair(parts)
                 for a in row.attempts
-                if a is not shown and _refused(a) and (parts := tuple(self._changes(a)))
+                if a is not shown and refused(a) and (parts := tuple(self._changes(a)))
             ),
             based=row.base_hash is not None,
             metrics=self._metrics(row, seeds),
@@ -328,7 +328,8 @@ class Native:
         return Measure(seq=line.seq, what=what, value=value, name=_text(obj.get("name")), config=config, seeds=seeds)
 
 
-def _refused(a: AttemptFields) -> bool:
+def refused(a: AttemptFields) -> bool:
+    """Whether a rail refused this attempt."""
     return a.verdict is not None and a.verdict.level in _REFUSED
 
 
