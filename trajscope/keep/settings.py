@@ -1,4 +1,4 @@
-"""What a keep gate is declared with; whatever could not refuse anything is a GateError here, before anything is paid for.
+"""What a keep gate is declared with; what could not refuse is a GateError here, before anything is paid for.
 
 Knows no values. What a gate goes without it names in `without`, with a reason that every decision shows.
 """
@@ -22,6 +22,7 @@ Part = Literal[
 ]
 Range = tuple[float, float]
 LEAST_SEEDS = 3  # below this neither arm says anything of its own spread
+WIDEST = 1e100  # no range reaches further: a model that diverged to 1e300 still reports finite numbers
 FULL_SEEDS = 5  # below this a decision is provisional
 # What must be declared, or named in `without`.
 DECLARED: tuple[Part, ...] = ("guards", "margins", "holdout")
@@ -108,8 +109,8 @@ class Margin(Struct, frozen=True):
 class Holdout(Struct, frozen=True):
     """A frozen measure of another kind than the primary, of which nobody learns more than one bit per query.
 
-    `tolerance` is how far below the best released value a candidate may be, `eta` by how much it must exceed that to be
-    released itself; both are one standard error where they are not given.
+    `tolerance` is how far below the best released value a candidate may be (by default what noise explains in all but
+    one of twenty draws), `eta` by how much it must exceed that to be released itself (one standard error).
     """
 
     metric: str
@@ -125,11 +126,11 @@ class Holdout(Struct, frozen=True):
         what = f"holdout {_named(self.metric, 'the holdout')!r}"
         _goal(self.goal, what)
         _range(self.within, what)
-        if not isinstance(self.kind, str) or not self.kind.strip():
+        if not text(self.kind):
             raise GateError(
                 f"{what} says no kind; name what it measures (rank, calibration, ...), other than the primary"
             )
-        if isinstance(self.budget, bool) or not isinstance(self.budget, int) or self.budget < 1:
+        if not whole(self.budget, 1):
             raise GateError(f"{what} has a budget of {self.budget!r} queries; give a whole number, 1 or more")
         for name in ("tolerance", "eta"):
             given = getattr(self, name)
@@ -138,7 +139,7 @@ class Holdout(Struct, frozen=True):
 
 
 class Speed(Struct, frozen=True):
-    """What gain is still plausible, where fewer than five finished campaigns can say it; `references` are known values."""
+    """What gain is plausible where fewer than five finished campaigns can say it; `references` are known values."""
 
     max_gain_per_window: float | None = None
     plausible_ceiling: float | None = None
@@ -238,10 +239,20 @@ def finite(value: object) -> float | None:
         return None
 
 
+def text(value: object) -> bool:
+    """Whether it is a text that says something."""
+    return isinstance(value, str) and bool(value.strip())
+
+
+def whole(value: object, least: int) -> bool:
+    """Whether it is a whole number of at least this; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def _parts(s: GateSettings) -> None:
     for part, reason in s.without.items():
         _one_of(part, get_args(Part), "without")
-        if not isinstance(reason, str) or not reason.strip():
+        if not text(reason):
             raise GateError(
                 f"the gate goes without {part} and gives no reason; write one, it is shown in every decision"
             )
@@ -261,7 +272,7 @@ def _parts(s: GateSettings) -> None:
 
 
 def _counted(s: GateSettings) -> None:
-    if isinstance(s.n, bool) or not isinstance(s.n, int) or s.n < LEAST_SEEDS:
+    if not whole(s.n, LEAST_SEEDS):
         raise GateError(
             f"n is {s.n!r} seeds; give a whole number, {LEAST_SEEDS} or more ({FULL_SEEDS} for a full word)"
         )
@@ -290,8 +301,8 @@ def _holdout(s: GateSettings) -> None:
         raise GateError(f"the holdout {name!r} is also a guard or margin, whose values the proposer may see")
 
 
-def _named(name: object, what: str) -> str:
-    if not isinstance(name, str) or not name.strip():
+def _named(name: str, what: str) -> str:
+    if not text(name):
         raise GateError(f"{what} has no name")
     return name
 
@@ -311,6 +322,8 @@ def _range(within: object, what: str) -> None:
     low, high = (number(x, f"the range of {what}") for x in within)
     if not low < high:
         raise GateError(f"{what}: its range {_span((low, high))} is empty")
+    if max(-low, high) > WIDEST:
+        raise GateError(f"{what}: its range {_span((low, high))} refuses nothing; stay within {WIDEST:g}")
 
 
 def _span(within: Range) -> str:
