@@ -22,7 +22,7 @@ class Row(Struct, frozen=True):
 
     seed: int
     metrics: dict[str, float]
-    first_step: float | str | None = None
+    first_step: float | None = None
 
 
 Arm = tuple[Row, ...]  # by seed
@@ -60,10 +60,10 @@ def ineffective(arm: Arm) -> str | None:
     """Why the seeds may not have done anything: no first step, or the same one in two seeds."""
     if lost := [r.seed for r in arm if r.first_step is None]:
         return f"seed {_list(lost)} has no first_step, so nobody can tell that the seed was honoured"
-    steps: dict[object, int] = {}
+    steps: dict[float | None, int] = {}
     for r in arm:
         if (other := steps.setdefault(r.first_step, r.seed)) != r.seed:
-            return f"seeds {other} and {r.seed} have the same first step, {r.first_step}: the seed did nothing"
+            return f"seeds {other} and {r.seed} have the same first step, {r.first_step:g}: the seed did nothing"
     return None
 
 
@@ -117,9 +117,9 @@ def _row(seed: object, status: object, metrics: object, first: object, ranges: M
         if not low <= value <= high:
             return f"{name} of seed {seed} is {value:g}, outside [{low:g}, {high:g}]"
         known[name] = value
-    step = first if isinstance(first, str) else finite(first)
-    if first is not None and step in (None, ""):
-        return f"the first_step of seed {seed} is {first!r}, neither a finite number nor a hash"
+    step = finite(first)
+    if first is not None and step is None:
+        return f"the first_step of seed {seed} is {first!r}, no finite number"
     return Row(seed, known, step)
 
 

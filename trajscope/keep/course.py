@@ -115,6 +115,8 @@ def _holdout(settings: GateSettings, state: State, p: Pending, seeds: Seeds) -> 
 
 def _go_on(settings: GateSettings, state: State, p: Pending, found: Sequence[Finding], stage: str = "") -> Decision:
     """What comes after these findings: the end, or the next thing that is missing."""
+    end = next((i for i, f in enumerate(found, 1) if f.word is not None), None)
+    found = found[:end]  # first failure wins
     prefix = f"{stage}." if stage else ""
     said = [f.verdict._replace(rule=f"keep.{stage}") if stage else f.verdict for f in found]
     numbers = {f"{prefix}{k}": v for f in found for k, v in f.numbers.items()}
@@ -210,7 +212,7 @@ def _close(settings: GateSettings, state: State, p: Pending, word: Word) -> Deci
     if word == "REVERT":
         state.straight = 0
         state.best.append(state.value(settings))
-    last = next(v for v in reversed(p.verdicts) if v.level >= Level.UNKNOWN)
+    last = p.verdicts[-1]
     why = f"{last.rule.removeprefix('keep.')}: {last.reason}"
     return Decision(word, why, (*without(settings), *p.verdicts), p.numbers, deltas)
 

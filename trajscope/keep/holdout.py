@@ -62,7 +62,8 @@ def leaks(settings: GateSettings, ladder: Ladder, shown: Iterable[object] | None
         return None
     if shown is None:
         return abort(LEAKS, "the texts shown to the proposer were not handed over, so nobody can tell that none leaked")
-    for number, text in enumerate(shown, 1):
+    texts = (shown,) if isinstance(shown, str) else shown
+    for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
             return abort(LEAKS, f"text {number} shown to the proposer is a {type(text).__name__}, no text")
         if line := _leak(settings.holdout.metric.casefold(), ladder.seen, text):

@@ -55,7 +55,7 @@ def integrity(settings: GateSettings, state: State, ran: Ran, arm: Arm) -> Findi
 def diff(ran: Ran) -> str:
     """The edit as text: as given, or knob by knob where both configurations are known whole."""
     if ran.diff is not None:
-        return ran.diff
+        return ran.diff if text(ran.diff) else ""
     if not isinstance(ran.parent, Mapping) or not isinstance(ran.effective, Mapping):
         return ""
     return "\n".join(f"{k}: {a} -> {b}" for k, a, b in _differing(ran.parent, ran.effective))

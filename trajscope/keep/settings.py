@@ -28,7 +28,7 @@ FULL_SEEDS = 5  # below this a decision is provisional
 DECLARED: tuple[Part, ...] = ("guards", "margins", "holdout")
 
 
-class Metric(Struct, frozen=True):
+class Metric(Struct, frozen=True, forbid_unknown_fields=True):
     """The one metric a campaign is about, the range its values can have, and what kind of thing it measures."""
 
     name: str
@@ -43,7 +43,7 @@ class Metric(Struct, frozen=True):
         _range(self.within, self.name)
 
 
-class Guard(Struct, frozen=True):
+class Guard(Struct, frozen=True, forbid_unknown_fields=True):
     """A bound that no seed of a kept trial may break; `drop` also bounds how far the mean may fall from its anchor.
 
     The anchor is the mean at the campaign's start, or the best of any incumbent: never the last keep alone, along which
@@ -88,7 +88,7 @@ class Guard(Struct, frozen=True):
         return 1 if self.ceiling is None else -1
 
 
-class Margin(Struct, frozen=True):
+class Margin(Struct, frozen=True, forbid_unknown_fields=True):
     """By how much a candidate must beat every degenerate predictor, on a metric where those are poor."""
 
     metric: str
@@ -106,7 +106,7 @@ class Margin(Struct, frozen=True):
             _range(self.within, what)
 
 
-class Holdout(Struct, frozen=True):
+class Holdout(Struct, frozen=True, forbid_unknown_fields=True):
     """A frozen measure of another kind than the primary, of which nobody learns more than one bit per query.
 
     `tolerance` is how far below the best released value a candidate may be (by default what noise explains in all but
@@ -138,7 +138,7 @@ class Holdout(Struct, frozen=True):
                 raise GateError(f"{what}: its {name} is {given:g}; give 0 or more")
 
 
-class Speed(Struct, frozen=True):
+class Speed(Struct, frozen=True, forbid_unknown_fields=True):
     """What gain is plausible where fewer than five finished campaigns can say it; `references` are known values."""
 
     max_gain_per_window: float | None = None
@@ -156,7 +156,7 @@ class Speed(Struct, frozen=True):
             number(value, f"the reference {name!r}")
 
 
-class GateSettings(Struct, frozen=True, kw_only=True):
+class GateSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A whole gate. The defaults are those of one that is meant; what is left out must be named in `without`."""
 
     primary: Metric
