@@ -13,6 +13,8 @@ from msgspec import Struct
 from trajscope.keep.settings import Range, finite
 from trajscope.trial import Seed
 
+MOST = 1 << 63  # a seed's id goes into files whose readers count in 64 bits
+
 Result = Mapping[str, object] | Seed
 Seeds = Sequence[Result] | Mapping[int, object]
 
@@ -101,8 +103,8 @@ def _results(given: object, primary: str) -> Iterable[tuple[object, object, obje
 
 
 def _row(seed: object, status: object, metrics: object, first: object, ranges: Mapping[str, Range]) -> Row | str:
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        return f"a seed's id is {seed!r}; give a whole number"
+    if isinstance(seed, bool) or not isinstance(seed, int) or not -MOST < seed < MOST:
+        return f"a seed's id is {str(seed)[:40]}; give a whole number of at most 63 bits"
     if status != "ok":
         return f"seed {seed} is {status or 'without a status'}, and the others do not speak for it"
     if not isinstance(metrics, Mapping):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -56,13 +55,13 @@ def spent(holdout: Holdout, ladder: Ladder) -> Finding | None:
     return abort(RULE, why, queries=ladder.queries)
 
 
-def leaks(settings: GateSettings, ladder: Ladder, shown: Iterable[object] | None) -> Finding | None:
+def leaks(settings: GateSettings, ladder: Ladder, shown: object) -> Finding | None:
     """Whether a value of the holdout stands in a text that the proposer was given."""
     if settings.holdout is None or "leaks" in settings.without:
         return None
-    if shown is None:
-        return abort(LEAKS, "the texts shown to the proposer were not handed over, so nobody can tell that none leaked")
     texts = (shown,) if isinstance(shown, str) else shown
+    if not isinstance(texts, list | tuple):
+        return abort(LEAKS, "the texts shown to the proposer were not handed over, so nobody can tell that none leaked")
     for number, text in enumerate(texts, 1):
         if not isinstance(text, str):
             return abort(LEAKS, f"text {number} shown to the proposer is a {type(text).__name__}, no text")
