@@ -203,10 +203,11 @@ def _arm(*values: float) -> Any:
 
 
 def test_only_a_clear_gain_moves_what_is_compared_with() -> None:
-    # Baseline .4 .5 .6: mean .5, sd .1, se .0577; eta one se, tolerance 1.645 * sqrt 2 * se = .1343
+    # Baseline .4 .5 .6: mean .5, sd .1, se .0577; eta one se; tolerance t(.95, 2 df) = 2.920 times sqrt 2 se: .2384
     ladder = holdout.begin(HOLDOUT, _arm(0.4, 0.5, 0.6))
-    assert ladder.se == pytest.approx(0.05774, abs=1e-5)
-    for at, passes, released in ((0.54, True, 0.5), (0.57, True, 0.57), (0.44, True, 0.57), (0.43, False, 0.57)):
+    assert ladder.eta == pytest.approx(0.05774, abs=1e-5)
+    assert ladder.tolerance == pytest.approx(0.2384, abs=1e-4)
+    for at, passes, released in ((0.54, True, 0.5), (0.57, True, 0.57), (0.34, True, 0.57), (0.33, False, 0.57)):
         found, ladder = holdout.bit(HOLDOUT, ladder, _arm(at, at, at))
         assert (found.word is None) == passes
         assert ladder.released == pytest.approx(released)
@@ -215,7 +216,7 @@ def test_only_a_clear_gain_moves_what_is_compared_with() -> None:
 def test_small_steps_down_end_at_the_tolerance_and_not_at_the_last_keep() -> None:
     ladder = holdout.begin(HOLDOUT, _arm(0.4, 0.5, 0.6))
     bits = []
-    for at in (0.46, 0.42, 0.38, 0.34, 0.30):
+    for at in (0.42, 0.34, 0.28, 0.24, 0.20):
         found, ladder = holdout.bit(HOLDOUT, ladder, _arm(at, at, at))
         bits.append(found.word is None)
     assert bits == [True, True, True, False, False]
@@ -223,7 +224,7 @@ def test_small_steps_down_end_at_the_tolerance_and_not_at_the_last_keep() -> Non
 
 def test_a_candidate_cannot_widen_its_own_tolerance() -> None:
     ladder = holdout.begin(HOLDOUT, _arm(0.4, 0.5, 0.6))
-    found, _ = holdout.bit(HOLDOUT, ladder, _arm(0.0, 0.3, 0.6))
+    found, _ = holdout.bit(HOLDOUT, ladder, _arm(0.0, 0.1, 0.6))
     assert found.word == "REVERT"
 
 
@@ -245,7 +246,7 @@ def test_a_candidate_cannot_widen_its_own_tolerance() -> None:
 )
 def test_a_value_of_the_holdout_in_a_text_is_a_leak(text: str, line: int | None) -> None:
     settings = keep.GateSettings(**SETTINGS)
-    found = holdout.leaks(settings, Ladder(0.9, 0.1, (0.512345678, 0.9)), ("harmless", text))
+    found = holdout.leaks(settings, Ladder(0.9, 0.1, 0.1, (0.512345678, 0.9)), ("harmless", text))
     assert (found is None) == (line is None)
     if found is not None:
         assert found.verdict.reason.endswith(f"(text 2, line {line}); replace the holdout")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from keepcase import HOLDOUT, RANK, RESPONSE, SCORE, SETTINGS
 
 from trajscope import keep
 from trajscope.errors import GateError
+from trajscope.settings import load
 
 NO_NUMBERS = [None, float("nan"), math.inf, -math.inf, "0.7", True, False, [0.7], 10**400]
 WHERE: dict[str, Callable[[Any], object]] = {
@@ -172,6 +174,15 @@ def test_a_gate_can_be_declared_in_a_file() -> None:
     )
     assert keep.declared(settings.table()) == settings
     assert keep.declared(settings.table()).hash == settings.hash
+
+
+def test_a_gate_stands_in_the_settings_beside_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert load(tmp_path / "run.jsonl").gate is None
+    (tmp_path / "trajscope.toml").write_text(TOML)
+    table = load(tmp_path / "run.jsonl").gate
+    assert table is not None
+    assert keep.declared(table).primary.name == "val_loss"
 
 
 @pytest.mark.parametrize(

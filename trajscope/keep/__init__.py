@@ -9,6 +9,7 @@ Whatever is missing, not finite or not comparable is an ABORT. Nothing here runs
 
 from __future__ import annotations
 
+from trajscope.errors import GateError, GuardVacuousError
 from trajscope.keep.decision import Decision, Need, Pause
 from trajscope.keep.gate import Gate
 from trajscope.keep.published import published
@@ -19,8 +20,10 @@ from trajscope.keep.speed import rate
 __all__ = [
     "Decision",
     "Gate",
+    "GateError",
     "GateSettings",
     "Guard",
+    "GuardVacuousError",
     "Holdout",
     "Margin",
     "Metric",

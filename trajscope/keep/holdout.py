@@ -15,21 +15,23 @@ from trajscope.keep.arms import Arm, mean, values
 from trajscope.keep.finding import Finding, abort, passed, revert
 from trajscope.keep.settings import GateSettings, Holdout
 from trajscope.keep.state import Ladder
-from trajscope.stats import Z95
 
 RULE = "keep.holdout"
 LEAKS = "keep.leaks"
 DIGITS = 6  # significant digits by which a number alone gives a value away; fewer are met by chance
-NOISE = Z95 * math.sqrt(2)  # in standard errors: what two means differ by in one of twenty draws
+NOISE = 0.95  # of two means that are the same, one in twenty is worse than the other by more than the tolerance
 NEAR_DIGITS = 3  # enough on a line that names the holdout
 _NUMBER = re.compile(r"(?<![\w.])[+-]?(\d+\.?\d*|\.\d+)(?:[eE]([+-]?\d+))?(?![\w])")
 
 
 def begin(holdout: Holdout, arm: Arm) -> Ladder:
     """The ladder's first rung: the baseline."""
-    found = tuple(values(arm, holdout.metric))
+    found = values(arm, holdout.metric)
     at = mean(arm, holdout.metric)
-    return Ladder(at, evidence.pooled([found]).sd / math.sqrt(len(found)), (*found, at))
+    se = evidence.pooled([found]).sd / math.sqrt(len(found))
+    eta = se if holdout.eta is None else holdout.eta
+    noise = evidence.quantile(NOISE, len(found) - 1) * math.sqrt(2) * se
+    return Ladder(at, eta, noise if holdout.tolerance is None else holdout.tolerance, (*found, at))
 
 
 def bit(holdout: Holdout, ladder: Ladder, arm: Arm) -> tuple[Finding, Ladder]:
@@ -38,11 +40,9 @@ def bit(holdout: Holdout, ladder: Ladder, arm: Arm) -> tuple[Finding, Ladder]:
     found = values(arm, holdout.metric)
     at = mean(arm, holdout.metric)
     gain = sign * (at - ladder.released)
-    eta = ladder.se if holdout.eta is None else holdout.eta
-    tolerance = NOISE * ladder.se if holdout.tolerance is None else holdout.tolerance
-    after = replace(ladder, released=at if gain > eta else ladder.released, seen=(*ladder.seen, *found, at))
+    after = replace(ladder, released=at if gain > ladder.eta else ladder.released, seen=(*ladder.seen, *found, at))
     left = f"{holdout.budget - ladder.queries} of {holdout.budget} queries are left"
-    if not gain >= -tolerance:
+    if not gain >= -ladder.tolerance:
         return revert(RULE, f"worse on the holdout than what was last released; {left}", queries=ladder.queries), after
     return passed(RULE, f"no worse on the holdout than what was last released; {left}", queries=ladder.queries), after
 

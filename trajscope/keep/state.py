@@ -62,10 +62,11 @@ class Pending(Struct, frozen=True, kw_only=True):
 
 
 class Ladder(Struct, frozen=True):
-    """The best holdout value that was released, the start's standard error, everything seen, how often it was asked."""
+    """The best holdout value that was released, what noise there is, everything seen, and how often it was asked."""
 
     released: float
-    se: float
+    eta: float  # above the released value by more than this is released itself
+    tolerance: float  # below it by more than this is worse
     seen: tuple[float, ...]
     queries: int = 0
 
