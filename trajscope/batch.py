@@ -58,6 +58,7 @@ class Batch(Struct):
             base=move.base,
             config=move.config,
             moved=move.moved,
+            noop=self.noop[i],
         )
 
 

@@ -111,7 +111,7 @@ class _Out:
     def __init__(self, path: Path, run: Run, name: str) -> None:
         from trajscope.writer import open_run
 
-        self.path, self.name = path, name
+        self.path, self.run, self.name = path, run, name
         self.header = h = run.header
         self.losses: list[str] = []
         self.trials = 0
@@ -164,6 +164,10 @@ class _Out:
 
     def finish(self) -> None:
         """The last line, where the run said that it was over."""
+        counted = self.run.counted_seqs
+        for keep in (self.run.tally.keeps[i] for i in self.run.tally.pending):
+            if counted and keep.seq < counted[-1]:
+                self._lose(keep.seq, "it does not tell whether this keep was built upon; the new file does")
         if self.end is not None:
             self.writer.end(self.end.reason or "finished")
 
@@ -179,6 +183,8 @@ class _Out:
             self._lose(t.seq, "which configuration ran is not recorded; it is read as a change of the incumbent")
         if not t.noop and t.base is not None and (t.base == t.config or self._stood(t)):
             self._lose(t.seq, "what it proposed already stood in its base; it is read as a no-op")
+        if t.noop and t.drift:
+            self._lose(t.seq, "what ran instead of its proposal stood already; it is read as a change, not as a no-op")
         fields = self._fields(t) | {"reason_code": code, "value": value}
         try:
             self.writer.trial(status=status, **fields)
