@@ -38,7 +38,7 @@ class Run:
         self._steps = [(m.name, m.step) for m in self.metrics]
         self.repeats = bytearray()  # one flag per counted trial
         self.counted_seqs = array("q")
-        self._stand_on(Tally(settings=header.settings))
+        self._stand_on(Tally())
         if header.baseline is not None:
             self.scores.baseline(header.baseline, "header")
 
@@ -238,10 +238,8 @@ class Run:
             s.witness("fault", t.seq)
             if len(s.faults) < MOST:
                 s.faults.append((t.seq, fault))
-        if t.reason_code:
-            s.reason_codes[t.reason_code] = s.reason_codes.get(t.reason_code, 0) + 1
-            if t.reason_code == "nan":
-                s.witness("nan", t.seq)
+        if t.reason_code == "nan":
+            s.witness("nan", t.seq)
 
     # --- what comes out -----------------------------------------------------------------------------------------
 

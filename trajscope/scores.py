@@ -55,7 +55,7 @@ class Scores:
             score = t.value * self.sign
             if s.best is None or score > s.best:
                 new_best = True
-                s.best, s.best_seq = score, t.seq
+                s.best = score
             if (kept or not self.has_keeps) and (s.best_kept is None or score > s.best_kept):
                 s.best_kept, s.best_kept_seq, s.best_kept_iter = score, t.seq, t.iter
                 s.best_kept_config = config.id if config is not None else -1

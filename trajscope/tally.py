@@ -41,7 +41,6 @@ class ConfigTally(Struct, gc=False):
     k: int = 0  # counted occurrences
     n: int = 0  # eligible values
     mean: float = 0.0
-    m2: float = 0.0
     kept: int = 0
     reverted: int = 0
     pair: int = -1
@@ -54,9 +53,7 @@ class ConfigTally(Struct, gc=False):
         self.n += 1
         d = value - self.mean
         self.mean += d / self.n
-        grown = d * (value - self.mean)
-        self.m2 += grown
-        return grown
+        return d * (value - self.mean)
 
 
 class KnobTally(Struct):
@@ -109,7 +106,6 @@ class Tally(Struct):
     baseline_mean: float | None = None
     baseline_source: str | None = None
     best: float | None = None  # as a score: higher is better
-    best_seq: int = -1
     best_kept: float | None = None
     best_kept_seq: int = -1
     best_kept_iter: int | None = None
@@ -130,7 +126,6 @@ class Tally(Struct):
     beats_baseline: list[int] = field(
         default_factory=lambda: [0, 0]
     )  # eligible trials better than the baseline, and all compared
-    reason_codes: dict[str, int] = {}
     rules: dict[str, int] = {}  # refusals by rail
     provenance: dict[str, int] = {}
     last_iter: int | None = None
@@ -151,7 +146,6 @@ class Tally(Struct):
     keeps_in_row: int = 0
     most_keeps_in_row: int = 0
     kept_metrics: dict[int, dict[str, float]] = {}  # of kept configurations, by their number
-    settings: str | None = None
 
     def witness(self, name: str, seq: int) -> None:
         """One more trial that shows something."""

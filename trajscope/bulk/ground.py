@@ -128,7 +128,6 @@ def _sequence(run: Run, b: Batch, a: Arrays, pairs: Pairs) -> list[ConfigTally |
             mean = config.mean + d / n
             grown = d * (value - mean)
             config.n, config.mean = n, mean
-            config.m2 += grown
             if n > 1:
                 ss += grown
                 df += 1
