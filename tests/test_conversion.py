@@ -178,10 +178,12 @@ def evaluated(knob: str, value: int, decision: str, **config: int) -> dict[str, 
 
 @settings(max_examples=60, deadline=None)
 @given(rows=stages, base=st.booleans())
-# Seen by rare seeds: a kept no-op; a keep with only a trial of its own knob after it; a keep that ran the base itself.
+# Seen by rare seeds: a kept no-op; a keep with only a trial of its own knob after it; a keep that
+# ran the base itself; one that ran something else.
 @example(rows=[evaluated("a", 0, "keep"), evaluated("b", 1, "revert", b=1)], base=True)
 @example(rows=[evaluated("a", 1, "keep", a=1), evaluated("a", 2, "revert", a=2)], base=True)
 @example(rows=[evaluated("a", 1, "keep")], base=True)
+@example(rows=[evaluated("b", 2, "keep", b=1), evaluated("a", 0, "keep", b=1)], base=True)
 def test_any_foreign_run_says_the_same_after_conversion_or_tells_what_it_lost(
     rows: list[dict[str, Any]], base: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

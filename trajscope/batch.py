@@ -59,6 +59,7 @@ class Batch(Struct):
             config=move.config,
             moved=move.moved,
             noop=self.noop[i],
+            drift=move.drift,
         )
 
 

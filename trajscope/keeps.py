@@ -31,7 +31,8 @@ class Keeps:
             held = reference.mean if reference is not scores.base or s.baseline_mean is None else s.baseline_mean
             gain = (t.value - held) * scores.sign
         if len(s.keeps) < MOST:
-            if not t.noop:  # what changes nothing is in every base
+            # What changes nothing is in every base, and what ran as something else was never kept.
+            if not t.noop and not t.drift:
                 s.pending.append(len(s.keeps))
             s.keeps.append(
                 Keep(
