@@ -55,6 +55,7 @@ class Batch(Struct):
             pair=move.pair,
             iter=self.iter[i],
             value=self.value[i],
+            wall_s=self.wall_s[i],
             base=move.base,
             config=move.config,
             moved=move.moved,

@@ -147,6 +147,7 @@ class _Out:
                 seeds=[_seed(s) for s in item.seeds] or None,
                 config_hash=self._hash(item.config),
                 ended=None,
+                metrics=item.metrics and dict(item.metrics),
             )
         elif isinstance(item, Unreadable):
             self._lose(item.seq, item.why)
@@ -183,6 +184,12 @@ class _Out:
             self._lose(t.seq, "which configuration ran is not recorded; it is read as a change of the incumbent")
         if not t.noop and t.base is not None and (t.base == t.config or self._stood(t)):
             self._lose(t.seq, "what it proposed already stood in its base; it is read as a no-op")
+        if t.holdout is not None:
+            self._lose(
+                t.seq, "its holdout bit stands without the values that it commits to, and cannot be carried over"
+            )
+        if t.graders:
+            self._lose(t.seq, f"{t.graders[0]}, which scores, was not as declared; only that it changed is known")
         if t.noop and t.drift:
             self._lose(t.seq, "what ran instead of its proposal stood already; it is read as a change, not as a no-op")
         fields = self._fields(t) | {"reason_code": code, "value": value}
@@ -226,6 +233,7 @@ class _Out:
             if files
             else None,
             "cost": cost or None,
+            "diff": t.diff,
             "iter": self._iter(t),
             "ended": None,
             "time": _time(t.time_ms),
@@ -315,7 +323,16 @@ def _known(**fields: Any) -> dict[str, Any]:
 
 def _seed(s: Seed) -> Mapping[str, Any]:
     return _known(
-        seed=s.seed, status=s.status, metrics=dict(s.metrics), wall_s=s.wall_s, first_step=s.first_step, error=s.error
+        seed=s.seed,
+        status=s.status,
+        metrics=dict(s.metrics),
+        wall_s=s.wall_s,
+        first_step=s.first_step,
+        error=s.error,
+        code_sha=s.code_sha,
+        effective_config_sha=s.config_sha,
+        data_sha=s.data_sha,
+        predictions_sha=s.predictions_sha,
     )
 
 

@@ -136,13 +136,15 @@ class Run:
                 self.counted_seqs.append(t.seq)
         eligible = new_best = False
         if evaluated:
+            if t.wall_s is not None and len(s.walls) < MOST:
+                s.walls.append(t.wall_s)
             if s.pending:
                 self.keeps.compose(t)
             eligible = value is not None and code != _INELIGIBLE and self.scores.sign != 0.0
             source = "replicate" if replicate else "noop" if noop else "repeat"
             new_best = self.scores.score(t, config, eligible=eligible, kept=kept, source=source)
             if kept:
-                self.keeps.keep(t, p, config)
+                self.keeps.keep(t, p, config, s.e)
                 s.keeps_in_row += 1
                 s.most_keeps_in_row = max(s.most_keeps_in_row, s.keeps_in_row)
             else:
@@ -151,7 +153,7 @@ class Run:
                 s.claims += 1
                 if t.claimed_best != new_best:
                     s.witness("claimed_best", t.seq)
-        if t.drift or t.fingerprinted or t.refused or t.faults or t.reason_code:
+        if t.drift or t.fingerprinted or t.refused or t.faults or t.reason_code or t.graders:
             self.remark(t, evaluated)
         if s.drifted and t.wall_s is not None:
             s.drift_wall_s = (s.drift_wall_s or 0.0) + t.wall_s
@@ -232,6 +234,8 @@ class Run:
             for d in t.drift:
                 if len(s.drift) < MOST and not any(d.path == x[0] and d.knob == x[1] for x in s.drift):
                     s.drift.append((d.path, d.knob, d.proposed, d.ran, t.seq))
+        if t.graders:
+            s.witness("grader", t.seq)
         for rule in t.refused:
             s.rules[rule] = s.rules.get(rule, 0) + 1
         for fault in t.faults:
@@ -288,6 +292,8 @@ class Run:
     def _measure(self, m: Measure) -> None:
         if m.what == "baseline" and m.value is not None:
             self.scores.baseline(m.value, "measured", m.config)
-        elif m.value is not None and m.config is not None:
+        elif m.value is not None and m.config is not None and m.what != "degenerate":
             self.scores.noise(self.scores.meet(m.config), m.value, "measure")
+        self.keeps.measure(m)
+        self.scores.seeds(m.seeds, m.seq)
         self.tally.witness(f"measure:{m.what[:40]}", m.seq)

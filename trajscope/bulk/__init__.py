@@ -13,6 +13,7 @@ from trajscope.bulk.arrays import Arrays
 from trajscope.bulk.ground import tread
 from trajscope.bulk.scores import score
 from trajscope.run import Run
+from trajscope.tally import MOST
 
 
 def push(run: Run, b: Batch) -> dict[str, Any]:
@@ -69,6 +70,8 @@ def _remarks(run: Run, b: Batch, a: Arrays) -> tuple[Any, Any, Any]:
         if t.drift:
             drifted[i:] = True
     wall_s = np.array(b.wall_s, np.float64)
+    if len(s.walls) < MOST:
+        s.walls += wall_s[a.evaluated & ~np.isnan(wall_s)][: MOST - len(s.walls)].tolist()
     lost = wall_s[drifted & ~np.isnan(wall_s)]
     if len(lost):
         s.drift_wall_s = float(np.cumsum([s.drift_wall_s or 0.0, *lost])[-1])  # in order, as one by one
