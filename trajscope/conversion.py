@@ -188,8 +188,6 @@ class _Out:
             self._lose(
                 t.seq, "its holdout bit stands without the values that it commits to, and cannot be carried over"
             )
-        if t.graders:
-            self._lose(t.seq, f"{t.graders[0]}, which scores, was not as declared; only that it changed is known")
         if t.noop and t.drift:
             self._lose(t.seq, "what ran instead of its proposal stood already; it is read as a change, not as a no-op")
         fields = self._fields(t) | {"reason_code": code, "value": value}

@@ -6,6 +6,7 @@ Names decide, so it is a suspicion and no proof; a name that says nothing is not
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from trajscope import diffs
@@ -49,6 +50,7 @@ def touched(diff: str) -> Touched:
     return Touched(tuple(dict.fromkeys(seeds)), tuple(graders))
 
 
+@lru_cache(maxsize=1024)
 def seeding(text: str) -> bool:
     """Whether a line of code, or the name of a knob, is about a seed, a random generator or a split."""
     return not text.lstrip().startswith(("#", "//")) and _SEED.search(text) is not None

@@ -98,20 +98,22 @@ class Keeps:
             k.score = t.value * self.scores.sign
         if t.metrics:
             k.metrics = _numbers(t.metrics)
-        if len(values := _values(t.seeds)) > 1:
+        if t.seeds and len(values := _values(t.seeds)) > 1:
             mean = sum(values) / len(values)
             k.seeds, k.variance = len(values), sum((v - mean) ** 2 for v in values) / (len(values) - 1)
         k.wall_s, k.holdout, k.noop = t.wall_s, t.holdout, t.noop if t.config is not None else None
-        before = s.kept_prints.get(base.id) if base is not None else None
-        if t.seeds and before is not None and (now := _prints(t.seeds)) and now[0] == before[0]:
+        before = s.kept_prints.get(base.id) if t.seeds and base is not None else None
+        if before is not None and (now := _prints(t.seeds)) and now[0] == before[0]:
             k.same = now == before
-        k.coded = t.diff is not None or (t.pair is not None and any(c.knob.startswith("code:") for c in t.pair.changes))
+        k.coded = t.diff is not None
         if t.diff:
             found = edits.touched(t.diff)
             k.read = found.fault is None
             k.seeds_touched, k.graders_touched = found.seeds, found.graders
-        if t.pair is not None:
-            k.seeds_touched += tuple(c.label for c in t.pair.changes if edits.seeding(c.knob))
+        for c in t.pair.changes if t.pair is not None else ():
+            k.coded = k.coded or c.knob.startswith("code:")
+            if edits.seeding(c.knob):
+                k.seeds_touched += (c.label,)
         s.latest.append(k)
         if len(s.latest) > LATEST:
             del s.latest[0]

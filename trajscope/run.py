@@ -136,7 +136,7 @@ class Run:
                 self.counted_seqs.append(t.seq)
         eligible = new_best = False
         if evaluated:
-            if t.wall_s is not None and len(s.walls) < MOST:
+            if s.e <= MOST and t.wall_s is not None:
                 s.walls.append(t.wall_s)
             if s.pending:
                 self.keeps.compose(t)
@@ -153,7 +153,7 @@ class Run:
                 s.claims += 1
                 if t.claimed_best != new_best:
                     s.witness("claimed_best", t.seq)
-        if t.drift or t.fingerprinted or t.refused or t.faults or t.reason_code or t.graders:
+        if t.drift or t.fingerprinted or t.refused or t.faults or t.reason_code:
             self.remark(t, evaluated)
         if s.drifted and t.wall_s is not None:
             s.drift_wall_s = (s.drift_wall_s or 0.0) + t.wall_s
@@ -234,8 +234,6 @@ class Run:
             for d in t.drift:
                 if len(s.drift) < MOST and not any(d.path == x[0] and d.knob == x[1] for x in s.drift):
                     s.drift.append((d.path, d.knob, d.proposed, d.ran, t.seq))
-        if t.graders:
-            s.witness("grader", t.seq)
         for rule in t.refused:
             s.rules[rule] = s.rules.get(rule, 0) + 1
         for fault in t.faults:

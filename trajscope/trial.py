@@ -63,7 +63,7 @@ class Header(Struct, kw_only=True):
 
 
 class Drift(NamedTuple):
-    """Something that ran otherwise than it was proposed."""
+    """Something that ran otherwise than it was proposed, or a scorer that is not the declared one."""
 
     path: str | None
     knob: str | None
@@ -120,7 +120,6 @@ class Trial(Struct, kw_only=True, gc=False):
     fingerprinted: bool = False
     diff: str | None = None  # of a code edit
     holdout: bool | None = None  # all that may be known of a holdout the proposer must not see
-    graders: tuple[str, ...] = ()  # scoring files that are not those the header declares
     reason_code: str | None = None
     faults: tuple[str, ...] = ()
 

@@ -334,12 +334,10 @@ class Native:
         prints = row.fingerprints
         if prints is not None:
             trial.fingerprinted = bool(prints.propose and prints.run and prints.score)
-            for stage in (prints.run, prints.score):
-                for path, sha in prints.propose.items():
+            for stage in (prints.propose, prints.run, prints.score):
+                for path, sha in {**prints.propose, **self._graders}.items():
                     if path in stage and stage[path] != sha and not any(d.path == path for d in drift):
                         drift.append(Drift(path, None, sha[:12], stage[path][:12]))
-            stages = prints.propose, prints.run, prints.score
-            trial.graders = tuple(p for p, sha in self._graders.items() if any(s.get(p, sha) != sha for s in stages))
         trial.drift = tuple(drift)
 
     def _measure(self, line: Line, row: LineFields) -> Measure:
