@@ -7,7 +7,7 @@ from typing import Any
 
 from trajscope import edits
 from trajscope.ground import Ground
-from trajscope.scores import Scores
+from trajscope.scores import SAME_START, Scores
 from trajscope.tally import LATEST, MOST, Blind, ConfigTally, Confirm, Keep, Kept, PairTally, Tally
 from trajscope.trial import Header, Measure, MetricSpec, Seed, Trial
 
@@ -38,7 +38,8 @@ class Keeps:
                 s.pending.append(len(s.keeps))
             place = p.id if p else -1, config.id if config else -1, base.id if base else -1
             s.keeps.append(Keep(t.seq, *place, t.value, gain, also))
-        self._look(t, base, Kept(t.seq, e, config.id if config else -1, None, gain, {}, also, self._guard(t)))
+        self._look(t, Kept(t.seq, e, config.id if config else -1, None, gain, {}, also, self._guard(t)))
+        self._touch(t, base, gain)
         if config is not None:
             self._stand(config, t.metrics, t.seeds)
 
@@ -91,8 +92,8 @@ class Keeps:
         if seeds and len(s.kept_prints) < MOST and (found := _prints(seeds)):
             s.kept_prints[config.id] = found
 
-    def _look(self, t: Trial, base: ConfigTally | None, k: Kept) -> None:
-        """What detectors ask of it."""
+    def _look(self, t: Trial, k: Kept) -> None:
+        """What detectors ask of it beside the keeps before it."""
         s = self.tally
         if t.value is not None and self.scores.sign:
             k.score = t.value * self.scores.sign
@@ -101,22 +102,34 @@ class Keeps:
         if t.seeds and len(values := _values(t.seeds)) > 1:
             mean = sum(values) / len(values)
             k.seeds, k.variance = len(values), sum((v - mean) ** 2 for v in values) / (len(values) - 1)
-        k.wall_s, k.holdout, k.noop = t.wall_s, t.holdout, t.noop if t.config is not None else None
-        before = s.kept_prints.get(base.id) if t.seeds and base is not None else None
-        if before is not None and (now := _prints(t.seeds)) and now[0] == before[0]:
-            k.same = now == before
-        k.coded = t.diff is not None
-        if t.diff:
-            found = edits.touched(t.diff)
-            k.read = found.fault is None
-            k.seeds_touched, k.graders_touched = found.seeds, found.graders
-        for c in t.pair.changes if t.pair is not None else ():
-            k.coded = k.coded or c.knob.startswith("code:")
-            if edits.seeding(c.knob):
-                k.seeds_touched += (c.label,)
+        k.wall_s, k.holdout = t.wall_s, t.holdout
         s.latest.append(k)
         if len(s.latest) > LATEST:
             del s.latest[0]
+
+    def _touch(self, t: Trial, base: ConfigTally | None, gain: float | None) -> None:
+        """What one keep is enough to show: a gain without a change, a failed holdout, an edit of seeds or scorers."""
+        s = self.tally
+        before = s.kept_prints.get(base.id) if t.seeds and base is not None else None
+        now = _prints(t.seeds) if before is not None else None
+        same = now == before if before and now and now[0] == before[0] else None
+        if t.config is None and same is None:
+            s.witness("change_unknown", t.seq)
+        elif (same or t.noop) and gain is not None and gain > SAME_START * abs(t.value or 0.0):
+            s.witness("unchanged_gain", t.seq)
+        if t.holdout is not None:
+            s.witness("holdout_passed" if t.holdout else "holdout_failed", t.seq)
+        changes = t.pair.changes if t.pair is not None else ()
+        found = edits.touched(t.diff) if t.diff else None
+        if not changes or (found.fault if found else any(c.knob.startswith("code:") for c in changes)):
+            s.witness("edit_unread", t.seq)
+        elif found:
+            s.witness("edit_read", t.seq)
+        seeds = (*(found.seeds if found else ()), *(c.label for c in changes if edits.seeding(c.knob)))
+        for name, what in (("seed_edit", seeds), ("grader_edit", found.graders if found else ())):
+            if what:
+                s.witness(name, t.seq)
+                s.touched.setdefault(name, what[0])
 
     def _also(self, metrics: Mapping[str, Any] | None, base: ConfigTally | None) -> dict[str, float]:
         before = self.tally.kept_metrics.get(base.id) if base is not None else None

@@ -102,6 +102,13 @@ def fisher(ps: Sequence[float]) -> float:
     return min(1.0, total)
 
 
+def student_tail(t: float, df: float) -> float:
+    """P of at least t under Student's distribution."""
+    from scipy.special import stdtr
+
+    return float(stdtr(df, -t))
+
+
 def robust_z(value: float, pool: Sequence[float], least: float) -> float:
     """How many robust standard deviations, none smaller than `least`, a number lies from the median of a pool."""
     middle = median(pool)

@@ -97,12 +97,6 @@ class Kept(Struct, gc=False):
     variance: float | None = None  # over those seeds
     wall_s: float | None = None
     holdout: bool | None = None
-    noop: bool | None = None
-    same: bool | None = None  # what ran is, by its hashes, what its base had run
-    coded: bool = False  # it is a code edit
-    read: bool = False  # whose diff was understood
-    seeds_touched: tuple[str, ...] = ()
-    graders_touched: tuple[str, ...] = ()
 
 
 class Confirm(Struct, gc=False):
@@ -198,6 +192,7 @@ class Tally(Struct):
     kept_metrics: dict[int, dict[str, float]] = {}  # of the base and of kept configurations, by their number
     kept_prints: dict[int, str] = {}  # what ran in them, by its hashes
     latest: list[Kept] = []
+    touched: dict[str, str] = {}  # the first of what kept edits touched, by the name of its evidence
     walls: list[float] = []  # seconds of the first evaluated trials
     start_ss: float = 0.0  # of single seeds, when the run began
     start_df: int = 0
