@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trajscope.rails.lint import Edits
     from trajscope.rails.passages import Protected
     from trajscope.rails.proposal import Proposal
-    from trajscope.rails.replay import Replay, replay
+    from trajscope.rails.hindsight import Replay, replay
     from trajscope.rails.turn import Turn
 
 _WHERE = {
@@ -28,9 +28,9 @@ _WHERE = {
     "Proposal": "proposal",
     "Protected": "passages",
     "Rails": "chain",
-    "Replay": "replay",
+    "Replay": "hindsight",
     "Turn": "turn",
-    "replay": "replay",
+    "replay": "hindsight",
 }
 
 __all__ = ["Answer", "Budget", "Edits", "History", "Proposal", "Protected", "Rails", "Replay", "Turn", "replay"]
