@@ -86,8 +86,12 @@ class Edits:
         name = edit.new or edit.old or ""
         before = after = None
         if self.root is not None:
-            before = _read(Path(self.root), edit.old) if edit.old is not None else None
-            if edit.old is None and (Path(self.root) / name).exists():
+            root = Path(self.root)
+            for path in edit.paths:
+                _unlinked(root, path)
+            if edit.old is not None:
+                before = _read(root, edit.old)
+            if edit.new is not None and edit.new != edit.old and (root / edit.new).exists():
                 raise _Refused(Level.FAIL, f"{name}: the diff says that it is new, and it exists; write it anew")
             after = diffs.applied(edit, before)
         self._passages(edit, before)
@@ -195,13 +199,18 @@ def _shape(edit: Edited) -> None:
             raise _Refused(Level.FAIL, f"{name}:{n}: holds a control character ({found[0]!r}); send plain text")
 
 
-def _read(root: Path, path: str) -> str:
-    """The text of a file below the root, through no link."""
+def _unlinked(root: Path, path: str) -> None:
+    """Refuse a path that a link is part of, whether or not its file is there."""
     at = root
     for part in PurePosixPath(path).parts:
         at /= part
         if at.is_symlink():
             raise _Refused(Level.FAIL, f"{path}: is reached through a link, which may lead anywhere; edit a plain file")
+
+
+def _read(root: Path, path: str) -> str:
+    """The text of a file below the root."""
+    at = root / path
     try:
         if at.stat().st_size > MAX_FILE:
             raise _Refused(
