@@ -272,6 +272,56 @@ def test_code_that_reaches_out_is_refused_with_its_line(code: str, name: str, ro
     assert verdict.reason.startswith("train.py:")
 
 
+DISGUISED = {
+    "an encoding that turns a comment into code": ("# coding: unicode_escape\nx = 1\n", "otherwise than it looks"),
+    "an encoding by its other spelling": ("#!x\n# vim: set fileencoding=utf-7 :\nx = 1\n", "otherwise than it looks"),
+    "a line that ends in its middle": ("x = 1  # fine\rimport os\n", "otherwise than it looks"),
+    "letters that Python reads as others": ("x = \uff45val('1')\n", "reaches for eval"),
+    "letters in a line that is no statement": ("f(\n    \uff45val(\n    '1'))\n", "eval"),
+    "a line nobody reads to its end": ("x = 1" + " " * 2_000 + "; import os\n", "over 2,000"),
+    "more than anybody reads": ("x = 1\n" * 5_001, "over 5,000"),
+    "an argument that runs what it loads": ("m = load('x', trust_remote_code=True)\n", "exec"),
+    "an argument that is worked out": ("m = load('x', allow_pickle=yes)\n", "pickle"),
+}
+
+
+@pytest.mark.parametrize(("code", "word"), DISGUISED.values(), ids=DISGUISED)
+@pytest.mark.parametrize("rooted", [False, True])
+def test_code_in_disguise_is_refused(code: str, word: str, rooted: bool, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("y = 0\n", "utf-8")
+    verdict = _judge(_diff("train.py", "y = 0\n", code), root=tmp_path if rooted else None)
+    assert verdict is not None
+    assert verdict[:2] == ("edit", Level.FAIL)
+    assert word in verdict.reason
+    assert verdict.reason.isprintable()
+
+
+def test_a_line_that_goes_may_not_bring_an_encoding_into_force(tmp_path: Path) -> None:
+    before = "x = 1\ny = 2\n# coding: utf-7\n"
+    (tmp_path / "train.py").write_text(before, "utf-8")
+    verdict = _judge(_diff("train.py", before, before.replace("x = 1\n", "")), root=tmp_path)
+    assert verdict is not None
+    assert "coding: utf-7" in verdict.reason
+
+
+def test_a_text_that_becomes_code_is_new_code(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "notes.txt").write_text("import subprocess\n", "utf-8")
+    moved = "diff --git a/src/notes.txt b/src/notes.py\nrename from src/notes.txt\nrename to src/notes.py\n"
+    seen = _judge(moved, root=tmp_path)
+    assert seen is not None
+    assert "subprocess" in seen.reason
+    unseen = _judge(moved)
+    assert unseen is not None
+    assert unseen.level is Level.UNKNOWN
+
+
+def test_the_advice_that_python_gives_is_not_an_error(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("x = 1\n", "utf-8")
+    assert _judge(_diff("train.py", "x = 1\n", "x = '\\d' is 1\n"), root=tmp_path) is None
+    assert _judge(_diff("train.py", "x = 1\n", "x = '\\d'\n")) is None
+
+
 HARMLESS = [
     "model.eval()",
     "import torch; torch.compile(model)",
