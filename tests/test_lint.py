@@ -43,7 +43,12 @@ for step in range(10):
 
 def _diff(path: str, before: str | None, after: str | None) -> str:
     old, new = (f"a/{path}" if before is not None else "/dev/null"), (f"b/{path}" if after is not None else "/dev/null")
-    return "".join(difflib.unified_diff((before or "").splitlines(True), (after or "").splitlines(True), old, new, n=1))
+    return "".join(difflib.unified_diff(_lines(before), _lines(after), old, new, n=1))
+
+
+def _lines(text: str | None) -> list[str]:
+    """The lines of a text, as a file has them: other line ends are letters."""
+    return [f"{line}\n" for line in (text or "").split("\n")[:-1]]
 
 
 def _judge(diff: str, allowed: tuple[str, ...] = ("train.py", "src/**"), **more: Any) -> Verdict | None:
