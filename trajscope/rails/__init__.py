@@ -13,20 +13,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trajscope.rails.budget import Budget
     from trajscope.rails.chain import Answer, Rails
+    from trajscope.rails.history import History
     from trajscope.rails.lint import Edits
     from trajscope.rails.passages import Protected
     from trajscope.rails.proposal import Proposal
+    from trajscope.rails.replay import Replay, replay
+    from trajscope.rails.turn import Turn
 
 _WHERE = {
     "Answer": "chain",
     "Budget": "budget",
     "Edits": "lint",
+    "History": "history",
     "Proposal": "proposal",
     "Protected": "passages",
     "Rails": "chain",
+    "Replay": "replay",
+    "Turn": "turn",
+    "replay": "replay",
 }
 
-__all__ = ["Answer", "Budget", "Edits", "Proposal", "Protected", "Rails"]
+__all__ = ["Answer", "Budget", "Edits", "History", "Proposal", "Protected", "Rails", "Replay", "Turn", "replay"]
 
 
 def __getattr__(name: str) -> Any:
