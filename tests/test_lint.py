@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from railstand import Once, Told
+from railstand import once, told
 
 from trajscope.errors import SettingsError
 from trajscope.menu import parse
@@ -565,7 +565,7 @@ MENU = parse({"knobs": {"lr": {"type": "float", "range": [0, 1], "default": 0.5}
 
 def _ask(diff: str | None, value: object = None, *, root: Path | None = None, knob: str = "code:loss") -> Answer:
     edits = Edits(("train.py",), root=root)
-    rails = Rails(MENU, Told(), base={"lr": 0.5}, repeat=Once(), edits=edits)
+    rails = Rails(MENU, told(), base={"lr": 0.5}, repeat=once(), edits=edits)
     return rails.ask(json.dumps({"knob": knob, "value": value, "diff": diff}))
 
 

@@ -39,4 +39,6 @@ __all__ = ["Answer", "Budget", "Edits", "History", "Proposal", "Protected", "Rai
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'trajscope.rails' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(f"trajscope.rails.{_WHERE[name]}"), name)
+    found = getattr(import_module(f"trajscope.rails.{_WHERE[name]}"), name)
+    globals()[name] = found  # the import has just set `replay` to the module of that name
+    return found
