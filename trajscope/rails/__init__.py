@@ -11,13 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajscope.rails.backtest import Replay, replay
     from trajscope.rails.budget import Budget
     from trajscope.rails.chain import Answer, Rails
     from trajscope.rails.history import History
     from trajscope.rails.lint import Edits
     from trajscope.rails.passages import Protected
     from trajscope.rails.proposal import Proposal
-    from trajscope.rails.replay import Replay, replay
     from trajscope.rails.turn import Turn
 
 _WHERE = {
@@ -28,9 +28,9 @@ _WHERE = {
     "Proposal": "proposal",
     "Protected": "passages",
     "Rails": "chain",
-    "Replay": "replay",
+    "Replay": "backtest",
     "Turn": "turn",
-    "replay": "replay",
+    "replay": "backtest",
 }
 
 __all__ = ["Answer", "Budget", "Edits", "History", "Proposal", "Protected", "Rails", "Replay", "Turn", "replay"]
@@ -39,6 +39,4 @@ __all__ = ["Answer", "Budget", "Edits", "History", "Proposal", "Protected", "Rai
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'trajscope.rails' has no attribute {name!r}; it has {', '.join(__all__)}")
-    found = getattr(import_module(f"trajscope.rails.{_WHERE[name]}"), name)
-    globals()[name] = found  # the import has just set `replay` to the module of that name
-    return found
+    return getattr(import_module(f"trajscope.rails.{_WHERE[name]}"), name)

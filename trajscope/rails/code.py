@@ -32,8 +32,16 @@ def fingerprint(path: str, text: str) -> str:
             documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
             if documented and ast.get_docstring(node, clean=False) is not None:  # type: ignore[arg-type]  # documented
                 node.body = node.body[1:]  # type: ignore[attr-defined]  # documented
-        text = ast.dump(found)
+        text = _dumped(found)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _dumped(node: object) -> str:
+    """A tree as text that every version of Python spells alike, which `ast.dump` is not."""
+    if isinstance(node, ast.AST):
+        said = ((name, value) for name, value in ast.iter_fields(node) if value is not None and value != [])
+        return f"{type(node).__name__}({','.join(f'{name}={_dumped(value)}' for name, value in said)})"
+    return f"[{','.join(map(_dumped, node))}]" if isinstance(node, list) else repr(node)
 
 
 def parses(text: str) -> bool:
