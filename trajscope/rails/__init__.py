@@ -1,7 +1,8 @@
 """Rails: every check of a proposal that is made before anything is spent on it.
 
     rails = Rails(menu, History.of(["run.jsonl"], menu), base=base)
-    answer = rails.ask(proposal)
+    if answer := rails.ask(proposal):
+        train(answer.proposal)
 
 Names are imported when they are first used.
 """
@@ -10,11 +11,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajscope.rails.budget import Budget
+    from trajscope.rails.chain import Answer, Rails
+    from trajscope.rails.lint import Edits
+    from trajscope.rails.passages import Protected
     from trajscope.rails.proposal import Proposal
 
-_WHERE = {"Proposal": "proposal"}
+_WHERE = {
+    "Answer": "chain",
+    "Budget": "budget",
+    "Edits": "lint",
+    "Proposal": "proposal",
+    "Protected": "passages",
+    "Rails": "chain",
+}
 
-__all__ = ["Proposal"]
+__all__ = ["Answer", "Budget", "Edits", "Proposal", "Protected", "Rails"]
 
 
 def __getattr__(name: str) -> Any:

@@ -112,7 +112,7 @@ def _object(raw: object) -> dict[str, Any]:
     elif isinstance(raw, Mapping):
         found = dict(raw) if len(raw) <= len(_MAY_HOLD) else _extra(raw)
     else:
-        raise _Odd(f"is {_article(type(raw).__name__)}; send {FORM} as JSON text or as a mapping")
+        raise _Odd(f"is {_article(_json_type(raw))}; send {FORM} as JSON text or as a mapping")
     if not found.keys() <= _MAY_HOLD:
         _extra(found)
     return found
