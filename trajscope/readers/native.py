@@ -68,7 +68,7 @@ class Native:
     @classmethod
     def sniff(cls, head: bytes) -> bool:
         """Whether it holds records of ours."""
-        return _HEADER.match(head) is not None or any(
+        return begins(head) or any(
             str(o.get("type")) in _TYPES and ("v" in o or "prev" in o or "run_id" in o) for o in head_objects(head)
         )
 
@@ -326,6 +326,11 @@ class Native:
         what = str(obj.get("what"))
         config = row.config_hash or (self._header.base_id if self._header and what == "baseline" else None)
         return Measure(seq=line.seq, what=what, value=value, name=_text(obj.get("name")), config=config, seeds=seeds)
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file begins with the header of a run of ours."""
+    return _HEADER.match(head) is not None
 
 
 def refused(a: AttemptFields) -> bool:
