@@ -1,6 +1,6 @@
 """Rails: what it costs to ask whether something was tried. `python -m benchmarks.rails NAME ...` measures one.
 
-`cold` is one proposal in a process of its own, `lookup` many in one, beside a plain set and a scan with DuckDB.
+`lookup` asks many times in one process, beside a plain set; `duckdb` scans; `COLD` asks once in a process of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,15 @@ ASKED = 20_000
 ASKED_SLOWLY = 200  # of what takes milliseconds
 WIDE = {"knobs": {"x": {"type": "float", "range": [0.0, 1.0], "default": 0.5, "family": "only"}}}
 MENUS: dict[str, dict[str, Any]] = {"thirteen": MENU, "one": WIDE}
+COLD = """\
+import sys
+from trajscope import menu
+from trajscope.rails import Rails
+from trajscope.rails.history import History
+known = menu.load(sys.argv[2])
+rails = Rails(known, History.of([sys.argv[1]], known), base=known.defaults)
+print('"' + rails.ask('{"knob": "lr", "value": 0.00031}').verdict.rule + '"')
+"""
 WORDS = "Increase the capacity of the model a little, to see whether the loss still falls at this budget."
 
 
@@ -74,16 +83,6 @@ def native(trials: int) -> Path:
             prev = link(line)
     beside.write_text(json.dumps(MENU), encoding="utf-8")
     return path
-
-
-def cold(path: str) -> dict[str, Any]:
-    """One proposal against the history in a file, as `rail check` asks it."""
-    from trajscope.rails.chain import Rails
-
-    menu = menus.load(Path(path).with_suffix(".menu.json"))
-    rails = Rails(menu, History.of([path], menu), base=menu.defaults)
-    answer = rails.ask('{"knob": "lr", "value": 0.00031}')
-    return {"rule": answer.verdict.rule, "passed": answer.passed}
 
 
 def lookup(kind: str, pairs: str) -> dict[str, float]:
@@ -163,5 +162,5 @@ def _spread(name: str, ask: Callable[[Any], object], questions: Sequence[Any]) -
 
 
 if __name__ == "__main__":
-    kinds: dict[str, Callable[..., dict[str, Any]]] = {"cold": cold, "lookup": lookup, "duckdb": duckdb}
+    kinds: dict[str, Callable[..., dict[str, Any]]] = {"lookup": lookup, "duckdb": duckdb}
     print(json.dumps(kinds[sys.argv[1]](*sys.argv[2:])))
