@@ -19,7 +19,7 @@ SAMPLE = ROOT / "sample_runs" / "amnesiac" / "amnesiac.jsonl"
 FLEET = (100, 100_000)  # runs, trials each
 SMALL_ROUNDS, LARGE_ROUNDS = 7, 3
 COLD_TRIALS = 10_000
-_ASKED = (("check", "scan"), ("past",), ("near",), ("set",))
+_ASKED = (("ask", "scan"), ("check",), ("past",), ("near",), ("set",))
 LOOKUPS = (("thirteen", 10_000), ("one", 10_000), ("thirteen", 1_000_000), ("one", 1_000_000), ("one", 2_000_000))
 
 
@@ -221,21 +221,22 @@ def rails(rows: int, rounds: int | None) -> Section:
     table = [
         *((name + (", SQLite" if a.get("on_disk") else ""), *_lookups(a)) for name, a in said.items()),
         *(
-            (f"{c.name}: {_three(c.spread('cpu_s'), 0, 1000)} ms CPU", *[""] * 4, f"{c.spread('peak_mb').most:,.0f}")
+            (f"{c.name}: {_three(c.spread('cpu_s'), 0, 1000)} ms CPU", *[""] * 5, f"{c.spread('peak_mb').most:,.0f}")
             for c in (cold, floor, bare)
         ),
     ]
     most = [asked[kind, 1_000_000].samples[0].answer for kind in ("thirteen", "one")]
     return Section(
         "One more question to the rails",
-        "`check` is the repeat rail's answer to hits, misses and near repeats in equal parts; `past` and `near` are the "
-        "lookups under it, `set` a plain Python set of the labels asked. Microseconds, p50 / p99, of wall time, so a "
-        "busy machine shows in the p99. The cold rows are CPU of whole processes (min / median / max).",
-        ("", "check", "past", "near", "set", "peak MB"),
+        "Hits, misses and near repeats in equal parts: `ask` is the whole chain from a mapping on, `check` the repeat "
+        "rail in it, `past` and `near` the lookups under that, `set` a plain Python set of the labels asked. "
+        "Microseconds, p50 / p99, of wall time, so a busy machine shows in the p99. The cold rows are CPU of whole "
+        "processes (min / median / max).",
+        ("", "ask", "check", "past", "near", "set", "peak MB"),
         table,
         [
             Budget("a cold check against 10,000 trials", cold.spread("cpu_s").middle, 0.15, "s CPU"),
-            Budget("a check at 1,000,000 pairs, p99", max(a["check_p99"] for a in most), 50, "us"),
+            Budget("the whole chain at 1,000,000 pairs, p99", max(a["ask_p99"] for a in most), 50, "us"),
             Budget("the lookup itself there, p99", max(a["past_p99"] for a in most), 50, "us", 5),
         ],
     )
@@ -252,10 +253,10 @@ BENCHES: dict[str, Callable[[int, int | None], Section]] = {
 
 def _lookups(said: dict[str, float]) -> list[str]:
     """p50 and p99 of each kind of question, and the memory."""
-    asked = [
-        next((f"{said[f'{n}_p50']:,.2f} / {said[f'{n}_p99']:,.2f}" for n in names if f"{n}_p50" in said), "")
-        for names in _ASKED
-    ]
+    asked = []
+    for names in _ASKED:
+        found = next((n for n in names if f"{n}_p50" in said), None)
+        asked.append(f"{said[f'{found}_p50']:,.2f} / {said[f'{found}_p99']:,.2f}" if found else "")
     return [*asked, f"{said['peak_mb']:,.0f}" if "peak_mb" in said else ""]
 
 

@@ -19,7 +19,9 @@ from trajscope import menu as menus
 from trajscope.chain import ZEROS, link
 from trajscope.menu import Menu
 from trajscope.pair import Pair, config_hash
+from trajscope.rails.chain import Rails
 from trajscope.rails.history import History, Seen
+from trajscope.rails.proposal import Proposal
 from trajscope.rails.repeat import Repeat
 
 VERSION = 1  # changes with the lines that are generated
@@ -100,14 +102,14 @@ def lookup(kind: str, pairs: str) -> dict[str, float]:
             asked.append(menu.pair({"x" if kind == "one" else "lr": rng.choice(tried)}))
         else:
             asked.append(menu.pair(dict([_drawn(menu, rng)])))
-    from trajscope.rails.proposal import Proposal
-
+    raw = [{"knob": p.changes[0].knob, "value": p.changes[0].value} for p in asked]
     proposals = [Proposal((), p) for p in asked]
     plain = {p.label for p in asked[::2]}
     return {
         "fill_s": filled,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3),
         "on_disk": float(history._pairs.on_disk),  # noqa: SLF001  # whether this measures SQLite
+        **_spread("ask", Rails(menu, history, base=menu.defaults).ask, raw),
         **_spread("check", rail.check, proposals),
         **_spread("past", history.past, asked),
         **_spread("near", history.near, asked),
