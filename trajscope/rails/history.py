@@ -145,7 +145,8 @@ class History:
         usd: float | None = None,
     ) -> None:
         """One more trial, as it runs. If a followed file gets it too, under this path and line, it counts once."""
-        self._own.add((seen.where, seen.line))
+        if any(f.name == seen.where for f in self._follows):
+            self._own.add((seen.where, seen.line))
         self._note(pair, seen, intent)
         self._price(wall_s, tokens, usd, ran=seen.status not in NOT_RUN)
 
