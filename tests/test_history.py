@@ -302,6 +302,7 @@ def test_files_of_two_campaigns_are_refused_and_foreign_ones_have_none(tmp_path:
         History.of([run, other], MENU)
     stages = tmp_path / "stages.jsonl"
     row = {"stage": "evaluated", "decision": "keep", "proposal": {"knob": "a", "new_value": 3}, "val_bpb": 1.0}
+    row["candidate_cfg"] = {**BASE, "a": 3}  # its reader names bases too, by other names than a rail
     stages.write_text(
         json.dumps({"_meta": "m", "baseline_val_bpb": 1.0, "baseline_cfg": BASE}) + "\n" + json.dumps(row) + "\n"
     )
