@@ -71,7 +71,7 @@ class Native:
     @classmethod
     def sniff(cls, head: bytes) -> bool:
         """Whether it holds records of ours."""
-        return _HEADER.match(head) is not None or any(
+        return begins(head) or any(
             str(o.get("type")) in _TYPES and ("v" in o or "prev" in o or "run_id" in o) for o in head_objects(head)
         )
 
@@ -355,6 +355,11 @@ class Native:
             seeds=seeds,
             metrics=self._metrics(row, seeds),
         )
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file begins with the header of a run of ours."""
+    return _HEADER.match(head) is not None
 
 
 def refused(a: AttemptFields) -> bool:
