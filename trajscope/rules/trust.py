@@ -27,7 +27,7 @@ def integrity(run: Run, v: Values) -> Answer:
         return Level.FAIL, f"{what}, since trial {seq}{lost}", run.evidence("drift").seqs
     status = v["integrity.status"]
     if isinstance(status, Unknown):
-        return lacking(f"whether what ran was proposed: {status.why}")
+        return lacking(f"{status.why}")
     return Level.PASS, "the chain holds and every evaluated trial ran what was proposed", []
 
 
@@ -52,7 +52,7 @@ def unconfirmed(run: Run, v: Values) -> Answer:
     seqs = v["noise.unconfirmed_keeps"]
     if isinstance(seqs, Unknown) or isinstance(v["noise.sd"], Unknown):
         why = seqs.why if isinstance(seqs, Unknown) else v["noise.sd"].why
-        return lacking(f"whether keeps are more than noise: {why}")
+        return lacking(f"{why}")
     if seqs:
         return (
             Level.WARN,
@@ -66,7 +66,7 @@ def flips(run: Run, v: Values) -> Answer:
     """The same configuration was kept once and reverted once."""
     found = v["noise.flip_flops"]
     if isinstance(found, Unknown):
-        return lacking(f"whether verdicts flip: {found.why}")
+        return lacking(f"{found.why}")
     names = ", ".join(f"{f['pair']} ({f['kept']} of {f['kept'] + f['reverted']} kept)" for f in found[:3])
     return (
         (Level.WARN, f"same configuration, both verdicts: {names}", [])
@@ -79,7 +79,7 @@ def baseline(run: Run, v: Values) -> Answer:
     """The baseline looks unlucky: too many trials beat it by too little."""
     p, (better, n) = v["audit.baseline_bias.p"], run.tally.beats_baseline
     if isinstance(p, Unknown):
-        return lacking(f"whether the baseline was lucky: {p.why}")
+        return lacking(f"{p.why}")
     if p < BIAS and better > n / 2:
         return Level.WARN, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g}): measure it again", []
     return Level.PASS, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})", []
@@ -89,7 +89,7 @@ def seed(run: Run, v: Values) -> Answer:
     """The recorded seed decides how a trial begins."""
     ineffective = v["audit.seed_ineffective"]
     if isinstance(ineffective, Unknown):
-        return lacking(f"whether the seed does anything: {ineffective.why}")
+        return lacking(f"{ineffective.why}")
     if ineffective:
         return Level.WARN, "the same configuration and seed began differently: the seed does nothing", []
     return Level.PASS, "no trial contradicts its seed", []
@@ -99,7 +99,7 @@ def composition(run: Run, v: Values) -> Answer:
     """What was kept is in the base of what came next."""
     seqs = v["audit.keeps_not_composing"]
     if isinstance(seqs, Unknown):
-        return lacking(f"whether keeps add up: {seqs.why}")
+        return lacking(f"{seqs.why}")
     n = run.evidence("not_composing").n
     return (
         (Level.WARN, f"{count(n, 'keep')} {are(n)} missing from the base of what came next", seqs)
