@@ -39,7 +39,7 @@ def guard_margin(run: Run, v: Values) -> Answer:
         p, bound = stats.mann_kendall([-x for x in rooms]), stats.spent(WEAR, run.tally.keep_count - TREND + 1)
         if p < bound and share < ROOM:
             pace = -stats.theil_sen(rooms)
-            left = f", gone in about {max(0, math.ceil(rooms[-1] / pace))} more" if pace > 0 else ""
+            left = f", gone in about {max(0, math.ceil(round(rooms[-1] / pace, 6)))} more" if pace > 0 else ""
             seqs = [k.seq for k in rows]
             said = f"the room before guard {g.name} shrank over {len(rows)} keeps to {percent(share)} of its bound"
             return Level.FAIL, f"{said} (p={p:.1g}, bounds {bound:.1g} and {percent(ROOM)}){left}", seqs
