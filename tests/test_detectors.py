@@ -190,7 +190,7 @@ CASES: list[tuple[str, Level, str, Run]] = [
      scattered((1.0,) * 5, (2.0,) * 5)),
 
     ("predictions", FAIL, "ratio fell to 40% of its base's at keep 2 (bound 50%)", told(0.4)),
-    ("predictions", PASS, "ratio still tell the model from a blind one over 1 keep", told(0.5)),
+    ("predictions", PASS, "the model is told from a blind one by ratio over 1 keep", told(0.5)),
     ("predictions", FAIL, "ratio is 0.4 at keep 2 (bound 0.45)",
      told(0.4, MetricSpec("ratio", "degenerate", "maximize", floor=0.45), 0.5)),
     ("predictions", FAIL, "ratio is 0.995 at keep 2 (bound 0.99)",

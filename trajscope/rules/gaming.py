@@ -106,7 +106,7 @@ def predictions(run: Run, v: Values) -> Answer:
             if m.name in k.metrics and (said := _blinded(run, k, m)):
                 return Level.FAIL, said, [k.seq]
     names = " and ".join(m.name for m in specs)
-    return Level.PASS, f"{names} still tell the model from a blind one over {count(len(seen), 'keep')}", []
+    return Level.PASS, f"the model is told from a blind one by {names} over {count(len(seen), 'keep')}", []
 
 
 def _blinded(run: Run, k: Kept, m: MetricSpec) -> str | None:
