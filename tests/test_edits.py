@@ -94,6 +94,10 @@ def test_a_diff_tells_each_line_and_each_file_once() -> None:
 
 
 def test_a_diff_that_is_not_understood_is_not_passed() -> None:
-    found = edits.touched("+ SEED = 2")
+    found = edits.touched("-lr = 2\n+lr = 3\n")
     assert found.fault is not None
     assert (found.seeds, found.graders) == ((), ())
+
+
+def test_a_seed_is_seen_in_a_diff_that_is_not_understood_too() -> None:
+    assert edits.touched("-SEED = 1\n+SEED = 2\n the seed\n").seeds == ("SEED = 1", "SEED = 2")

@@ -89,8 +89,12 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("flips", WARN, "which configuration each trial ran is not recorded", made(KEEP, placed=False)),
     ("flips", PASS, "no verdict flipped", made(KEEP, KEEP)),
     ("baseline", WARN, "7, and 8 are needed", made(*spaced(7, 1))),
-    ("baseline", WARN, "8 of 8 trials beat the baseline (p=0.0078, bound 0.01): measure it again", made(*[KEEP] * 8)),
+    # One configuration at .1 and .9 in turn: its sd is .43, and the median lies .5 above the baseline.
+    ("baseline", WARN, "8 of 8 trials beat the baseline (p=0.0078, bound 0.01): measure it again",
+     made(*[("a", 2, "kept", 0.1), ("a", 2, "kept", 0.9)] * 4)),
     ("baseline", PASS, "0 of 8 trials beat the baseline", made(*spaced(8, 1))),
+    # Two configurations that never scatter, at .5 and .6: the median lies .45 above.
+    ("baseline", PASS, "and by more than luck: the median by 0.45", made(*[KEEP, ("z", 1, "reverted", 0.6)] * 5)),
     ("seed", WARN, "not evaluable: no configuration was run twice", made(KEEP)),
     ("seed", WARN, "the seed does nothing", made((*KEEP, {"first_step": 1.0}), (*KEEP, {"first_step": 2.0}), seed=0)),
     ("seed", PASS, "no trial contradicts",
