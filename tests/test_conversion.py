@@ -204,6 +204,19 @@ def test_a_keep_that_nothing_was_seen_to_build_upon_is_told_as_a_loss(tmp_path: 
     assert written.losses == ["line 2: it does not tell whether this keep was built upon; the new file does"]
 
 
+def test_what_detectors_ask_for_is_carried_over(tmp_path: Path) -> None:
+    sample = ROOT / "sample_runs/gamed/gamed.jsonl"
+    (written,) = conversion.convert(source(sample), tmp_path / "out.jsonl", "foreign")
+    assert {loss.partition(": ")[2] for loss in written.losses} == {
+        "its holdout bit stands without the values that it commits to, and cannot be carried over"
+    }
+    before, after = (
+        {v["rule"]: v["level"] for v in analysis.of_file(Source(str(p)), quick=True)[0]["verdicts"]}
+        for p in (sample, tmp_path / "out.jsonl")
+    )
+    assert after == before
+
+
 def test_what_could_not_be_carried_over_is_told_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     rows = [
