@@ -14,7 +14,6 @@ import msgspec
 
 from trajscope import edits
 from trajscope import menu as menus
-from trajscope.blobs import read_blob
 from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
@@ -240,6 +239,7 @@ class Native:
             first_step=seeds[0].first_step if len(seeds) == 1 else None,
             claimed_best=row.new_best,
             diff=diff,
+            diff_lost=lost is not None,
             holdout=row.holdout.passed if row.holdout else None,
             reason_code="nan" if nan else row.reason_code,
             faults=faults,
@@ -251,10 +251,12 @@ class Native:
         """The text of an edit, and why it cannot be read. A long one is fetched for a kept trial only."""
         if not isinstance(diff, BlobFields):
             return diff, None
-        if not kept or self._source.path == "-":
+        if not kept:
             return None, None
+        if self._source.fetch is None:
+            return None, "its diff lies beside the file, which is not at hand"
         try:
-            return read_blob(self._source.path, diff.blob), None
+            return self._source.fetch(diff.blob), None
         except SourceError as e:
             return None, f"its diff cannot be read: {e}"
 
