@@ -42,6 +42,7 @@ class Follow:
         self.path = str(path)
         self.name = said(self.path)
         self.campaign: str | None = None
+        self.header: Header | None = None
         self.native = False
         self._menu = menu
         self._reader = reader
@@ -206,6 +207,7 @@ class Follow:
             raise self.lost(f"does not fit the chain ({item.why}); the file was changed: restore it", item.seq)
         if isinstance(item, Header):
             self.campaign = self.campaign or item.campaign
+            self.header = item
 
     def lost(self, why: str, seq: int | None = None) -> HistoryError:
         """The error that says where the history stops being one."""

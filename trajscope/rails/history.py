@@ -14,11 +14,12 @@ from typing import NamedTuple
 from trajscope.errors import HistoryError
 from trajscope.menu import Menu
 from trajscope.pair import Pair
+from trajscope.rails.base import REMEDY, Base, Incumbent
 from trajscope.rails.follow import Follow
 from trajscope.rails.ledger import MOST, Ledger, Past, Ran, Seen
 from trajscope.rails.nearby import Nearby
 from trajscope.readers.skim import Tried
-from trajscope.trial import SCORED
+from trajscope.trial import SCORED, Header
 
 __all__ = ["History", "Past", "Ran", "Seen", "Spent"]
 
@@ -59,6 +60,7 @@ class History:
         self._places = Ledger(bool, most)  # pair and base, where it is not the first base of that pair
         self._near = Nearby()
         self._follows: list[Follow] = []
+        self._incumbent: Incumbent | None = None  # of the run that goes on
         self._own: set[tuple[str, int]] = set()  # trials that were added before they could be read
         self._cost = dict.fromkeys(_COSTS, 0.0)
         self._unpriced = dict.fromkeys(_COSTS, 0)
@@ -132,6 +134,16 @@ class History:
         wall_s, tokens, usd = self._cost.values()
         return Spent(self.tried, wall_s, int(tokens), usd, dict(self._unpriced), dict(self._dearest))
 
+    @property
+    def header(self) -> Header | None:
+        """The header of the run that goes on."""
+        return self._follows[0].header if self._follows else None
+
+    @property
+    def base(self) -> Base:
+        """What the next proposal of the run that goes on is applied to, where its record leaves no doubt."""
+        return Base(None, f"no run is named; {REMEDY}") if self._incumbent is None else self._incumbent.base()
+
     # --- what goes in --------------------------------------------------------------------------------------------
 
     def add(
@@ -154,6 +166,8 @@ class History:
         """Take in what was written since; anything that would make the history a guess is a `HistoryError`."""
         for follow in reversed(self._follows):  # other files first, so that a pair's last trial is one of this run
             for trials in follow.more():
+                if follow is self._follows[0]:
+                    self._pursue(follow, trials)
                 self._take(follow, trials)
         named = [f for f in self._follows if f.campaign is not None]
         if other := next((f for f in named if f.campaign != named[0].campaign), None):
@@ -162,6 +176,15 @@ class History:
                 f"{named[0].campaign!r}; name only files of one campaign"
             )
 
+    def _pursue(self, follow: Follow, trials: Iterable[Tried]) -> None:
+        """Follow the base of the run that goes on; trials of an earlier run in its file can only add a doubt."""
+        if follow.header is None:
+            return
+        if self._incumbent is None or self._incumbent.header is not follow.header:
+            self._incumbent = Incumbent(follow.header)
+        for t in trials:
+            self._incumbent.push(t)
+
     def close(self) -> None:
         """Let go of what stands on disk; a history that fitted into memory goes on as before."""
         for ledger in (self._pairs, self._configs, self._places):
@@ -169,7 +192,7 @@ class History:
 
     def _take(self, follow: Follow, trials: Iterable[Tried]) -> None:
         name, native = follow.name, follow.native
-        for seq, status, pair, number, value, base, config, intent, wall_s, tokens, usd, fault in trials:
+        for seq, status, pair, number, value, base, config, intent, wall_s, tokens, usd, fault, _ in trials:
             if fault is not None:
                 raise follow.lost(f"{fault}, so what it tried is a guess; mend the line, or leave the file out", seq)
             if self._own and (name, seq + 1) in self._own:

@@ -187,6 +187,8 @@ class Native:
             menu=self._menu,
             base=config,
             base_id=self._incumbent,
+            evaluator=self._salt["evaluator"],
+            data=self._salt["data"],
             history=said.history if said.history is not None else history if _is_whole(history) else None,
             settings=_text(obj.get("settings_hash")),
             unguarded_because=_text(obj.get("unguarded_because")),

@@ -36,6 +36,7 @@ class Tried(NamedTuple):
     tokens: int | None = None
     usd: float | None = None
     fault: str | None = None
+    based: bool = False  # the base was recorded, not inferred from the trials before
 
 
 def skim(reader: type[Reader], source: Source) -> Callable[[Sequence[Line]], list[Item | Tried]]:
@@ -58,7 +59,9 @@ def tokens(into: int | None, out: int | None) -> int | None:
 
 def _cut(t: Trial) -> Tried:
     spent = tokens(t.tokens_in, t.tokens_out)
-    return Tried(t.seq, t.status, t.pair, t.iter, t.value, t.base, t.config, t.intent, t.wall_s, spent, t.usd, None)
+    return Tried(
+        t.seq, t.status, t.pair, t.iter, t.value, t.base, t.config, t.intent, t.wall_s, spent, t.usd, None, t.based
+    )
 
 
 class _Seed(Struct, gc=False):
@@ -146,6 +149,7 @@ class LeanNative(Native):
                 tokens(cost.tokens_in, cost.tokens_out),
                 finite(cost.usd),
                 faults[0] if faults else None,
+                row.base_hash is not None,
             ),
         )
 
