@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from railstand import Once, Told
+from railstand import once, told
 
 from trajscope import load_menu
 from trajscope.rails import Rails
@@ -296,7 +296,7 @@ REFUSED: list[tuple[object, str, str]] = [
 
 @pytest.fixture
 def rails() -> Rails:
-    return Rails(MENU, Told(), base=MENU.defaults, repeat=Once())
+    return Rails(MENU, told(), base=MENU.defaults, repeat=once())
 
 
 @pytest.mark.parametrize("raw", LEGAL)

@@ -121,6 +121,7 @@ class Trial(Struct, kw_only=True, gc=False):
     drift: tuple[Drift, ...] = ()
     fingerprinted: bool = False
     diff: str | None = None  # of a code edit
+    diff_lost: bool = False  # there is one, and it could not be read
     holdout: bool | None = None  # all that may be known of a holdout the proposer must not see
     reason_code: str | None = None
     faults: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from trajscope.cli.text import clean, duration, json_line, number, paint, plural
 if TYPE_CHECKING:
     import argparse
 
-    from trajscope.rails.hindsight import Replay
+    from trajscope.rails.backtest import Replay
     from trajscope.rails.proof import Plant, Selftest
 
 
@@ -104,7 +104,7 @@ def _plant(p: Plant, width: int) -> list[str]:
 def _replay(said: argparse.Namespace) -> int:
     from trajscope import menu as menus
     from trajscope import pipeline
-    from trajscope.rails.hindsight import Rail, replay
+    from trajscope.rails.backtest import Rail, replay
     from trajscope.readers import Source
     from trajscope.trial import Trial
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trajscope.rails.asking import ask_command
+    from trajscope.rails.backtest import Replay, replay
     from trajscope.rails.budget import Budget
     from trajscope.rails.chain import Answer, Rails
-    from trajscope.rails.hindsight import Replay, replay
     from trajscope.rails.history import History
     from trajscope.rails.lint import Edits
     from trajscope.rails.passages import Protected
@@ -30,11 +30,11 @@ _WHERE = {
     "Proposal": "proposal",
     "Protected": "passages",
     "Rails": "chain",
-    "Replay": "hindsight",
+    "Replay": "backtest",
     "Selftest": "proof",
     "Turn": "turn",
     "ask_command": "asking",
-    "replay": "hindsight",
+    "replay": "backtest",
     "selftest": "proof",
 }
 

@@ -18,6 +18,7 @@ from trajscope.knob import said
 from trajscope.lines import Lines
 from trajscope.menu import Menu
 from trajscope.readers import Source, find, get
+from trajscope.readers.native import begins
 from trajscope.readers.skim import Tried, skim
 from trajscope.trial import Break, Header, Item, Line, Unreadable
 
@@ -182,7 +183,9 @@ class Follow:
     def _take(self, lines: Sequence[Line], chunk: bytes) -> list[Tried]:
         """The trials on these lines."""
         if self._read is None:
-            kind = get(self._reader) if self._reader else find(self.path, chunk[: sources.HEAD])
+            kind = get(self._reader or "native")
+            if self._reader is None and not begins(chunk):
+                kind = find(self.path, chunk[: sources.HEAD])
             self.native = kind.name == "native"
             self._read = skim(kind, Source(self.path, menu=self._menu))
         if not lines:

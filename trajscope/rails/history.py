@@ -25,6 +25,7 @@ __all__ = ["History", "Past", "Ran", "Seen", "Spent"]
 
 NOT_RUN = frozenset(("blocked", "proposer_error"))  # nothing was spent on the proposal of such a trial
 _INTENTS = ("revisit", "replicate")
+_COSTS = ("wall_s", "tokens", "usd")
 _new = tuple.__new__  # a named tuple without the call in Python that its own constructor makes
 
 
@@ -61,9 +62,9 @@ class History:
         self._follows: list[Follow] = []
         self._incumbent: Incumbent | None = None  # of the run that goes on
         self._own: set[tuple[str, int]] = set()  # trials that were added before they could be read
-        self._cost = {"wall_s": 0.0, "tokens": 0.0, "usd": 0.0}
-        self._unpriced = dict.fromkeys(self._cost, 0)
-        self._dearest = dict.fromkeys(self._cost, 0.0)
+        self._cost = dict.fromkeys(_COSTS, 0.0)
+        self._unpriced = dict.fromkeys(_COSTS, 0)
+        self._dearest = dict.fromkeys(_COSTS, 0.0)
 
     @classmethod
     def of(
@@ -156,7 +157,8 @@ class History:
         usd: float | None = None,
     ) -> None:
         """One more trial, as it runs. If a followed file gets it too, under this path and line, it counts once."""
-        self._own.add((seen.where, seen.line))
+        if any(f.name == seen.where for f in self._follows):
+            self._own.add((seen.where, seen.line))
         self._note(pair, seen, intent)
         self._price(wall_s, tokens, usd, ran=seen.status not in NOT_RUN)
 
@@ -166,8 +168,7 @@ class History:
             for trials in follow.more():
                 if follow is self._follows[0]:
                     self._pursue(follow, trials)
-                for t in trials:
-                    self._take(follow, t)
+                self._take(follow, trials)
         named = [f for f in self._follows if f.campaign is not None]
         if other := next((f for f in named if f.campaign != named[0].campaign), None):
             raise HistoryError(
@@ -189,27 +190,28 @@ class History:
         for ledger in (self._pairs, self._configs, self._places):
             ledger.close()
 
-    def _take(self, follow: Follow, t: Tried) -> None:
-        if t.fault is not None:
-            raise follow.lost(f"{t.fault}, so what it tried is a guess; mend the line, or leave the file out", t.seq)
-        if self._own and (follow.name, t.seq + 1) in self._own:
-            self._own.discard((follow.name, t.seq + 1))
-            return
-        ran = t.status not in NOT_RUN
-        self._price(t.wall_s, t.tokens, t.usd, ran=ran)
-        if t.pair is None:
-            if ran:
+    def _take(self, follow: Follow, trials: Iterable[Tried]) -> None:
+        name, native = follow.name, follow.native
+        for seq, status, pair, number, value, base, config, intent, wall_s, tokens, usd, fault, _ in trials:
+            if fault is not None:
+                raise follow.lost(f"{fault}, so what it tried is a guess; mend the line, or leave the file out", seq)
+            if self._own and (name, seq + 1) in self._own:
+                self._own.discard((name, seq + 1))
+                continue
+            self._price(wall_s, tokens, usd, ran=status not in NOT_RUN)
+            if pair is not None:
+                # What another format calls a base is not the hash that a rail knows bases by.
+                place = (base, config) if native else (None, None)
+                seen = _new(Seen, (name, seq + 1, seq, number, status, value, *place, pair.label))
+                self._note(pair, seen, intent)
+            elif status in NOT_RUN:
+                self.trials += 1
+            else:
                 raise follow.lost(
-                    f"a trial ({t.status}) that does not say what it changed could be any; add the change to the line, "
+                    f"a trial ({status}) that does not say what it changed could be any; add the change to the line, "
                     "or leave the file out",
-                    t.seq,
+                    seq,
                 )
-            self.trials += 1
-            return
-        # What another format calls a base is not the hash that a rail knows bases by.
-        base, config = (t.base, t.config) if follow.native else (None, None)
-        seen = _new(Seen, (follow.name, t.seq + 1, t.seq, t.iter, t.status, t.value, base, config, t.pair.label))
-        self._note(t.pair, seen, t.intent)
 
     def _note(self, pair: Pair, seen: Seen, intent: str | None) -> None:
         self.trials += 1
@@ -243,10 +245,11 @@ class History:
             self.cells.add(cell)
 
     def _price(self, wall_s: float | None, tokens: int | None, usd: float | None, *, ran: bool) -> None:
-        cost = self._cost
-        for name, spent in (("wall_s", wall_s), ("tokens", tokens), ("usd", usd)):
+        cost, dearest = self._cost, self._dearest
+        for name, spent in zip(_COSTS, (wall_s, tokens, usd), strict=True):
             if spent is not None and spent >= 0:
                 cost[name] += spent
-                self._dearest[name] = max(self._dearest[name], spent)
+                if spent > dearest[name]:  # noqa: PLR1730  # max() takes as long as all of the rest
+                    dearest[name] = spent
             elif ran:
                 self._unpriced[name] += 1
