@@ -361,7 +361,7 @@ def test_the_replay_of_the_amnesiac_says_what_it_would_have_saved_and_lost(
 def test_the_replay_says_both_what_comes_back_and_what_is_lost(cli: Cli) -> None:
     text = " ".join(cli("rail", "replay", AMNESIAC, "--only", "repeat").stdout.split())
     assert "would have blocked 36 of 50 trials and returned 3,266 of 4,406 s" in text
-    assert "7 of the 8 keeps are among them, all but iteration 4" in text
+    assert "of 8 keeps 7 are among them, all but iteration 4" in text
     assert "36 trials in full with --rows" in text
 
 
