@@ -62,7 +62,7 @@ class Incumbent:
     def __init__(self, header: Header) -> None:
         self.header = header
         self._doubt: str | None = None  # about what was kept: it stays
-        self._strayed: str | None = None  # about where the latest trial stood: the next one may be back
+        self._strayed: Tried | None = None  # the latest trial, if it stood elsewhere: the next one may be back
         self._config = header.base
         self._ids = {header.base_id}
         if header.base is None:
@@ -73,15 +73,18 @@ class Incumbent:
     def push(self, trial: Tried) -> None:
         """Take in the next trial of the run."""
         if trial.base is not None:
-            apart = f"trial {trial.seq} stood on another base ({trial.base}) than the latest keep"
-            self._strayed = None if trial.base in self._ids else apart
+            self._strayed = None if trial.base in self._ids else trial
         if trial.status == "kept" and self._doubt is None:
             self._keep(trial)
 
     def base(self) -> Base:
         """What the next proposal is applied to."""
-        doubt = self._doubt or self._strayed
+        doubt = self._doubt or self._stray()
         return Base(self._config) if doubt is None else Base(None, f"{doubt}; {REMEDY}")
+
+    def _stray(self) -> str | None:
+        t = self._strayed
+        return None if t is None else f"trial {t.seq} stood on another base ({t.base}) than the latest keep"
 
     def _keep(self, trial: Tried) -> None:
         """The kept trial's configuration, if the record vouches for it twice: by its base, and by its own hash."""
@@ -89,7 +92,7 @@ class Incumbent:
         if not trial.based or trial.config is None or trial.pair is None:
             self._doubt = f"trial {trial.seq} was kept, and does not record its base, its changes and its configuration"
         elif self._strayed is not None:
-            self._doubt = self._strayed
+            self._doubt = self._stray()
         else:
             config = {**self._config, **{c.knob: c.value for c in trial.pair.changes}}
             if trial.config != self._named(config):
