@@ -227,6 +227,7 @@ REACHES = {
     "import os; os.environ['X'] = '1'": "os.environ",
     "import os; x = os": "os",
     "import os; getattr(os, 'sys' + 'tem')('id')": "getattr",
+    "getattr(model, name)()": "getattr with a name that is worked out",
     "import os; vars(os)['system']('id')": "vars",
     "from os import *": "os.*",
     "eval('1')": "eval",
@@ -383,6 +384,8 @@ def test_lines_that_are_no_python_by_themselves_are_read_word_by_word() -> None:
     verdict = _judge(_diff("train.py", before, "f(\n    1, eval(\n    'x'),\n)\n"))
     assert verdict is not None
     assert "eval" in verdict.reason
+    as_python_reads_it = _judge(_diff("train.py", before, "f(\n    1, \uff45val(\n    'x'),\n)\n"))
+    assert as_python_reads_it is not None
     inside = _judge(_diff("train.py", "if x:\n    pass\n", "if eval('x'):\n    pass\n"))
     assert inside is not None
     assert (
