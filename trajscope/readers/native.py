@@ -14,7 +14,6 @@ import msgspec
 
 from trajscope import edits
 from trajscope import menu as menus
-from trajscope.blobs import read_blob
 from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
@@ -71,7 +70,7 @@ class Native:
     @classmethod
     def sniff(cls, head: bytes) -> bool:
         """Whether it holds records of ours."""
-        return _HEADER.match(head) is not None or any(
+        return begins(head) or any(
             str(o.get("type")) in _TYPES and ("v" in o or "prev" in o or "run_id" in o) for o in head_objects(head)
         )
 
@@ -188,6 +187,8 @@ class Native:
             menu=self._menu,
             base=config,
             base_id=self._incumbent,
+            evaluator=self._salt["evaluator"],
+            data=self._salt["data"],
             history=said.history if said.history is not None else history if _is_whole(history) else None,
             settings=_text(obj.get("settings_hash")),
             unguarded_because=_text(obj.get("unguarded_because")),
@@ -240,6 +241,7 @@ class Native:
             first_step=seeds[0].first_step if len(seeds) == 1 else None,
             claimed_best=row.new_best,
             diff=diff,
+            diff_lost=lost is not None,
             holdout=row.holdout.passed if row.holdout else None,
             reason_code="nan" if nan else row.reason_code,
             faults=faults,
@@ -251,10 +253,12 @@ class Native:
         """The text of an edit, and why it cannot be read. A long one is fetched for a kept trial only."""
         if not isinstance(diff, BlobFields):
             return diff, None
-        if not kept or self._source.path == "-":
+        if not kept:
             return None, None
+        if self._source.fetch is None:
+            return None, "its diff lies beside the file, which is not at hand"
         try:
-            return read_blob(self._source.path, diff.blob), None
+            return self._source.fetch(diff.blob), None
         except SourceError as e:
             return None, f"its diff cannot be read: {e}"
 
@@ -355,6 +359,11 @@ class Native:
             seeds=seeds,
             metrics=self._metrics(row, seeds),
         )
+
+
+def begins(head: bytes) -> bool:
+    """Whether a file begins with the header of a run of ours."""
+    return _HEADER.match(head) is not None
 
 
 def refused(a: AttemptFields) -> bool:
