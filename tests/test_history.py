@@ -436,7 +436,7 @@ def test_what_outgrows_memory_goes_into_a_file_that_nobody_else_can_see(
     assert h._pairs.on_disk
     assert list(tmp_path.iterdir()) == []  # unlinked as soon as it was opened
     h.close()
-    for p in (pairs[0], pairs[-1]):  # written long ago, and not yet
+    for p in (pairs[-1], pairs[0]):  # not written yet, and long ago
         with pytest.raises(HistoryError, match="temporary database"):
             h.past(p)
 
