@@ -311,12 +311,14 @@ class Native:
                 if knob in want and self._change(knob, want[knob]).text != found.text:
                     drift.append(Drift(None, knob, shown(want[knob]), shown(ran)))
         prints = row.fingerprints
-        if prints is not None:
-            trial.fingerprinted = bool(prints.propose and prints.run and prints.score)
-            for stage in (prints.run, prints.score):
-                for path, sha in prints.propose.items():
-                    if path in stage and stage[path] != sha and not any(d.path == path for d in drift):
-                        drift.append(Drift(path, None, sha[:12], stage[path][:12]))
+        if prints is not None and prints.propose:
+            trial.fingerprinted = bool(prints.run and prints.score)
+            for stage in filter(None, (prints.run, prints.score)):
+                # A file that came or went is as much of a change as one that holds something else.
+                for path in [*prints.propose, *(p for p in stage if p not in prints.propose)]:
+                    was, now = prints.propose.get(path, "")[:12], stage.get(path, "")[:12]
+                    if prints.propose.get(path) != stage.get(path) and not any(d.path == path for d in drift):
+                        drift.append(Drift(path, None, was or None, now or None))
         trial.drift = tuple(drift)
 
     def _measure(self, line: Line, row: LineFields) -> Measure:

@@ -1,0 +1,60 @@
+"""What differs between two moments of the declared files, in the words of knobs where a Python file says them.
+
+Knows no trials. A file that came, one that went and a link that leads elsewhere are differences like any other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from trajscope.errors import IntegrityError
+from trajscope.integrity.literals import constants, moved
+from trajscope.integrity.prints import Prints, read
+from trajscope.trial import Drift
+
+HEAD = 12  # letters of a hash that people are shown
+Constants = Mapping[str, Mapping[str, object]]
+
+
+def drifts(old: Prints, new: Prints, was: Constants, now: Constants) -> list[Drift]:
+    """Every file that differs, one entry for each constant that moved in it; `was` and `now` are their constants."""
+    out: list[Drift] = []
+    for name in sorted({*old.files, *new.files}):
+        a, b = old.files.get(name), new.files.get(name)
+        if a == b:
+            continue
+        knobs = moved(was.get(name, {}), now.get(name, {})) if a and b else []
+        out += [Drift(name, knob, x, y) for knob, x, y in knobs] or [Drift(name, None, _head(a), _head(b))]
+    for name in sorted({*old.links, *new.links}):
+        a, b = old.links.get(name), new.links.get(name)
+        if a != b:
+            out.append(Drift(name, None, f"-> {a or 'itself'}", f"-> {b or 'itself'}"))
+    return out
+
+
+def settings(root: str | os.PathLike[str], prints: Prints) -> dict[str, dict[str, object]]:
+    """The constants of every Python file among these; a file that went since has none."""
+    out = {}
+    for name in prints.files:
+        if name.endswith(".py"):
+            try:
+                out[name] = constants(read(root, name))
+            except IntegrityError:
+                out[name] = {}
+    return out
+
+
+def said(drift: Drift, proposed: str = "was", ran: str = "is") -> str:
+    """One difference in words."""
+    if drift.knob is not None:
+        return f"{drift.knob}: {proposed} {drift.proposed}, {ran} {drift.ran}"
+    if drift.ran is None:
+        return f"{drift.path} is gone"
+    if drift.proposed is None:
+        return f"{drift.path} appeared"
+    return f"{drift.path}: {proposed} {drift.proposed}, {ran} {drift.ran}"
+
+
+def _head(sha: str | None) -> str | None:
+    return None if sha is None else sha[:HEAD]
