@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from trajscope.errors import IntegrityError
 from trajscope.integrity.literals import constants, moved
 from trajscope.integrity.prints import Prints, read
+from trajscope.pair import canon
 from trajscope.trial import Drift
 
 HEAD = 12  # letters of a hash that people are shown
+MOST = 60  # letters of a value that people are shown
 Constants = Mapping[str, Mapping[str, object]]
 
 
@@ -48,12 +50,17 @@ def settings(root: str | os.PathLike[str], prints: Prints) -> dict[str, dict[str
 def said(drift: Drift, proposed: str = "was", ran: str = "is") -> str:
     """One difference in words."""
     if drift.knob is not None:
-        return f"{drift.knob}: {proposed} {drift.proposed}, {ran} {drift.ran}"
+        a, b = (canon(drift.knob, x).text for x in (drift.proposed, drift.ran))
+        return f"{drift.knob}: {proposed} {_short(a)}, {ran} {_short(b)}"
     if drift.ran is None:
         return f"{drift.path} is gone"
     if drift.proposed is None:
         return f"{drift.path} appeared"
     return f"{drift.path}: {proposed} {drift.proposed}, {ran} {drift.ran}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MOST else f"{text[: MOST - 3]}..."
 
 
 def _head(sha: str | None) -> str | None:

@@ -176,8 +176,11 @@ def _print(name: str, place: Path, sink: Callable[[str, bytes], object] | None) 
             digest = hashlib.sha256()
             if sink:
                 sink(name, b"")  # it begins, perhaps again
+            left = before.st_size
             try:
-                while chunk := file.read(CHUNK):
+                # A file that grows under the reader is not followed for ever.
+                while left >= 0 and (chunk := file.read(CHUNK)):
+                    left -= len(chunk)
                     digest.update(chunk)
                     if sink:
                         sink(name, chunk)

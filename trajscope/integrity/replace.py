@@ -77,7 +77,7 @@ def _agree(target: Path, expected: str | None) -> None:
 
 
 def _said(sha: str | None) -> str:
-    return "not there" if sha is None else sha[:12]
+    return "absent" if sha is None else sha[:12]
 
 
 def _sha(target: Path) -> str | None:

@@ -103,7 +103,7 @@ def _lost(u: _Unit, fresh: Iterable[_Unit]) -> Passage:
 
 def _units(text: str) -> Iterator[_Unit]:
     """The sentences, list items and settings of a text, in order."""
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", text).replace("\r\n", "\n")
     front = _FRONT.match(text)
     if front:
         yield from _settings(front[1])

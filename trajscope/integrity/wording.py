@@ -42,11 +42,24 @@ SCOPE = frozenset(
 )
 ACTS = frozenset(
     "ask asks asking asked confirm confirms confirmation confirmed confirming approve approves approval approved "
-    "permission permissions consent sign-off signoff review reviewed verify verifies check checks warn refuse stop halt "
-    "wait pause abort reject prohibit forbid forbids ban disallow deny avoid allow allows permit permits grant grants "
-    "require requires mandatory ensure sure caution careful dangerous destructive irreversible read-only readonly "
-    "off-limits fragen frage bestätigen bestätigung erlaubnis genehmigung demander confirmer autorisation preguntar "
-    "confirmar permiso".split()
+    "permission permissions consent sign-off signoff review reviewed verify verifies check checks warn refuse stop "
+    "halt wait pause abort reject prohibit forbid forbids ban disallow deny avoid refrain allow allows permit permits "
+    "grant grants require requires mandatory ensure sure caution careful escalate decide decides go-ahead hold yes "
+    "fragen frage bestätigen bestätigung erlaubnis genehmigung demander confirmer autorisation preguntar confirmar "
+    "permiso".split()
+)
+# Who is named in an instruction is mostly named because something is theirs to decide.
+PEOPLE = frozenset(
+    "user users human humans person people somebody someone owner owners maintainer maintainers operator reviewer "
+    "supervisor admin colleague manager team on-call finance legal".split()
+)
+# What is to be handled with care, and the words for doing so.
+CARE = frozenset(
+    "nothing nobody nowhere outside inside within stay stays alone untouched intact hands off-limits limit limits "
+    "limited restrict restricted preserve protect protected stable dry-run back-up backup rollback irreversible "
+    "destructive dangerous risky secret secrets credential credentials password passwords private confidential "
+    "sensitive production prod read-only readonly budget dollars dollar eur usd spend free manual manually "
+    "eyes doubt warning rights licence license".split()
 )
 CONTROL = NEGATIONS | MODALS | SCOPE | ACTS
 # Words that may come and go: they carry nothing.
@@ -57,11 +70,14 @@ IDLE = frozenset(
 _WEAK = SCOPE | frozenset(
     "can could may might will would should check checks review reviewed sure soll peut puede".split()
 )
+_GUARDING = (CONTROL - _WEAK) | PEOPLE | CARE
 _RULES = re.compile(
     r"""\b(?: (?:may|can|could) \s (?:you|i|only|be|run|use|read|write|edit|delete|call|access|push|send|not)
     | should | only \s (?:if|when|after|once|with|use|read|edit|run|the)
     | at \s (?:most|least) | no \s more \s than | before | unless | until | except
-    | make \s sure | double.check | check \s with | review \w* \s (?:by|with|from) )\b
+    | make \s sure | double.check | check \s (?:in \s )?with | review \w* \s (?:by|with|from) | back \s up | dry \s run
+    | (?:off|no) \s limits | read \s only | go \s ahead | green \s light | ahead \s of | (?:prompt|let) \s the
+    | leave \s .* \s alone )\b
     | 不要 | 禁止 | 必须 | 不得 | 确认 | 询问 | してはいけない | 確認 | нельзя | \bне\b | подтверд""",
     re.VERBOSE,
 )
@@ -101,7 +117,7 @@ def words(text: str) -> tuple[str, ...]:
 
 def control(own: tuple[str, ...]) -> bool:
     """Whether a sentence asks, confirms, forbids, demands or permits."""
-    return any(w in CONTROL and w not in _WEAK for w in own) or _RULES.search(" ".join(own)) is not None
+    return any(w in _GUARDING for w in own) or _RULES.search(" ".join(own)) is not None
 
 
 def harmless(old: tuple[str, ...], new: tuple[str, ...]) -> bool:
