@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from trajscope import integrity
 from trajscope.errors import CASConflict, IntegrityError
 from trajscope.integrity import prints, replace
-from trajscope.verdict import Level
+from trajscope.verdict import Level, Verdict
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def level(found: list[integrity.checks.Verdict], rule: str) -> Level:
+def level(found: list[Verdict], rule: str) -> Level:
     return next(v.level for v in found if v.rule == rule)
 
 

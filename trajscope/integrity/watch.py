@@ -132,11 +132,11 @@ class Watch:
         """Whether what ran is what was proposed; known once the trial is closed."""
         return self._closed and self.level is Level.PASS
 
-    def fields(self, *more: Verdict) -> dict[str, object]:
+    def fields(self, *more: Verdict) -> dict[str, Any]:
         """What `run.trial(...)` takes of this; `more` are verdicts of other rails and gates."""
         self.close()
         stages = {"propose": self._propose, "run": self._run, "score": self._score}
-        out: dict[str, object] = {"fingerprints": {k: _flat(v) for k, v in stages.items() if v is not None}}
+        out: dict[str, Any] = {"fingerprints": {k: _flat(v) for k, v in stages.items() if v is not None}}
         if self._effective is not None:
             out["effective"] = self._effective
         if self.level is Level.FAIL:
@@ -192,6 +192,7 @@ class Watch:
             changed = [d for d in self._drifts(self.copy.prints, tree, self._start.root) if d.path in files]
             if changed:
                 self._object(checks.stayed("editable", changed, "", _EDITABLE, n=0), changed)
+                self._stated |= {d.knob: d.ran for d in changed if d.knob is not None}
         for name, found in self._constants.items():
             if name in self._start.held:
                 continue
