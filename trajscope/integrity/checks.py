@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from trajscope.errors import IntegrityError
 from trajscope.integrity import compare
 from trajscope.integrity.effective import ContradictionError, differences, read, unsaid
-from trajscope.integrity.prints import matches, take
+from trajscope.integrity.prints import look, matches
 from trajscope.integrity.prints import read as read_file
 from trajscope.integrity.sentences import Passage, removed_passages
 from trajscope.integrity.snapshots import Snapshot
@@ -88,19 +88,19 @@ def passages(lost: Iterable[Passage]) -> Verdict:
 def _files(snapshot: Snapshot, *, edited: bool) -> list[Verdict]:
     rules = [r for r, there in (("frozen", snapshot.frozen), ("editable", snapshot.editable)) if there]
     try:
-        now = take(snapshot.root, snapshot.patterns)
+        now = look(snapshot.root, snapshot.patterns)
     except IntegrityError as error:
-        return [Verdict(rules[0], Level.FAIL, f"{error}")]
+        return [_unknown(rules[0], f"{error}")]
     changed = compare.drifts(snapshot.prints, now, snapshot.constants, compare.settings(snapshot.root, now))
     fast = [d for d in changed if is_frozen(snapshot, d)]
     out = []
     if snapshot.frozen:
         remedy = "It may never change while the campaign runs: restore it, or begin a new campaign with a new snapshot"
-        out.append(stayed("frozen", fast, "as they were at the snapshot", remedy, n=len(snapshot.held)))
+        out.append(stayed("frozen", fast, "unchanged since the snapshot", remedy, n=len(snapshot.held)))
     if snapshot.editable:
         loose = [] if edited else [d for d in changed if d not in fast]
         remedy = "It may change between trials, not since this one was proposed: find what writes it, and run it again"
-        what = "there, free to change between trials" if edited else "as they were at the snapshot"
+        what = "may have changed between trials" if edited else "unchanged since the snapshot"
         n = len(snapshot.prints.files) - len(snapshot.held)
         out.append(stayed("editable", loose, what, remedy, n=n))
     return out

@@ -22,6 +22,10 @@ PASSED_OVER = ("__pycache__", ".git", "*.pyc", ".*.swap*")
 _MAGIC = frozenset("*?[")
 
 
+class MissingError(IntegrityError):
+    """Something is declared, and nothing is there."""
+
+
 class Prints(NamedTuple):
     """The declared files at one moment: what each holds, and where the links among them lead."""
 
@@ -48,9 +52,18 @@ def take(
     )
 
 
-def names(root: str | os.PathLike[str], patterns: Iterable[str]) -> dict[str, Path]:
-    """The declared files and where their bytes lie, links followed."""
-    return _declared(_top(root), patterns)[0]
+def look(root: str | os.PathLike[str], patterns: Iterable[str]) -> Prints:
+    """Print what is there of the declared files; one that went is simply not among them."""
+    files: dict[str, str] = {}
+    links: dict[str, str] = {}
+    for pattern in patterns:
+        try:
+            found = take(root, [pattern])
+        except MissingError:
+            continue
+        files |= found.files
+        links |= found.links
+    return Prints(dict(sorted(files.items())), dict(sorted(links.items())))
 
 
 def read(root: str | os.PathLike[str], name: str) -> bytes:
@@ -62,7 +75,12 @@ def read(root: str | os.PathLike[str], name: str) -> bytes:
             kept.clear()
         kept.append(chunk)
 
-    _print(name, _inside(_top(root), _top(root) / name, name), sink)
+    top = _top(root)
+    try:
+        place = _inside(top, top / name, name)
+    except OSError as error:
+        raise IntegrityError(f"{name}: cannot be read ({error.strerror}); restore it, or give the right to") from None
+    _print(name, place, sink)
     return b"".join(kept)
 
 
@@ -89,7 +107,7 @@ def _declared(top: Path, patterns: Iterable[str]) -> tuple[dict[str, Path], dict
             name: place for name, place in _walk(top, start, links, (), named=parts) if _fits(name.split("/"), parts)
         }
         if not found:
-            raise IntegrityError(
+            raise MissingError(
                 f"{pattern}: is declared and not there (below {top.name}/); restore it, or declare what there is"
             )
         files |= found

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 from trajscope.integrity.wording import IDLE, KINDS, UNDOES, Kind, control, harmless, words
 
-LIKE = 0.6  # share of words in common above which a sentence is taken for a new wording of another
+LIKE = 0.5  # share of words in common above which a sentence is taken for a new wording of another
 
 PERMISSIONS = (
     "allowed-tools",

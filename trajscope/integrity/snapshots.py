@@ -59,7 +59,10 @@ class Snapshot:
         """Write it as JSON, whole or not at all, and return its hash; the root is said relative to the file."""
         target = Path(path).resolve()
         body = self._body(target.parent) | {"sha256": self.sha}
-        place(target, json.dumps(body, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
+        try:
+            place(target, json.dumps(body, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
+        except OSError as error:
+            raise IntegrityError(f"{path}: cannot be written ({error.strerror}); name another file") from None
         return self.sha
 
     def _body(self, beside: Path) -> dict[str, Any]:

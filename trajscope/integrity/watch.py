@@ -17,7 +17,7 @@ from typing import Any, Self
 from trajscope.errors import IntegrityError
 from trajscope.integrity import checks, compare
 from trajscope.integrity.effective import ContradictionError, differences, read
-from trajscope.integrity.prints import Prints, sha256, take
+from trajscope.integrity.prints import Prints, look, sha256
 from trajscope.integrity.private import Copy
 from trajscope.integrity.snapshots import Snapshot
 from trajscope.menu import Menu
@@ -265,17 +265,12 @@ class Watch:
         return self._menu.change(knob, value) if self._menu else canon(knob, value)
 
     def _look(self, root: str | os.PathLike[str]) -> Prints:
-        """The declared files now; one that went is simply not among them."""
-        files: dict[str, str] = {}
-        links: dict[str, str] = {}
-        for pattern in self._start.patterns:
-            try:
-                found = take(root, [pattern])
-            except IntegrityError:
-                continue
-            files |= found.files
-            links |= found.links
-        return Prints(files, links)
+        """The declared files now; where they cannot be read none is there, which is a change of all."""
+        try:
+            return look(root, self._start.patterns)
+        except IntegrityError as error:
+            self.verdicts.append(Verdict("editable", Level.UNKNOWN, str(error)))
+            return Prints({}, {})
 
     def _drifts(self, old: Prints, new: Prints, root: str | os.PathLike[str]) -> list[Drift]:
         return compare.drifts(old, new, self._before_constants(), compare.settings(root, new))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from trajscope.errors import IntegrityError
 from trajscope.integrity import compare
-from trajscope.integrity.prints import take
+from trajscope.integrity.prints import look
 from trajscope.integrity.snapshots import Snapshot
 from trajscope.trial import Drift
 
@@ -56,7 +56,7 @@ class Watcher:
         """Hash everything now, and return and call back what was not known yet."""
         with self._turn:
             try:
-                now = take(self._snapshot.root, self._snapshot.patterns)
+                now = look(self._snapshot.root, self._snapshot.patterns)
                 told = compare.settings(self._snapshot.root, now)
                 found = compare.drifts(self._snapshot.prints, now, self._snapshot.constants, told)
             except IntegrityError as error:
