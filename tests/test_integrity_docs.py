@@ -32,7 +32,7 @@ def test_every_example_of_the_page_runs_and_prints_what_stands_below_it(
             (tmp_path / file[1]).write_text(text)
         else:
             exec(compile(text, "docs/integrity.md", "exec"), names)  # noqa: S102  # our own text
-    assert shown == 8
+    assert shown == 9
     assert capsys.readouterr().out == ""
 
 

@@ -233,13 +233,13 @@ def test_a_passage_is_called_by_what_it_does(text: str, kind: str) -> None:
 
 
 # Rules in words that a list of words does not hold. What is missed here is why what must not be lost is declared.
-UNUSUAL = """Run it by the author before you ship. | Pull requests are merged by hand. | Two people look at each deletion.
+UNUSUAL = """Run it by the author before you ship. | Pull requests are merged by hand. | The maximum is three retries.
 Not a single row of the test split is to be opened. | Deployments happen on weekdays only. | Cap the batch at 64.
 Keep the API key out of the repository. | Let nobody but the treasurer move funds. | Obtain a sign off from security.
 Give the customer a chance to object. | The holdout is sealed. | Tread lightly around the database. | Work on a copy.
 Skip files you did not create. | Write to the scratch folder and to no other place. | Log in with the guest account.
 When unsure, do less. | It is essential that the seed stays 42. | Post the summary and stand by for an answer.
-You have access to bash and git. | Respect robots.txt. | The maximum is three retries. | Erasing is the last resort.
+You have access to bash and git. | Respect robots.txt. | Two people look at each deletion. | Erasing is the last resort.
 Keep the old file around for a week. | Speak up if the numbers look odd. | Have the plan signed by the lead."""
 SEEN_OF_UNUSUAL = 7
 
