@@ -104,6 +104,7 @@ LOSSES = [
     Case("permission is assumed", SKILL, SKILL + "\nAssume permission when nobody answers.\n"),
     Case("approved becomes unapproved", "Use only approved mirrors.", "Use only unapproved mirrors."),
     Case("secure becomes insecure", "Never use insecure links.", "Never use secure links."),
+    Case("confirm becomes conform", "Confirm the plan with Ada.", "Conform the plan with Ada."),
     Case("reported speech", "Wait for a yes.", "Somebody once said to wait for a yes."),
     Case("a German rule goes", "Nie ohne zu fragen löschen.\n\nDanach aufräumen.", "Danach aufräumen."),
     Case("a Chinese rule goes", "删除之前必须询问用户。\n整理文件。", "整理文件。"),

@@ -168,6 +168,16 @@ def test_a_copy_that_was_changed_is_not_executed(watchman: integrity.Watchman, n
     assert not trial.passed
 
 
+def test_a_data_file_of_the_copy_that_was_changed_keeps_the_script_from_running(tree: Path) -> None:
+    (tree / "data.json").write_text("[1]")
+    with integrity.Watchman(tree, editable="train.py", frozen=["prepare.py", "data.json"]).trial() as trial:
+        place = trial.path("data.json")
+        place.chmod(0o600)
+        place.write_text("[2]")
+        done = trial.run("train.py", capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (97, "")
+
+
 def test_a_module_changed_between_the_start_of_the_child_and_its_import_is_not_executed(
     watchman: integrity.Watchman, tree: Path
 ) -> None:

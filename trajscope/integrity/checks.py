@@ -91,7 +91,7 @@ def _files(snapshot: Snapshot, *, edited: bool) -> list[Verdict]:
         now = look(snapshot.root, snapshot.patterns)
     except IntegrityError as error:
         return [_unknown(rules[0], f"{error}")]
-    changed = compare.drifts(snapshot.prints, now, snapshot.constants, compare.settings(snapshot.root, now))
+    changed = compare.drifts(snapshot.prints, now, snapshot.constants, snapshot.root)
     fast = [d for d in changed if is_frozen(snapshot, d)]
     out = []
     if snapshot.frozen:

@@ -6,7 +6,7 @@ Knows no trials. A file that came, one that went and a link that leads elsewhere
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from trajscope.errors import IntegrityError
 from trajscope.integrity.literals import constants, moved
@@ -19,14 +19,14 @@ MOST = 60  # letters of a value that people are shown
 Constants = Mapping[str, Mapping[str, object]]
 
 
-def drifts(old: Prints, new: Prints, was: Constants, now: Constants) -> list[Drift]:
-    """Every file that differs, one entry for each constant that moved in it; `was` and `now` are their constants."""
+def drifts(old: Prints, new: Prints, was: Constants, root: str | os.PathLike[str]) -> list[Drift]:
+    """Every file that differs, one entry for each constant that moved in it; below `root` lie the new ones."""
     out: list[Drift] = []
     for name in sorted({*old.files, *new.files}):
         a, b = old.files.get(name), new.files.get(name)
         if a == b:
             continue
-        knobs = moved(was.get(name, {}), now.get(name, {})) if a and b else []
+        knobs = moved(was[name], settings(root, [name])[name]) if a and b and name in was else []
         out += [Drift(name, knob, x, y) for knob, x, y in knobs] or [Drift(name, None, _head(a), _head(b))]
     for name in sorted({*old.links, *new.links}):
         a, b = old.links.get(name), new.links.get(name)
@@ -35,10 +35,10 @@ def drifts(old: Prints, new: Prints, was: Constants, now: Constants) -> list[Dri
     return out
 
 
-def settings(root: str | os.PathLike[str], prints: Prints) -> dict[str, dict[str, object]]:
+def settings(root: str | os.PathLike[str], names: Iterable[str]) -> dict[str, dict[str, object]]:
     """The constants of every Python file among these; a file that went since has none."""
     out = {}
-    for name in prints.files:
+    for name in names:
         if name.endswith(".py"):
             try:
                 out[name] = constants(read(root, name))

@@ -56,7 +56,7 @@ class Watch:
         self._started = self._closed = False
         self.copy = Copy(start.root, start.patterns, files)
         try:
-            self._constants = compare.settings(self.copy.path, self.copy.prints)
+            self._constants = compare.settings(self.copy.path, self.copy.prints.files)
             # What a frozen file is meant to be is what it was at the start of the campaign.
             meant = {n: sha for n, sha in start.prints.files.items() if n in start.held}
             self._propose = Prints(
@@ -273,7 +273,7 @@ class Watch:
             return Prints({}, {})
 
     def _drifts(self, old: Prints, new: Prints, root: str | os.PathLike[str]) -> list[Drift]:
-        return compare.drifts(old, new, self._before_constants(), compare.settings(root, new))
+        return compare.drifts(old, new, self._before_constants(), root)
 
     def _before_constants(self) -> dict[str, Mapping[str, object]]:
         return {**self._constants, **{k: v for k, v in self._start.constants.items() if k in self._start.held}}

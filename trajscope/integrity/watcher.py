@@ -57,8 +57,8 @@ class Watcher:
         with self._turn:
             try:
                 now = look(self._snapshot.root, self._snapshot.patterns)
-                told = compare.settings(self._snapshot.root, now)
-                found = compare.drifts(self._snapshot.prints, now, self._snapshot.constants, told)
+                start = self._snapshot
+                found = compare.drifts(start.prints, now, start.constants, start.root)
             except IntegrityError as error:
                 found = [Drift(str(error).partition(":")[0], None, "readable", str(error))]
             fresh = [d for d in found if d not in self.drifts]

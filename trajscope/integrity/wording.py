@@ -103,7 +103,6 @@ UNDOES = re.compile(
     | assume \s (?:yes|approval|permission|consent) | regardless \s of | except \s (?:when|if|for) | yolo )\b""",
     re.VERBOSE,
 )
-_FLIPS = ("un", "in", "im", "dis", "non", "de", "ir", "il", "anti", "re", "mis", "a")
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -136,7 +135,7 @@ def _same_word(old: str, new: str) -> bool:
     if sorted(old) == sorted(new):
         return len(old) > 2  # two letters the wrong way round
     short, long = sorted((old, new), key=len)
-    if new in CONTROL or len(short) < 4 or any(long == flip + short for flip in _FLIPS):
+    if new in CONTROL or len(short) < 4:
         return False
     return long in {short + "s", short + "es"} or _one_slip(short, long)
 
