@@ -263,6 +263,15 @@ def test_a_constant_that_the_script_changes_itself_is_not_what_was_proposed(tree
     assert "BATCH: proposed 128, ran 64" in reasons(trial)
 
 
+def test_a_constant_that_two_files_set_differently_is_no_knob(tree: Path) -> None:
+    (tree / "other.py").write_text("DEPTH = 4\nSCALAR_LR = 0.5\n")
+    watchman = integrity.Watchman(tree, editable=["train.py", "other.py"], frozen=["prepare.py"])
+    assert watchman.config == {"SCALAR_LR": 0.5}
+    with watchman.trial({"SCALAR_LR": 0.5}) as trial:
+        trial.run("train.py", capture_output=True)
+    assert trial.passed, reasons(trial)
+
+
 def test_a_report_is_written_once_and_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = tmp_path / "effective.json"
     assert integrity.report({"lr": 0.1}) is False

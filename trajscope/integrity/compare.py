@@ -47,6 +47,16 @@ def settings(root: str | os.PathLike[str], names: Iterable[str]) -> dict[str, di
     return out
 
 
+def agreed(known: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    """The constants of several files as one configuration; one that two files set differently is no knob of it."""
+    out: dict[str, object] = {}
+    odd: set[str] = set()
+    for found in known:
+        odd |= {k for k, v in found.items() if k in out and canon(k, v).text != canon(k, out[k]).text}
+        out |= found
+    return {k: v for k, v in out.items() if k not in odd}
+
+
 def said(drift: Drift, proposed: str = "was", ran: str = "is") -> str:
     """One difference in words."""
     if drift.knob is not None:

@@ -43,7 +43,8 @@ def constants(source: str | bytes) -> dict[str, object]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     known: dict[str, object] = {}
-    lost = _globals(tree)
+    always = _globals(tree)
+    lost = set(always)
     for node in tree.body:
         bound = _plain(node)
         if bound is None:
@@ -58,7 +59,7 @@ def constants(source: str | bytes) -> dict[str, object]:
                 lost.discard(name)
             except (_UnclearError, ArithmeticError, TypeError, ValueError, RecursionError):
                 lost.add(name)
-    lost |= _globals(tree)
+    lost |= always
     return {k: v for k, v in known.items() if k not in lost and not k.startswith("__")}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from trajscope.errors import IntegrityError
+from trajscope.integrity.compare import agreed
 from trajscope.integrity.literals import constants
 from trajscope.integrity.prints import Prints, matches, read, sha256, take
 from trajscope.integrity.replace import place
@@ -107,7 +108,7 @@ def snapshot(
         elif name.lower().endswith(INSTRUCTIONS) and name not in held:  # a frozen one may not change at all
             texts[name] = _text_of(root, name)
     if config is None:
-        config = {k: v for name, found in known.items() if name not in held for k, v in found.items()} or None
+        config = agreed(found for name, found in known.items() if name not in held) or None
     return Snapshot(
         root=Path(root).resolve(),
         editable=editable,

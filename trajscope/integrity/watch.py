@@ -56,7 +56,9 @@ class Watch:
         self._started = self._closed = False
         self.copy = Copy(start.root, start.patterns, files)
         try:
-            self._constants = compare.settings(self.copy.path, self.copy.prints.files)
+            self._constants = compare.settings(
+                self.copy.path, [n for n in self.copy.prints.files if n not in start.held]
+            )
             # What a frozen file is meant to be is what it was at the start of the campaign.
             meant = {n: sha for n, sha in start.prints.files.items() if n in start.held}
             self._propose = Prints(
@@ -177,8 +179,7 @@ class Watch:
     def _wanted(self, config: Mapping[str, object], changes: Mapping[str, object] | None) -> dict[str, object]:
         """The whole configuration that was proposed; a proposal of code is what its constants say."""
         if changes is None:
-            said = {k: v for n, found in self._constants.items() if n not in self._start.held for k, v in found.items()}
-            return {**config, **said}
+            return {**config, **compare.agreed(self._constants.values())}
         told = {c.knob: c.value for c in (self._change(k, v) for k, v in changes.items())}
         return {**config, **{k: v for k, v in told.items() if not k.startswith("code:")}}
 
@@ -193,10 +194,9 @@ class Watch:
             if changed:
                 self._object(checks.stayed("editable", changed, "", _EDITABLE, n=0), changed)
                 self._stated |= {d.knob: d.ran for d in changed if d.knob is not None}
+        both = compare.agreed(v for k, v in self._start.constants.items() if k not in self._start.held)
         for name, found in self._constants.items():
-            if name in self._start.held:
-                continue
-            odd = differences(self.wanted, found, self._menu)
+            odd = differences({k: v for k, v in self.wanted.items() if k in both}, found, self._menu)
             # A file that holds the base's value may be about to be overridden by an argument: the child will tell.
             odd = [d._replace(path=name) for d in odd if differences({d.knob or "": d.ran}, config, self._menu)]
             if odd:
