@@ -227,6 +227,7 @@ REACHES = {
     "import os; os.environ['X'] = '1'": "os.environ",
     "import os; x = os": "os",
     "import os; getattr(os, 'sys' + 'tem')('id')": "getattr",
+    "getattr(model, name)()": "getattr with a name that is worked out",
     "import os; vars(os)['system']('id')": "vars",
     "from os import *": "os.*",
     "eval('1')": "eval",
@@ -299,6 +300,14 @@ def test_code_in_disguise_is_refused(code: str, word: str, rooted: bool, tmp_pat
     assert verdict[:2] == ("edit", Level.FAIL)
     assert word in verdict.reason
     assert verdict.reason.isprintable()
+
+
+@pytest.mark.parametrize("rooted", [False, True])
+def test_code_that_is_too_deep_to_be_read_is_refused_and_not_waved_through(rooted: bool, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("y = 0\n", "utf-8")
+    deep = f"y = {'-' * 1_900}().__class__.__subclasses__()\n"
+    answer = _ask(_diff("train.py", "y = 0\n", deep), "a" * 64, root=tmp_path if rooted else None)
+    assert answer.verdict.rule == "edit"
 
 
 def test_a_line_that_goes_may_not_bring_an_encoding_into_force(tmp_path: Path) -> None:
@@ -375,6 +384,8 @@ def test_lines_that_are_no_python_by_themselves_are_read_word_by_word() -> None:
     verdict = _judge(_diff("train.py", before, "f(\n    1, eval(\n    'x'),\n)\n"))
     assert verdict is not None
     assert "eval" in verdict.reason
+    as_python_reads_it = _judge(_diff("train.py", before, "f(\n    1, \uff45val(\n    'x'),\n)\n"))
+    assert as_python_reads_it is not None
     inside = _judge(_diff("train.py", "if x:\n    pass\n", "if eval('x'):\n    pass\n"))
     assert inside is not None
     assert (
@@ -617,6 +628,14 @@ def test_code_without_a_diff_and_a_diff_without_code_are_judged_alike(tmp_path: 
     assert _ask(setting, 0.3, root=tmp_path, knob="lr").passed
     evil = _diff("train.py", TRAIN, TRAIN + "eval('1')\n")
     assert _ask(evil, 0.3, root=tmp_path, knob="lr").verdict.rule == "edit"
+
+
+def test_a_campaign_of_edits_alone_needs_no_menu(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text("x = 1\n", "utf-8")
+    rails = Rails(None, told(), base={}, repeat=once(), edits=Edits(("train.py",), root=tmp_path))
+    assert rails.ask({"knob": "code:train", "value": None, "diff": _edit("train.py")}).passed
+    assert not rails.ask({"knob": "code:train", "value": None, "diff": _edit("train.py")}).passed  # the same code
+    assert rails.check({"knob": "lr", "value": 1, "diff": _edit("train.py")}).rule == "menu"
 
 
 @given(st.text(st.sampled_from("-+@ ab/1,\n\\dif gt.py"), max_size=60))

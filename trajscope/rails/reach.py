@@ -182,6 +182,8 @@ class _Look:
         return None
 
 
+# What a line may be part of, tried in turn where it is no statement by itself.
+_FRAMES = ("?", "? pass", "if 0: pass\n? pass", "try: pass\n? pass", "(?)", "f(?)")
 _LOADS = "torch.load"  # unpickles, unless it is told to load weights only
 _OPENS = {"allow_pickle": "pickle.load", "trust_remote_code": "exec"}  # arguments, and what they make of any call
 _WORKED_OUT = "getattr with a name that is worked out"
@@ -225,17 +227,24 @@ def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]
 
 
 def _of_block(first: int, block: list[str]) -> list[Reach]:
-    text = textwrap.dedent("\n".join(block))
     try:
-        return list(_Look(tree(text), whole=False, above=first - 1).found())
+        return list(_Look(tree(textwrap.dedent("\n".join(block))), whole=False, above=first - 1).found())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass
-    if len(block) > 1:
-        return [r for i, line in enumerate(block) for r in _of_block(first + i, [line])]
+        if len(block) > 1:
+            return [r for i, line in enumerate(block) for r in _of_block(first + i, [line])]
     line = unicodedata.normalize("NFKC", block[0].strip())  # as Python reads names
-    for whole in (f"{line} pass", f"if 0: pass\n{line} pass", f"try: pass\n{line} pass", f"({line})", f"f({line})"):
+    for whole in (
+        line,
+        f"{line} pass",
+        f"if 0: pass\n{line} pass",
+        f"try: pass\n{line} pass",
+        f"({line})",
+        f"f({line})",
+    ):
         try:
             return [r._replace(line=first) for r in _Look(tree(whole), whole=False).found()]
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        except (SyntaxError, ValueError):
             continue
+        except (RecursionError, MemoryError):
+            return [Reach("what cannot be seen", "is nested too deep to be read", line, first)]
     return [Reach(m[0].strip("( "), "cannot be read as Python by itself", line, first) for m in _WORDS.finditer(line)]
