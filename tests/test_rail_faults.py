@@ -274,6 +274,12 @@ def test_a_call_that_does_not_fit_is_a_refusal(
     assert re.search(why, said.json["reason"]), said.json["reason"]
 
 
+def test_help_that_is_asked_for_in_the_middle_of_a_call_is_no_yes(field: Field) -> None:
+    said = field.check(FRESH, "--help")
+    assert said.code == 2
+    assert said.out.startswith("Usage: ")
+
+
 # --- the proposal --------------------------------------------------------------------------------------------------
 
 

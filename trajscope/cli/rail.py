@@ -53,7 +53,7 @@ def _check(args: list[str], *, closed: set[int], debug: bool) -> int:
     try:
         if "--help" in args:
             words.check().print_help()
-            return 0
+            return 0 if args == ["--help"] else 2  # among other words it may be a stranger's, and nothing was judged
         verdict, proposal = _ask(words.check().read(args), _proposal())
     except BaseException as e:
         if debug:
