@@ -95,6 +95,14 @@ def test_one_answer_for_everything_ranks_like_a_guess_whatever_it_is(level: floa
     assert found["pearson_deg"] == 0
 
 
+def test_perturbations_that_do_the_same_share_the_place_in_the_ranking() -> None:
+    twins = TASK.visible.change.copy()
+    twins[1] = twins[0]
+    found = perturbation.score(twins, perturbation.Split(TASK.visible.features, twins), TASK.mean_shift)
+    # Two of twenty stand half a place behind the front, of nineteen places.
+    assert found["pds"] == pytest.approx(1 - (0.5 + 0.5) / 20 / 19)
+
+
 @given(st.floats(0.01, 100))
 def test_direction_does_not_see_how_small_a_response_is_and_the_ratio_does(scale: float) -> None:
     found = visible(TASK.visible.change * scale)
