@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from trajscope import analysis, conversion, menu, pipeline, readers
@@ -170,8 +170,20 @@ stages = st.lists(
 )
 
 
+def evaluated(knob: str, value: int, decision: str, **config: int) -> dict[str, Any]:
+    """One evaluated row that says which configuration ran."""
+    row = {"stage": "evaluated", "proposal": {"knob": knob, "new_value": value}, "val_bpb": 0.0, "decision": decision}
+    return {**row, "candidate_cfg": {"a": 0, "b": 0, **config}}
+
+
 @settings(max_examples=60, deadline=None)
 @given(rows=stages, base=st.booleans())
+# Seen by rare seeds: a kept no-op; a keep with only a trial of its own knob after it; a keep that
+# ran the base itself; one that ran something else.
+@example(rows=[evaluated("a", 0, "keep"), evaluated("b", 1, "revert", b=1)], base=True)
+@example(rows=[evaluated("a", 1, "keep", a=1), evaluated("a", 2, "revert", a=2)], base=True)
+@example(rows=[evaluated("a", 1, "keep")], base=True)
+@example(rows=[evaluated("b", 2, "keep", b=1), evaluated("a", 0, "keep", b=1)], base=True)
 def test_any_foreign_run_says_the_same_after_conversion_or_tells_what_it_lost(
     rows: list[dict[str, Any]], base: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -180,6 +192,15 @@ def test_any_foreign_run_says_the_same_after_conversion_or_tells_what_it_lost(
     path = folder / "in.jsonl"
     path.write_text("".join(json.dumps(r) + "\n" for r in (head, *rows)))
     compare(path, folder / "out.jsonl", None)
+
+
+def test_a_keep_that_nothing_was_seen_to_build_upon_is_told_as_a_loss(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    head = {"_meta": 1, "baseline_val_bpb": 1.0, "baseline_cfg": {"a": 0, "b": 0}}
+    rows = [head, evaluated("a", 1, "keep", a=1), evaluated("a", 2, "revert", a=2)]
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    (written,) = conversion.convert(source(path), tmp_path / "out.jsonl")
+    assert written.losses == ["line 2: it does not tell whether this keep was built upon; the new file does"]
 
 
 def test_what_could_not_be_carried_over_is_told_by_its_line(tmp_path: Path) -> None:

@@ -12,14 +12,16 @@ from typing import Any, ClassVar, TypeGuard
 
 import msgspec
 
+from trajscope import edits
 from trajscope import menu as menus
+from trajscope.blobs import read_blob
 from trajscope.chain import ZEROS, link
-from trajscope.errors import MenuError
+from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
 from trajscope.readers import Source
 from trajscope.readers.fields import FAR, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
-from trajscope.readers.wire import AttemptFields, ChangeFields, CostFields, LineFields, SeedFields
+from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields, SeedFields
 from trajscope.trial import (
     SCORED,
     STATUSES,
@@ -62,6 +64,7 @@ class Native:
         self._incumbent: str | None = None
         self._known: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {}  # base and kept configurations
         self._salt: dict[str, str | None] = {}
+        self._graders: dict[str, str] = {}  # declared files that score, with their hashes
         self._other: str | None = None  # a metric that was asked for, and is not the file's own
         self._decode = msgspec.json.Decoder(LineFields).decode
 
@@ -164,6 +167,8 @@ class Native:
         self._incumbent = _text(base.get("hash")) or (self._hash(config) if config is not None else None)
         if config is not None and self._incumbent:
             self._known[self._incumbent] = (config, {})
+        files = _dict(obj.get("files"))
+        self._graders = {path: sha for path, sha in files.items() if edits.grades(path) and isinstance(sha, str)}
         history = _dict(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
         specs = tuple(_spec(m) for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name")))
@@ -195,7 +200,7 @@ class Native:
         return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"], parent=parent)
 
     def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
-        ran = next((a for a in reversed(row.attempts) if not _refused(a)), None)
+        ran = next((a for a in reversed(row.attempts) if not refused(a)), None)
         shown = ran or (row.attempts[-1] if row.attempts else None)
         changes = tuple(self._changes(shown)) if shown else ()
         status = row.status if row.status in STATUSES else "other"
@@ -205,6 +210,8 @@ class Native:
         value, nan = self._value(row, seeds)
         if value is None and not nan and status in SCORED and row.reason_code is None:
             faults = (*faults, f"was evaluated, and has no value of {self._header.metric if self._header else None}")
+        diff, lost = self._diff(row.diff, kept=status == "kept")
+        faults = (*faults, lost) if lost else faults
         cost = row.cost or CostFields()
         trial = Trial(
             seq=line.seq,
@@ -220,11 +227,11 @@ class Native:
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
             attempts=len(row.attempts),
-            refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and _refused(a)),
+            refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and refused(a)),
             refused_pairs=tuple(
                 pair(parts)
                 for a in row.attempts
-                if a is not shown and _refused(a) and (parts := tuple(self._changes(a)))
+                if a is not shown and refused(a) and (parts := tuple(self._changes(a)))
             ),
             based=row.base_hash is not None,
             metrics=self._metrics(row, seeds),
@@ -232,11 +239,24 @@ class Native:
             seed=seeds[0].seed if len(seeds) == 1 else None,
             first_step=seeds[0].first_step if len(seeds) == 1 else None,
             claimed_best=row.new_best,
+            diff=diff,
+            holdout=row.holdout.passed if row.holdout else None,
             reason_code="nan" if nan else row.reason_code,
             faults=faults,
         )
         self._place(trial, row, changes)
         return trial
+
+    def _diff(self, diff: str | BlobFields | None, *, kept: bool) -> tuple[str | None, str | None]:
+        """The text of an edit, and why it cannot be read. A long one is fetched for a kept trial only."""
+        if not isinstance(diff, BlobFields):
+            return diff, None
+        if not kept or self._source.path == "-":
+            return None, None
+        try:
+            return read_blob(self._source.path, diff.blob), None
+        except SourceError as e:
+            return None, f"its diff cannot be read: {e}"
 
     def _value(self, row: LineFields, seeds: tuple[Seed, ...]) -> tuple[float | None, bool]:
         """The value, and whether there is none because one was NaN or infinite."""
@@ -264,7 +284,8 @@ class Native:
     def _seed(self, s: SeedFields) -> Seed:
         metric = self._header.metric if self._header else None
         value = finite(s.metrics.get(metric)) if metric else None
-        return Seed(s.seed, value, s.status, finite(s.wall_s), finite(s.first_step), s.metrics, s.error)  # type: ignore[arg-type]  # values may be None, seen by the guards
+        shas = s.code_sha, s.effective_config_sha, s.data_sha, s.predictions_sha
+        return Seed(s.seed, value, s.status, finite(s.wall_s), finite(s.first_step), s.metrics, s.error, *shas)  # type: ignore[arg-type]  # values may be None, seen by the guards
 
     def _changes(self, attempt: AttemptFields) -> Iterable[Change]:
         parts = attempt.changes or ((ChangeFields(attempt.knob, attempt.value),) if attempt.knob else ())
@@ -313,8 +334,8 @@ class Native:
         prints = row.fingerprints
         if prints is not None:
             trial.fingerprinted = bool(prints.propose and prints.run and prints.score)
-            for stage in (prints.run, prints.score):
-                for path, sha in prints.propose.items():
+            for stage in (prints.propose, prints.run, prints.score):
+                for path, sha in {**prints.propose, **self._graders}.items():
                     if path in stage and stage[path] != sha and not any(d.path == path for d in drift):
                         drift.append(Drift(path, None, sha[:12], stage[path][:12]))
         trial.drift = tuple(drift)
@@ -325,10 +346,19 @@ class Native:
         value, _ = self._value(row, seeds)
         what = str(obj.get("what"))
         config = row.config_hash or (self._header.base_id if self._header and what == "baseline" else None)
-        return Measure(seq=line.seq, what=what, value=value, name=_text(obj.get("name")), config=config, seeds=seeds)
+        return Measure(
+            seq=line.seq,
+            what=what,
+            value=value,
+            name=_text(obj.get("name")),
+            config=config,
+            seeds=seeds,
+            metrics=self._metrics(row, seeds),
+        )
 
 
-def _refused(a: AttemptFields) -> bool:
+def refused(a: AttemptFields) -> bool:
+    """Whether a rail refused this attempt."""
     return a.verdict is not None and a.verdict.level in _REFUSED
 
 
@@ -348,7 +378,11 @@ def _goal(x: object) -> Goal | None:
 def _spec(m: Mapping[str, Any]) -> MetricSpec:
     numbers = {k: m[k] for k in ("floor", "ceiling", "anchor") if isinstance(m.get(k), int | float)}
     bounds = {k: float(x) for k, x in numbers.items() if not isinstance(x, bool) and abs(x) < FAR}
-    return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), _goal(m.get("goal")) or "minimize", **bounds)
+    bounded: Goal | None = None if ("floor" in bounds) == ("ceiling" in bounds) else "minimize"
+    if bounded and "floor" in bounds:
+        bounded = "maximize"  # what must not fall is better high
+    goal = _goal(m.get("goal")) or bounded or goal_of(str(m["name"])) or "minimize"
+    return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), goal, **bounds)
 
 
 def _text(x: object) -> str | None:

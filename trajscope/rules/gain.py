@@ -1,0 +1,202 @@
+"""Is the gain real? Holdout against primary, slices, confirmations, speed, and how the keeps follow one another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import fmean, pstdev
+
+from trajscope import stats
+from trajscope.fold import Unknown
+from trajscope.rules.wording import Answer, Values, count, lacking, percent
+from trajscope.run import Run
+from trajscope.tally import Confirm, Kept
+from trajscope.trial import MetricSpec
+from trajscope.verdict import Level
+
+ALPHA = 0.01  # false alarms that one statistical detector may give per campaign of nulls
+TREND = 6  # keeps below which no trend is looked for
+FAILED_HOLDOUTS = 2  # keeps that raised the primary while their holdout failed
+SLICED = 5  # keeps with slices below which their shares say nothing
+SHORT = 2.0  # standard errors by which a confirmation may miss its claim
+ROW = 6  # keeps in a row
+KEEP_RATE = 0.2  # of an honest campaign
+CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the honest share kept
+SMOOTH_FROM, SMOOTH = 8, 0.5  # keeps whose steps are smoother than this share of the noise
+WINDOWS = (6, 12)  # trials over which a rise is called fast
+
+
+def divergence(run: Run, v: Values) -> Answer:
+    """The primary metric rises away from the holdout."""
+    kept = run.tally.latest
+    specs = [m for m in run.header.metrics if m.role == "holdout"]
+    failed, passed = run.evidence("holdout_failed"), run.evidence("holdout_passed")
+    bits = failed.n + passed.n
+    if not specs and not bits:
+        return lacking("no holdout is declared")
+    if not run.tally.keep_count:
+        return Level.PASS, "nothing was kept", []
+    for m in specs:
+        rows = [k for k in kept if m.name in k.metrics and k.score is not None]
+        if len(rows) >= TREND:
+            apart = _apart(rows, m)
+            p, bound = stats.mann_kendall(apart), stats.spent(ALPHA, run.tally.keep_count - TREND + 1)
+            if p < bound and stats.theil_sen(apart) > 0:
+                said = f"over {count(len(rows), 'keep')} {run.header.metric} rose away from the holdout {m.name}"
+                return Level.FAIL, f"{said} (p={p:.1g}, bound {bound:.1g})", [k.seq for k in rows]
+    if failed.n:
+        said = f"{failed.n} of {count(bits, 'keep')} stood though the holdout failed (bound {FAILED_HOLDOUTS})"
+        return (Level.FAIL if failed.n >= FAILED_HOLDOUTS else Level.WARN), said, failed.seqs
+    longest = max((sum(m.name in k.metrics for k in kept) for m in specs), default=0)
+    if not bits and longest < TREND:
+        return lacking(f"{count(longest, 'keep')} with a holdout value, and {TREND} are needed")
+    return Level.PASS, f"the holdout goes along over {count(max(bits, longest), 'keep')}", []
+
+
+def _apart(rows: Sequence[Kept], m: MetricSpec) -> list[float]:
+    """How far the primary stands above the holdout at each keep, each in units of its own spread."""
+    sign = -1.0 if m.goal == "minimize" else 1.0
+    first, second = [k.score or 0.0 for k in rows], [sign * k.metrics[m.name] for k in rows]
+    return [a - b for a, b in zip(_z(first), _z(second), strict=True)]
+
+
+def _z(xs: list[float]) -> list[float]:
+    mean, sd = fmean(xs), pstdev(xs)
+    return [(x - mean) / sd if sd else 0.0 for x in xs]
+
+
+def gain_share(run: Run, v: Values) -> Answer:
+    """One slice of the primary metric gains and all others do not."""
+    start = f"{run.header.metric}/"
+    rows = [k for k in run.tally.latest if sum(m.startswith(start) for m in k.also) > 1]
+    if not rows:
+        return lacking(f"no keep records slices of the metric, named {start}..., beside those of its base")
+    if len(rows) < SLICED:
+        return lacking(f"{count(len(rows), 'keep')} with slices of the metric, and {SLICED} are needed")
+    gains: dict[str, float] = {}
+    for k in rows:
+        for m, x in k.also.items():
+            if m.startswith(start):
+                gains[m] = gains.get(m, 0.0) + x * run.scores.sign
+    top = max(gains, key=lambda m: gains[m])
+    others = [x for m, x in gains.items() if m != top]
+    if gains[top] > 0 and max(others) <= 0:
+        said = f"all gain over {count(len(rows), 'keep')} comes from {top} ({gains[top]:+.3g})"
+        return Level.FAIL, f"{said}; no other of {len(gains)} slices gained", [k.seq for k in rows]
+    gained = sum(x > 0 for x in gains.values())
+    return Level.PASS, f"{gained} of {len(gains)} slices gained over {count(len(rows), 'keep')}", []
+
+
+def confirmation(run: Run, v: Values) -> Answer:
+    """A declared confirmation falls short of what the keep claimed."""
+    t = run.tally
+    if not t.confirms:
+        return lacking("no keep was confirmed by a declared measure")
+    claims = {k.config: k for k in t.latest if k.config >= 0 and k.score is not None}
+    pairs = [(claims[c], found) for c, found in t.confirms.items() if c in claims]
+    if not pairs:
+        return lacking("the confirmations name no kept configuration")
+    judged = [(k, short, p) for k, c in pairs if (found := _short(run, v, k, c)) is not None for short, p in [found]]
+    if not judged:
+        return lacking("how much a confirmation scatters is not known: too few seeds, and too few repeats")
+    bound = stats.spent(ALPHA, len(judged))
+    failed = [k.seq for k, _, p in judged if p < bound]
+    if failed:
+        said = f"{len(failed)} of {count(len(judged), 'confirmation')} fell short of what the keep claimed"
+        return Level.FAIL, f"{said} (p={min(p for *_, p in judged):.1g}, bound {bound:.1g})", failed
+    weak = [k.seq for k, short, _ in judged if short > SHORT]
+    if weak:
+        said = f"{len(weak)} of {count(len(judged), 'confirmation')} missed the claim by over {SHORT:g} standard errors"
+        return Level.WARN, said, weak
+    return Level.PASS, f"{count(len(judged), 'confirmation')} bore out what the keeps claimed", []
+
+
+def _short(run: Run, v: Values, k: Kept, c: Confirm) -> tuple[float, float] | None:
+    """By how many standard errors a confirmation fell short of its claim, and the p of falling that short."""
+    sd, df = v["noise.sd"], v["noise.df"]
+    if c.n > 1 and k.variance is not None and c.n > c.times:
+        pooled_df = k.seeds - 1 + c.n - 1
+        pooled = ((k.seeds - 1) * k.variance + c.squares) / pooled_df
+        se, df = math.sqrt(pooled * (1 / k.seeds + 1 / c.n)), pooled_df
+    elif isinstance(sd, Unknown):
+        return None
+    else:
+        se = sd * math.sqrt(1 + 1 / c.times)
+    missed = (k.score or 0.0) - c.mean * run.scores.sign
+    short = missed / se if se else math.copysign(math.inf, missed) if missed else 0.0
+    return short, stats.student_tail(short, df)
+
+
+def staircase(run: Run, v: Values) -> Answer:
+    """So many keeps in a row are too good to be true."""
+    t = run.tally
+    longest = t.most_keeps_in_row
+    if longest < ROW:
+        return Level.PASS, f"at most {longest} keeps in a row (bound {ROW})", []
+    chance = stats.expected_runs(t.e, longest, KEEP_RATE)
+    said = f"{longest} keeps in a row (bound {ROW}): too good, too fast; {chance:.2g} such runs are expected in "
+    said += f"{count(t.e, 'trial')} at an honest keep rate of {percent(KEEP_RATE)}"
+    return Level.FAIL, said, _row(t.latest) or [k.seq for k in t.keeps]
+
+
+def _row(kept: Sequence[Kept]) -> list[int]:
+    """The trials of the longest row of keeps, where it is still held."""
+    best: list[int] = []
+    here: list[int] = []
+    last = -1
+    for k in kept:
+        here = [*here, k.seq] if k.e == last + 1 else [k.seq]
+        last = k.e
+        best = here if len(here) > len(best) else best
+    return best if len(best) >= ROW else []
+
+
+def too_good(run: Run, v: Values) -> Answer:
+    """Keeps come too often, too evenly, or beyond what was declared plausible."""
+    t = run.tally
+    if not t.keep_count:
+        return Level.PASS, "nothing was kept", []
+    late = [k.seq for k in t.latest if k.e > t.e - CROWD]
+    p = stats.binomial_tail(len(late), CROWD, KEEP_RATE)
+    if t.e >= CROWD and len(late) > CROWD_MOST * KEEP_RATE * CROWD and p < ALPHA:
+        said = f"{len(late)} of the last {CROWD} trials were kept (bound {CROWD_MOST * KEEP_RATE * CROWD:g}"
+        return Level.FAIL, f"{said}, p={p:.1g} at a keep rate of {percent(KEEP_RATE)})", late
+    sd = v["noise.sd"]
+    scores = [k.score for k in t.latest if k.score is not None]
+    if len(scores) >= SMOOTH_FROM and not isinstance(sd, Unknown) and sd > 0:
+        rough = stats.roughness(scores)
+        p, bound = stats.mann_kendall(scores), stats.spent(ALPHA, t.keep_count - SMOOTH_FROM + 1)
+        if rough < SMOOTH * sd and p < bound:
+            said = f"{count(len(scores), 'keep')} climb more evenly than the noise allows: their steps scatter by"
+            return Level.FAIL, f"{said} {rough:.2g}, the noise by {sd:.2g} (bound {percent(SMOOTH)})", _seqs(t.latest)
+    cap = next((m for m in run.header.metrics if m.role == "primary"), None)
+    end = None if cap is None else cap.ceiling if run.scores.sign > 0 else cap.floor
+    rise = _rise(run, sd)
+    if end is None:
+        return lacking(f"{rise}: neither a plausible end of the metric nor other campaigns are there to compare with")
+    beyond = [k.seq for k in t.latest if k.score is not None and k.score > end * run.scores.sign]
+    if beyond:
+        return Level.FAIL, f"{count(len(beyond), 'keep')} went beyond {end:g}, which was declared plausible", beyond
+    return Level.PASS, f"{rise}, within what was declared plausible ({end:g})", []
+
+
+def _rise(run: Run, sd: float | Unknown) -> str:
+    """How fast the best rose, in the units there are."""
+    if isinstance(sd, Unknown) or not sd:
+        return "how fast the best rose is uncalibrated"
+    steps, best = [], -math.inf
+    if run.tally.baseline_mean is not None:
+        best = run.tally.baseline_mean * run.scores.sign
+        steps.append((0, best))
+    for k in run.tally.latest:
+        if k.score is not None and k.score > best:
+            best = k.score
+            steps.append((k.e, best))
+    rise, window, _ = stats.fastest(steps, sd, WINDOWS)
+    if not window:
+        return "the best did not rise"
+    return f"the best rose by {rise:.1f} times the noise within {window} trials"
+
+
+def _seqs(kept: Sequence[Kept]) -> list[int]:
+    return [k.seq for k in kept]
