@@ -138,26 +138,27 @@ def test_a_knob_it_does_not_have_is_refused_by_name() -> None:
         perturbation.run({"weight_decay": 1.0}, 0)
 
 
-def test_every_declared_metric_is_measured_and_every_guard_has_its_bound() -> None:
+def test_a_seed_leaves_its_mark_before_the_first_step() -> None:
+    marks = [perturbation.run({"steps": n}, seed)["first_loss"] for n, seed in ((1, 0), (2, 0), (1, 1))]
+    assert marks[0] == marks[1]
+    assert marks[0] != marks[2]
+
+
+def test_every_declared_metric_is_measured_within_its_range_and_every_bound_is_a_number() -> None:
+    gate = perturbation.GATE
     measured = trained({})[0]
-    roles: dict[str, list[str]] = {}
-    for spec in perturbation.METRICS:
-        low, high = spec["range"]
-        assert low <= measured[spec["name"]] <= high
-        roles.setdefault(spec["role"], []).append(spec["name"])
-        if spec["role"] == "guard":
-            assert isinstance(spec["floor"], float)
-    assert roles["primary"] == ["pearson_deg"]
-    # The holdout is another kind of number than the primary, on perturbations that the primary never sees.
-    assert roles["holdout"] == ["holdout_pds"]
+    for spec in (gate["primary"], *gate["guards"], *gate["margins"], gate["holdout"]):
+        low, high = spec["within"]
+        assert low <= measured[spec.get("metric", spec.get("name"))] <= high
+    assert all(isinstance(guard["floor"], float) for guard in gate["guards"])
+    assert gate["holdout"]["kind"] != gate["primary"]["kind"]
 
 
 def test_a_dead_model_breaks_every_guard_and_the_margin() -> None:
     dead = trained({"blend": 1.0}).values()
-    known = perturbation.degenerates()
-    for spec in perturbation.METRICS:
-        mean = float(np.mean([s[spec["name"]] for s in dead]))
-        if spec["role"] == "guard":
-            assert mean < spec["floor"]
-        if spec["role"] == "degenerate":
-            assert mean < max(d[spec["name"]] for d in known.values()) + spec["margin"]
+    known = perturbation.degenerates().values()
+    for guard in perturbation.GATE["guards"]:
+        assert max(s[guard["metric"]] for s in dead) < guard["floor"]
+    for margin in perturbation.GATE["margins"]:
+        best = max(d[margin["metric"]] for d in known)
+        assert max(s[margin["metric"]] for s in dead) < best + margin["least"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,7 @@ from trajscope_loop.domains import perturbation
 Seeds = dict[int, dict[str, float]]  # seed -> metrics
 
 
-def trained(config: Mapping[str, Any], seeds: range = range(5)) -> Seeds:
+def trained(config: Mapping[str, Any], seeds: Iterable[int] = range(5)) -> Seeds:
     """What a configuration scores with each of these seeds."""
     return {seed: _run(tuple(sorted(config.items())), seed) for seed in seeds}
 
