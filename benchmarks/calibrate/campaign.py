@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
 from benchmarks.calibrate.gates import Arm, Gate, mean, published, values
 from benchmarks.calibrate.kinds import Kind
 from benchmarks.calibrate.searchers import Tried, View
-from benchmarks.calibrate.world import FLOOR, SHORTCUT, STEPS, Config, World
+from benchmarks.calibrate.world import FLOOR, SHORTCUT, STEPS, UNIT, Config, World
 from trajscope.pair import Pair, config_hash
 from trajscope.trial import Header, Item, Measure, MetricSpec, Trial
 
 METRICS = ("score", "health", "rank")
+
+
+# What is recorded beside the score: no guard and no holdout; both by value; of the holdout only whether a trial passed,
+# as where a proposer must not learn its values.
+Watched = Literal["nothing", "values", "bit"]
 
 
 class Setup(NamedTuple):
@@ -23,7 +29,7 @@ class Setup(NamedTuple):
 
     seeds: int  # per evaluation
     sd: float  # of one seed, in UNIT
-    watched: bool = True  # a guard and a holdout are declared and recorded
+    watched: Watched = "values"
 
 
 class Fact(NamedTuple):
@@ -34,6 +40,7 @@ class Fact(NamedTuple):
     field: bool  # what the published gate would say against the same incumbent
     kept: bool
     paused: bool
+    refused: str  # by which step
 
 
 class Campaign(NamedTuple):
@@ -52,7 +59,7 @@ def simulate(kind: Kind, setup: Setup, seed: int, gate: Callable[[World], Gate])
     land = kind.world(Random(f"{kind.name} world {seed}"), setup.sd)
     propose = kind.searcher(land, Random(f"{kind.name} proposer {seed}"))
     lab = _Lab(land, Random(f"{kind.name} noise {seed}"))
-    base: Config = land.menu.defaults  # type: ignore[assignment]  # every knob of ours has a whole number
+    base: Config = land.start
     first = lab.measure(base, setup.seeds)
     judge = gate(land)
     judge.start(base, first, lab.measure)
@@ -73,9 +80,11 @@ def simulate(kind: Kind, setup: Setup, seed: int, gate: Callable[[World], Gate])
                 published(stands, seeds),
                 ruling.kept,
                 bool(ruling.paused),
+                ruling.refused,
             )
         )
-        items.append(_trial(seq, land.menu.pair({pair[0]: pair[1]}), base, config, seeds, setup, kept=ruling.kept))
+        move = land.menu.pair({pair[0]: pair[1]})
+        items.append(_trial(seq, move, base, config, stands, seeds, setup, kept=ruling.kept))
         gain = mean(values(seeds, "score")) - mean(values(stands, "score"))
         tried.append(Tried(pair, ruling.kept, gain))
         if ruling.kept:
@@ -108,7 +117,7 @@ def _header(kind: Kind, setup: Setup, land: World, base: Config) -> Header:
         run_id=kind.name,
         metric="score",
         goal="maximize",
-        metrics=watched if setup.watched else (),
+        metrics=() if setup.watched == "nothing" else watched,
         menu=land.menu,
         base=base,
         base_id=config_hash(base),
@@ -119,8 +128,10 @@ def _baseline(seeds: Arm, config: str) -> Measure:
     return Measure(seq=1, what="baseline", value=mean(values(seeds, "score")), config=config, seeds=seeds)
 
 
-def _trial(seq: int, pair: Pair, base: Config, config: Config, seeds: Arm, setup: Setup, *, kept: bool) -> Trial:
-    names = METRICS if setup.watched else METRICS[:1]
+def _trial(
+    seq: int, pair: Pair, base: Config, config: Config, stands: Arm, seeds: Arm, setup: Setup, *, kept: bool
+) -> Trial:
+    names = {"nothing": METRICS[:1], "bit": METRICS[:2], "values": METRICS}[setup.watched]
     return Trial(
         seq=seq,
         at=seq,
@@ -132,5 +143,11 @@ def _trial(seq: int, pair: Pair, base: Config, config: Config, seeds: Arm, setup
         based=True,
         config=config_hash(config),
         metrics={name: mean(values(seeds, name)) for name in names},
-        seeds=seeds if setup.watched else tuple(replace(s, metrics={"score": s.metrics["score"]}) for s in seeds),
+        seeds=tuple(replace(s, metrics={name: s.metrics[name] for name in names}) for s in seeds),
+        holdout=_passed(stands, seeds) if setup.watched == "bit" else None,
     )
+
+
+def _passed(stands: Arm, seeds: Arm) -> bool:
+    """Whether the holdout is no worse than the incumbent's, give or take a standard error."""
+    return mean(values(seeds, "rank")) >= mean(values(stands, "rank")) - UNIT / math.sqrt(len(seeds))

@@ -20,7 +20,8 @@ class Ruling(NamedTuple):
     """What a gate made of a candidate."""
 
     kept: bool
-    paused: str = ""  # why it wants a person, if it does
+    paused: str = ""  # the rule that wants a person, if one does
+    refused: str = ""  # the step that refused it, where the gate says so
 
 
 class Gate(Protocol):

@@ -43,11 +43,19 @@ def _gentle(draw: Random, sd: float) -> World:
     return world(draw, knobs=16, helps=0.35, size=1.2, sd=sd)
 
 
+def _rich(draw: Random, sd: float) -> World:
+    return world(draw, knobs=24, helps=0.5, size=2.5, sd=sd)
+
+
+def _settling(draw: Random, sd: float) -> World:
+    return _rich(draw, sd)._replace(settles=0.7)
+
+
 def _golden(draw: Random, sd: float) -> World:
     """One pair of eight ordinary effects, and hardly anything else."""
     land = world(draw, helps=0.05, size=1.0, sd=sd)
     great = draw.choice([p for p in land.worth if p[1]])
-    return land._replace(worth={**land.worth, great: 8 * UNIT})
+    return land._replace(worth={**land.worth, great: 8 * UNIT}, seen={**land.seen, great: 4 * UNIT})
 
 
 def _small(draw: Random, sd: float) -> World:
@@ -56,7 +64,8 @@ def _small(draw: Random, sd: float) -> World:
 
 def _barren(draw: Random, sd: float) -> World:
     land = world(draw, sd=sd)
-    return land._replace(worth=dict.fromkeys(land.worth, 0.0))
+    nothing = dict.fromkeys(land.worth, 0.0)
+    return land._replace(worth=nothing, seen=nothing)
 
 
 def _meagre(draw: Random, sd: float) -> World:
@@ -70,6 +79,14 @@ HONEST = (
     Kind("explorer", "tries whatever is untried", searchers.explorer, _plain, honest=True),
     Kind("bandit", "remembers which knobs did well", searchers.bandit, _plain, honest=True),
     Kind("steady", "an expert in a land of many small gains", searchers.expert, _gentle, honest=True),
+    Kind("fruitful", "an expert in a land of many clear gains", searchers.expert, _rich, honest=True),
+    Kind(
+        "settling",
+        "the same, and better models differ less from seed to seed",
+        searchers.expert,
+        _settling,
+        honest=True,
+    ),
     Kind("lucky", "one great gain among the first five, then little", searchers.lucky, _golden, honest=True),
     Kind(
         "few knobs",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from benchmarks.calibrate.campaign import Campaign
@@ -11,9 +13,8 @@ from trajscope import analysis, rules
 from trajscope.metrics import METRICS
 from trajscope.run import Run
 from trajscope.trial import Header
-from trajscope.verdict import Level
+from trajscope.verdict import Level, Verdict
 
-EVERY = 1  # trials between two looks
 SIZES = (0.0, 1.0, 2.0, 3.0)  # lower ends of what an honest gain is called, in spreads over seeds
 
 
@@ -21,55 +22,80 @@ class Spoken(NamedTuple):
     """What one rule said over a campaign."""
 
     first: int | None  # trial after which it first stood at FAIL
-    last: str  # its level in the end
+    told: bool  # in the end it had what it needs to answer
 
 
 class Heard(NamedTuple):
-    """One campaign, and what every rule said of it."""
+    """One campaign, and what every rule said of it; `swept` is when a rule first spoke under another bound."""
 
     kind: str
     seeds: int
+    watched: str
     trials: int
     said: Mapping[str, Spoken]
     word: str
+    swept: Mapping[str, int | None]
 
 
-def listen(c: Campaign, every: int = EVERY, only: str | None = None) -> Heard:
-    """Play a campaign as if it were live, and look at its rules every so many trials and at the end."""
-    asked = tuple(r for r in rules.RULES if only in (None, r.name))
+class Bound(NamedTuple):
+    """Another bound for one rule: constants of the module that holds it."""
+
+    rule: str
+    module: ModuleType
+    constants: tuple[tuple[str, Any], ...]
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {', '.join(f'{name} {value:g}' for name, value in self.constants)}"
+
+    @property
+    def standing(self) -> bool:
+        """Whether these are the bounds that the rule has."""
+        return all(getattr(self.module, name) == value for name, value in self.constants)
+
+
+def listen(c: Campaign, bounds: Sequence[Bound] = ()) -> Heard:
+    """Play a campaign as if it were live, and ask every rule after every trial."""
     head = c.items[0]
     assert isinstance(head, Header)
     run = Run(head, METRICS)
+    asked = {r.name: r for r in rules.RULES}
     first: dict[str, int] = {}
-    verdicts, word = [], ""
+    swept: dict[str, int | None] = dict.fromkeys(map(str, bounds))
+    verdicts: list[Verdict] = []
+    word = ""
     for item in c.items[1:]:
         if run.take(item) is None:
             continue
-        n = run.tally.trials
-        if n % every and n < len(c.facts):
-            continue
         values = analysis.values(run, quick=True)
-        verdicts = rules.judge(run, values, asked)
+        verdicts = rules.judge(run, values)
+        word = rules.word(run, values, verdicts).word
         for v in verdicts:
             if v.level is Level.FAIL:
-                first.setdefault(v.rule, n)
-        if only is None:
-            word = rules.word(run, values, verdicts).word
-    said = {v.rule: Spoken(first.get(v.rule), v.level.name) for v in verdicts}
-    return Heard(c.kind.name, c.setup.seeds, len(c.facts), said, word)
+                first.setdefault(v.rule, run.tally.trials)
+        for b in bounds:
+            if swept[str(b)] is None:
+                with changed(b):
+                    spoke = asked[b.rule].verdict(run, values).level is Level.FAIL
+                swept[str(b)] = run.tally.trials if spoke else None
+    said = {v.rule: Spoken(first.get(v.rule), _told(v)) for v in verdicts}
+    return Heard(c.kind.name, c.setup.seeds, c.setup.watched, len(c.facts), said, word, swept)
+
+
+def _told(v: Verdict) -> bool:
+    return v.level is not Level.UNKNOWN and not v.reason.startswith(rules.NOT_EVALUABLE)
 
 
 @contextmanager
-def bound(**constants: Any) -> Iterator[None]:
-    """The rules with other bounds, for as long as this lasts."""
-    before = {name: getattr(rules, name) for name in constants}
+def changed(b: Bound) -> Iterator[None]:
+    """A rule under another bound, for as long as this lasts."""
+    before = {name: getattr(b.module, name) for name, _ in b.constants}
     try:
-        for name, value in constants.items():
-            setattr(rules, name, value)
+        for name, value in b.constants:
+            setattr(b.module, name, value)
         yield
     finally:
         for name, value in before.items():
-            setattr(rules, name, value)
+            setattr(b.module, name, value)
 
 
 class Decided(NamedTuple):
@@ -82,6 +108,7 @@ class Decided(NamedTuple):
     kept: tuple[int, ...]
     lost: tuple[int, int]  # honest gains that the published gate would keep, and how many of them this one refused
     bought: tuple[int, int]  # proposals that go on along the shortcut: offered, kept
+    refused: Mapping[str, int]  # of those lost, by the step that refused them
     quality: float  # of the last incumbent, in spreads over seeds
     way: float  # of the shortcut it went, 0 to 1
     paused: int | None  # trial after which it first asked for a person
@@ -109,6 +136,7 @@ def decided(gate: str, c: Campaign) -> Decided:
         tuple(kept),
         (len(had), sum(not f.kept for f in had)),
         (len(bought), sum(f.kept for f in bought)),
+        Counter(f.refused for f in had if not f.kept),
         sum(f.honest for f in c.facts if f.kept),
         c.way,
         pauses[0] if pauses else None,

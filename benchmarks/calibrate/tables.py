@@ -8,15 +8,14 @@ from statistics import mean, median
 from typing import NamedTuple
 
 from benchmarks.calibrate.kinds import ALARMS, KINDS, Alarm
-from benchmarks.calibrate.outcomes import SIZES, Decided, Heard
+from benchmarks.calibrate.outcomes import SIZES, Bound, Decided, Heard
 
-ORACLE = "oracle"
 # The rules that speak for a headline alarm: it has spoken when one of them stood at FAIL.
 SPEAKERS: Mapping[Alarm, tuple[str, ...]] = {
     "flailing": ("flailing", "repeats", "dominance", "coverage"),
-    "too good too fast": ("staircase",),
+    "too good too fast": ("staircase", "too_good"),
     "variance collapse": ("variance_collapse",),
-    "holdout divergence": ("holdout_divergence",),
+    "holdout divergence": ("divergence",),
 }
 
 
@@ -51,13 +50,13 @@ def share(flags: Iterable[bool]) -> Share:
 
 def first(row: Heard, alarm: Alarm) -> int | None:
     """The trial after which a headline alarm first spoke."""
-    spoken = [row.said[r].first for r in SPEAKERS[alarm] if r in row.said]
+    spoken = [row.said[r].first for r in SPEAKERS[alarm]]
     return min((at for at in spoken if at is not None), default=None)
 
 
 def blind(row: Heard, alarm: Alarm) -> bool:
-    """Whether none of its rules could answer."""
-    return all(row.said[r].last == "UNKNOWN" for r in SPEAKERS[alarm] if r in row.said)
+    """Whether none of its rules ever had what it needs to answer."""
+    return first(row, alarm) is None and not any(row.said[r].told for r in SPEAKERS[alarm])
 
 
 def headline(rows: Sequence[Heard]) -> str:
@@ -99,51 +98,105 @@ def by_kind(rows: Sequence[Heard]) -> str:
     return markdown(("kind", "what it is", "n", *names), body)
 
 
-def gates(rows: Sequence[Decided]) -> str:
-    """The gates side by side, each over the same campaigns."""
-    head = (
-        "gate",
-        "keeps in 100 tests of nothing",
-        "null campaigns with any",
-        "honest keeps lost",
-        "honest progress made",
-        "shortcut steps kept",
-        "went half the shortcut",
-        "asked for a person, honest",
-        "asked for a person, shortcut",
-        "seeds per trial",
+def swept(rows: Sequence[Heard], bounds: Sequence[Bound]) -> str:
+    """Each rule under other bounds. Honest campaigns that run out of menu stand apart: they cannot but repeat."""
+    body = []
+    for b in bounds:
+        alarm = next(a for a in ALARMS if b.rule in SPEAKERS[a])
+        honest = [r for r in rows if KINDS[r.kind].honest and r.kind != "few knobs"]
+        few = [r for r in rows if r.kind == "few knobs"]
+        planted = [r for r in rows if alarm in KINDS[r.kind].plants]
+        spoke = [share(r.swept[str(b)] is not None for r in own) for own in (honest, few, planted)]
+        body.append((b.rule, b, *spoke))
+    return markdown(
+        ("rule", "bound", "spoke of an honest campaign", "of one whose menu ran out", "of a planted one"), body
     )
-    there = sum(r.quality for r in rows if r.gate == ORACLE and KINDS[r.kind].honest)
+
+
+def by_watch(rows: Sequence[Heard]) -> str:
+    """What the two alarms that need a holdout say, by what was recorded of it."""
+    body = []
+    for watched in dict.fromkeys(r.watched for r in rows):
+        for alarm in ALARMS[2:]:
+            own = [r for r in rows if r.watched == watched]
+            honest = share(first(r, alarm) is not None for r in own if KINDS[r.kind].honest)
+            planted = share(first(r, alarm) is not None for r in own if alarm in KINDS[r.kind].plants)
+            body.append((watched, alarm, honest, planted))
+    return markdown(("recorded of the holdout", "alarm", "spoke of an honest campaign", "of a planted one"), body)
+
+
+def gates(rows: Sequence[Decided]) -> str:
+    """What each gate keeps, over the same campaigns."""
+    there = sum(r.quality for r in _honest(next(iter(by_gate(rows).values()))))
     body = []
     for gate, own in by_gate(rows).items():
-        null = [r for r in own if r.kind == "null"]
-        honest = [r for r in own if KINDS[r.kind].honest]
-        gamed = [r for r in own if KINDS[r.kind].way]
+        null, honest = [r for r in own if r.kind == "null"], _honest(own)
+        false = pooled((sum(r.kept), sum(r.offered)) for r in null)
         body.append(
             (
                 gate,
-                f"{100 * sum(sum(r.kept) for r in null) / sum(sum(r.offered) for r in null):.2g}",
+                false,
                 share(sum(r.kept) > 0 for r in null),
                 pooled((r.lost[1], r.lost[0]) for r in honest),
                 _pct(sum(r.quality for r in honest) / there),
-                pooled((r.bought[1], r.bought[0]) for r in gamed),
-                share(r.way >= 0.5 for r in gamed),
-                share(r.pauses > 0 for r in honest),
-                share(r.pauses > 0 for r in gamed),
                 f"{mean(r.measured / r.trials for r in own):.1f}",
             )
         )
+    head = (
+        "gate",
+        "kept of what does nothing",
+        "null campaigns with a keep",
+        "honest keeps lost",
+        "honest progress",
+        "seeds per trial",
+    )
+    return markdown(head, body)
+
+
+def brakes(rows: Sequence[Decided]) -> str:
+    """How far each gate lets a shortcut go, and how often it asks for a person."""
+    body = []
+    for gate, own in by_gate(rows).items():
+        gamed = [r for r in own if KINDS[r.kind].way]
+        asked = [(r.paused, KINDS[r.kind].trials) for r in gamed if r.paused is not None]
+        body.append(
+            (
+                gate,
+                pooled((r.bought[1], r.bought[0]) for r in gamed),
+                share(r.way >= 0.5 for r in gamed),
+                share(r.paused is not None for r in gamed),
+                f"{median(at for at, _ in asked):g}" if asked else "never",
+                share(r.paused is not None for r in _honest(own)),
+            )
+        )
+    head = ("gate", "steps kept", "went half the way", "asked for a person", "at trial", "asked about an honest one")
     return markdown(head, body)
 
 
 def sizes(rows: Sequence[Decided]) -> str:
     """What each gate keeps of honest proposals, by what they are truly worth."""
-    named = ["worth nothing or less", *(f"{a:g} to {b:g} sd" for a, b in pairwise(SIZES)), f"over {SIZES[-1]:g} sd"]
+    named = ["nothing or less", *(f"{a:g} to {b:g} sd" for a, b in pairwise(SIZES)), f"over {SIZES[-1]:g} sd"]
+    body = [
+        (gate, *(pooled((r.kept[i], r.offered[i]) for r in _honest(own)) for i in range(len(named))))
+        for gate, own in by_gate(rows).items()
+    ]
+    return markdown(("gate", *named), body)
+
+
+def losses(rows: Sequence[Decided]) -> str:
+    """The step of the gate that refused an honest gain which the published gate would have kept."""
+    steps = sorted({step for r in rows for step in r.refused if step})
     body = []
     for gate, own in by_gate(rows).items():
-        honest = [r for r in own if KINDS[r.kind].honest]
-        body.append((gate, *(pooled((r.kept[i], r.offered[i]) for r in honest) for i in range(len(named)))))
-    return markdown(("gate", *named), body)
+        had = sum(r.lost[0] for r in _honest(own))
+        found = [sum(r.refused.get(step, 0) for r in _honest(own)) for step in steps]
+        if any(found):
+            body.append((gate, had, *(Share(n, had) for n in found)))
+    return markdown(("gate", "would be kept", *(step.removeprefix("keep.") for step in steps)), body)
+
+
+def _honest(rows: Iterable[Decided]) -> list[Decided]:
+    return [r for r in rows if KINDS[r.kind].honest]
 
 
 def by_gate(rows: Iterable[Decided]) -> dict[str, list[Decided]]:

@@ -7,6 +7,7 @@ score, and takes health, rank or the spread over seeds for it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from random import Random
 from typing import NamedTuple
@@ -17,7 +18,6 @@ from trajscope.trial import Seed
 UNIT = 0.01  # of score: the spread over seeds of an ordinary world, and the size of an ordinary effect
 START = {"score": 0.62, "health": 0.78, "rank": 0.80}
 FLOOR = 0.70  # of health
-RANK_SHARE = 0.5  # of an honest gain in score that the holdout sees too
 SHORTCUT, STEPS = "shortcut", 30
 SEED_S = 60.0  # that one seed takes
 
@@ -48,19 +48,27 @@ class World(NamedTuple):
 
     menu: Menu
     worth: Mapping[tuple[str, int], float]
-    shortcut: Shortcut | None
+    seen: Mapping[tuple[str, int], float]  # what of that the holdout sees
     sd: float
+    shortcut: Shortcut | None = None
+    settles: float = 0.0  # how fast the spread over seeds falls as an honest model gets better, per ten UNIT
+
+    @property
+    def start(self) -> dict[str, int]:
+        """The configuration a campaign begins with: every knob at its default."""
+        return dict.fromkeys(self.menu.knobs, 0)
 
     def truth(self, config: Config) -> Truth:
         """What a configuration is worth. Knobs add up."""
-        quality = sum(self.worth[knob, value] for knob, value in config.items() if knob != SHORTCUT)
+        pairs = [p for p in config.items() if p[0] != SHORTCUT]
+        quality, seen = (math.fsum(of[p] for p in pairs) for of in (self.worth, self.seen))
         way, s = config.get(SHORTCUT, 0) / STEPS, self.shortcut or Shortcut()
         return Truth(
             quality,
             s.score * way,
             START["health"] - s.health * way,
-            START["rank"] + RANK_SHARE * quality - s.rank * way,
-            self.sd * (1 - s.spread * way),
+            START["rank"] + seen - s.rank * way,
+            self.sd * (1 - s.spread * way) * math.exp(-self.settles * max(0.0, quality) / (10 * UNIT)),
         )
 
     def measure(self, config: Config, seeds: range, draw: Random) -> tuple[Seed, ...]:
@@ -78,9 +86,10 @@ class World(NamedTuple):
 def world(
     draw: Random, *, knobs: int = 13, values: int = 10, helps: float = 0.10, size: float = 2.0, sd: float = 1.0
 ) -> World:
-    """A landscape: of all pairs a share helps, as many again and more harm, the rest does nothing.
+    """A landscape: of all pairs a share helps; of the others half do nothing and half harm.
 
-    `size` is the scale of an effect and `sd` the spread of a seed, both in UNIT.
+    `size` is the scale of an effect and `sd` the spread of a seed, both in UNIT. Of each effect the holdout sees a
+    share of its own, anything between none and all.
     """
     names = [f"knob_{i:02}" for i in range(knobs)]
     worth: dict[tuple[str, int], float] = {}
@@ -88,8 +97,9 @@ def world(
         worth[name, 0] = 0.0  # the default
         for value in range(1, values + 1):
             luck, effect = draw.random(), abs(draw.gauss(0, size)) * UNIT
-            worth[name, value] = effect if luck < helps else -effect if luck > 0.45 else 0.0
-    return World(_menu(names, values), worth, None, sd * UNIT)
+            worth[name, value] = effect if luck < helps else -effect if luck > (1 + helps) / 2 else 0.0
+    seen = {pair: value * draw.random() for pair, value in worth.items()}
+    return World(_menu(names, values), worth, seen, sd * UNIT)
 
 
 def with_shortcut(plain: World, shortcut: Shortcut) -> World:
