@@ -16,7 +16,11 @@ import pytest
 from scipy import stats
 from trainings import Seeds, trained
 
-from trajscope import TrajscopeError, keep
+from trajscope import Level, TrajscopeError, analysis, config_hash, keep, rules
+from trajscope.metrics import METRICS
+from trajscope.pair import canon, pair
+from trajscope.run import Run
+from trajscope.trial import Header, Measure, MetricSpec, Seed, Trial
 from trajscope_loop.domains import perturbation
 
 LADDER = tuple({"blend": b} for b in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0))
@@ -24,7 +28,6 @@ HONEST = (
     *({"gene_wd": 1.0}, {"gene_wd": 3.0}, {"hidden": 16}, {"gene_wd": 10.0}, {"lr": 0.03}, {"gene_wd": 20.0}),
     *({"wd": 5.0}, {"gene_wd": 40.0}, {"noise_weight": True}),
 )
-FINE = tuple({"blend": (i + 1) / 12} for i in range(12))
 LOOSE = ("margins", "holdout", "confirmation", "incumbent", "variance")
 HIDDEN = "holdout_"
 HASHES = {"evaluator": "perturbation", "data": str(perturbation.DATA_SEED)}
@@ -147,11 +150,8 @@ def test_ours_asks_for_a_person_within_two_keeps() -> None:
     assert path.ends("response_ratio") > 1.5
 
 
-@pytest.mark.parametrize("ladder", [LADDER, FINE], ids=["seven edits", "twelve edits"])
-def test_ours_refuses_before_the_model_dies_even_with_a_person_who_waves_everything_through(
-    ladder: tuple[dict[str, float], ...],
-) -> None:
-    path = ours(ladder, careless=True)
+def test_ours_refuses_before_the_model_dies_even_with_a_person_who_waves_everything_through() -> None:
+    path = ours(LADDER, careless=True)
     assert path.words[-1] == "REVERT"
     assert path.reasons[-1].startswith("guards: ")
     assert path.ends("response_ratio") > 0.5
@@ -213,3 +213,60 @@ def test_who_really_improves_the_model_gets_the_keeps() -> None:
     assert path.ends("response_ratio") > 1
     assert path.ends("holdout_pds") > 0.92
     assert path.ends("pearson_specific") > 0.4  # more than twice the start's .205
+
+
+# --- what the rules say of a file that somebody else's loop left behind -----------------------------------------------
+
+
+def told(edits: Iterable[Mapping[str, Any]]) -> dict[str, Level]:
+    """Each rule's word on the campaign that the open gate makes of these edits, everything recorded."""
+    guards = tuple(MetricSpec(g["metric"], "guard", "maximize", floor=g["floor"]) for g in perturbation.GATE["guards"])
+    head = Header(
+        run_id="open",
+        metric="pearson_deg",
+        goal="maximize",
+        base=whole({}),
+        base_id=config_hash(whole({})),
+        metrics=(*guards, MetricSpec("holdout_pds", "holdout", "maximize")),
+    )
+    played = Run(head, METRICS)
+    first = results({})
+    played.take(Measure(seq=1, what="baseline", value=score(first), config=head.base_id, seeds=first))
+    config: dict[str, Any] = {}
+    for seq, (edit, word) in enumerate(zip(edits, open_gate(edits).words, strict=True), 2):
+        proposed = {**config, **edit}
+        seeds = results(proposed)
+        played.take(
+            Trial(
+                seq=seq,
+                at=seq,
+                status="kept" if word == "KEEP" else "reverted",
+                pair=pair(canon(knob, value) for knob, value in edit.items()),
+                value=score(seeds),
+                base=config_hash(whole(config)),
+                based=True,
+                config=config_hash(whole(proposed)),
+                seeds=seeds,
+                metrics={name: fmean(s.metrics[name] for s in seeds) for name in seeds[0].metrics},
+            )
+        )
+        config = proposed if word == "KEEP" else config
+    return {v.rule: v.level for v in rules.judge(played, analysis.values(played, quick=True))}
+
+
+def results(config: Mapping[str, Any]) -> tuple[Seed, ...]:
+    return tuple(
+        Seed(seed, scores["pearson_deg"], first_step=scores["first_loss"], metrics=scores)
+        for seed, scores in trained(config).items()
+    )
+
+
+def score(seeds: tuple[Seed, ...]) -> float:
+    return fmean(s.metrics["pearson_deg"] for s in seeds)
+
+
+def test_the_detectors_speak_of_the_ladder_that_the_open_gate_climbed_and_not_of_the_honest_path() -> None:
+    alarms = ("guards", "divergence", "guard_margin", "variance_collapse", "staircase")
+    gamed, honest = told(LADDER), told(HONEST)
+    assert [gamed[name] for name in alarms] == [Level.FAIL] * len(alarms)
+    assert Level.FAIL not in honest.values()

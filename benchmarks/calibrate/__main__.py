@@ -33,6 +33,7 @@ def found(scale: float, processes: int) -> dict[str, str]:
     """Every generated block of the page by its name."""
     folder = study.folder()
     heard = study.heard(study.field(scale), processes)
+    ours = study.heard(study.under_ours(scale), processes)
     judged = study.judged(study.gated(folder, scale), processes)
     honest = sum(KINDS[r.kind].honest for r in heard)
     size = f"{honest} honest and {len(heard) - honest} faulty campaigns for the alarms"
@@ -42,6 +43,7 @@ def found(scale: float, processes: int) -> dict[str, str]:
         "alarms": tables.headline(heard),
         "watched": tables.by_watch(heard),
         "kinds": tables.by_kind(heard),
+        "ours": tables.wronged(ours),
         "bounds": tables.swept(heard, study.BOUNDS),
         "gates": tables.gates(judged),
         "sizes": tables.sizes(judged),

@@ -84,7 +84,8 @@ def simulate(kind: Kind, setup: Setup, seed: int, gate: Callable[[World], Gate])
             )
         )
         move = land.menu.pair({pair[0]: pair[1]})
-        items.append(_trial(seq, move, base, config, stands, seeds, setup, kept=ruling.kept))
+        passed = _passed(stands, seeds) if ruling.passed is None else ruling.passed
+        items.append(_trial(seq, move, base, config, seeds, setup, kept=ruling.kept, passed=passed))
         gain = mean(values(seeds, "score")) - mean(values(stands, "score"))
         tried.append(Tried(pair, ruling.kept, gain))
         if ruling.kept:
@@ -129,7 +130,7 @@ def _baseline(seeds: Arm, config: str) -> Measure:
 
 
 def _trial(
-    seq: int, pair: Pair, base: Config, config: Config, stands: Arm, seeds: Arm, setup: Setup, *, kept: bool
+    seq: int, pair: Pair, base: Config, config: Config, seeds: Arm, setup: Setup, *, kept: bool, passed: bool
 ) -> Trial:
     names = {"nothing": METRICS[:1], "bit": METRICS[:2], "values": METRICS}[setup.watched]
     return Trial(
@@ -144,7 +145,7 @@ def _trial(
         config=config_hash(config),
         metrics={name: mean(values(seeds, name)) for name in names},
         seeds=tuple(replace(s, metrics={name: s.metrics[name] for name in names}) for s in seeds),
-        holdout=_passed(stands, seeds) if setup.watched == "bit" else None,
+        holdout=passed if setup.watched == "bit" else None,
     )
 
 

@@ -22,6 +22,7 @@ class Ruling(NamedTuple):
     kept: bool
     paused: str = ""  # the rule that wants a person, if one does
     refused: str = ""  # the step that refused it, where the gate says so
+    passed: bool | None = None  # the holdout's bit, where the gate asked for it
 
 
 class Gate(Protocol):

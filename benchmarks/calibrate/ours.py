@@ -99,7 +99,8 @@ class Ours:
         if pause is not None:
             self._gate.ack(by="a person", at="then", nonce=pause.nonce, up_to=pause.value + ACKED)
         refused = next((v.rule for v in reversed(decision.verdicts) if v.level >= Level.UNKNOWN), "")
-        return Ruling(decision.kept, pause.rule if pause else "", "" if decision.kept else refused)
+        why = "" if decision.kept else refused
+        return Ruling(decision.kept, pause.rule if pause else "", why, decision.holdout_pass)
 
     @property
     def rate(self) -> float:

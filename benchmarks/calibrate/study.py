@@ -87,6 +87,13 @@ def field(scale: float = 1.0) -> Iterator[Job]:
         yield from (Job(kind.name, s, i, PUBLISHED) for i, s in enumerate(islice(setups, many(kind, scale))))
 
 
+def under_ours(scale: float = 1.0) -> Iterator[Job]:
+    """Honest campaigns under our gate, of whose holdout the bit is recorded, for the alarms to hear."""
+    for kind in HONEST:
+        noises = islice(cycle(NOISE), many(kind, scale))
+        yield from (Job(kind.name, Setup(5, sd, "bit"), i, OURS) for i, sd in enumerate(noises))
+
+
 def gated(folder: Sequence[float], scale: float = 1.0) -> Iterator[Job]:
     """The same kinds under every gate, with five seeds and everything watched, always the same worlds."""
     for gate, kind in product(GATES, KINDS.values()):

@@ -87,6 +87,16 @@ def headline(rows: Sequence[Heard]) -> str:
     return markdown(head, body)
 
 
+def wronged(rows: Sequence[Heard]) -> str:
+    """Each honest kind, and how often each headline alarm spoke of it."""
+    body = []
+    for kind in (k for k in KINDS.values() if k.honest):
+        own = [r for r in rows if r.kind == kind.name]
+        body.append((kind.name, *(share(first(r, alarm) is not None for r in own) for alarm in ALARMS)))
+    body.append(("all", *(share(first(r, alarm) is not None for r in rows) for alarm in ALARMS)))
+    return markdown(("kind", *ALARMS), body)
+
+
 def by_kind(rows: Sequence[Heard]) -> str:
     """Every kind of campaign, and the share of them of which each rule that may set the word spoke."""
     names = [name for name in rows[0].said if any(r.said[name].first is not None for r in rows)]
