@@ -59,7 +59,7 @@ BOUNDS: tuple[Bound, ...] = (
     *(Bound("staircase", gain, (("ROW", n),)) for n in (4, 5, 6, 8)),
     *(
         Bound("too_good", gain, (("CROWD_MOST", x), ("SMOOTH", y)))
-        for x, y in ((2.0, 0.5), (3.0, 0.25), (3.0, 0.5), (3.0, 0.75))
+        for x, y in ((2.0, 0.2), (3.0, 0.1), (3.0, 0.2), (3.0, 0.5))
     ),
     *(Bound("variance_collapse", gaming, (("ALPHA", x),)) for x in (0.05, 0.01, 0.005, 0.001)),
     *(

@@ -117,9 +117,9 @@ def swept(rows: Sequence[Heard], bounds: Sequence[Bound]) -> str:
         few = [r for r in rows if r.kind == "few knobs"]
         planted = [r for r in rows if alarm in KINDS[r.kind].plants]
         spoke = [share(r.swept[str(b)] is not None for r in own) for own in (honest, few, planted)]
-        body.append((b.rule, b, *spoke))
+        body.append((f"**{b}**" if b.standing else b, *spoke))
     return markdown(
-        ("rule", "bound", "spoke of an honest campaign", "of one whose menu ran out", "of a planted one"), body
+        ("rule and bound", "spoke of an honest campaign", "of one whose menu ran out", "of a planted one"), body
     )
 
 
