@@ -55,6 +55,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 def metrics() -> str:
     """The metric reference: plain values first, then one table for each group."""
     from trajscope import analysis, rules
+    from trajscope.tally import LATEST
 
     lines = [
         "# Every number",
@@ -80,9 +81,16 @@ def metrics() -> str:
         "A run's word is the first that applies: TAMPERED, SUSPECT, STALLED (live only), FLAILING, UNKNOWN,",
         "RESEARCHING. A rule at FAIL makes the word in its row; one without stands under *what to distrust*.",
         "",
-        "| rule | holds when | a FAIL makes the run |",
-        "|---|---|---|",
-        *(f"| `{r.name}` | {r.doc} | {r.word or ''} |" for r in rules.RULES),
+        "Where data is missing a rule answers WARN with a reason that begins `not evaluable: ` and names what is",
+        "missing: never a pass, and never the word. Rules that test a trend (`divergence`, `guard_margin`,",
+        "`variance_collapse`, `confirmation`) look once more with every keep and spend their alpha over the looks,",
+        "`alpha / (k (k + 1))` at the k-th, so that however many keeps give no more false alarms than one test.",
+        f"They look back over {LATEST} keeps; what one keep is enough to show is never forgotten. None of these bounds",
+        "is proof: a SUSPECT run is one to look into.",
+        "",
+        "| rule | detector | holds when | needs | a FAIL makes the run |",
+        "|---|---|---|---|---|",
+        *(f"| `{r.name}` | {r.detector or ''} | {r.doc} | {r.needs} | {r.word or ''} |" for r in rules.RULES),
     ]
     return "\n".join(lines) + "\n"
 

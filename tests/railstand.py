@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any
 
 from trajscope.errors import HistoryError
+from trajscope.rails.history import Spent
 from trajscope.rails.proposal import Proposal
 from trajscope.verdict import Level, Verdict
 
+FREE = Spent(0, 0.0, 0, 0.0, {}, {})
 
-class Costs(NamedTuple):
-    """What a campaign cost."""
 
-    trials: int = 0
-    wall_s: float = 0.0
-    tokens: int = 0
-    usd: float = 0.0
-    unpriced: Mapping[str, int] = {}
-    dearest: Mapping[str, float] = {}
+def told(spent: Spent = FREE, unreadable: str | None = None) -> Any:
+    """A history that costs what it is told; Any, since it is one only as far as the chain asks."""
+    return Told(spent, unreadable)
+
+
+def once() -> Any:
+    """A repeat check of a few lines; Any, as above."""
+    return Once()
 
 
 class Told:
     """A history that costs what it is told, and cannot be read where it is told so."""
 
-    def __init__(self, spent: Costs | None = None, unreadable: str | None = None) -> None:
-        self.spent = spent or Costs()
+    def __init__(self, spent: Spent, unreadable: str | None) -> None:
+        self.spent = spent
         self.unreadable = unreadable
         self.refreshed = 0
 

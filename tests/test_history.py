@@ -25,8 +25,25 @@ from trajscope.rails.ledger import Ledger, Ran
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Numbers that are equal, near, exactly NEAR apart, just beyond it, and at both ends of a bucket.
-PLACES = (0.0, 0.01, 0.0199, 0.02, 0.0201, 0.021, 0.04, 0.0401, 0.06, 0.06000000000001, 0.5, 0.51, 0.52, 0.53, 1.0)
+# Numbers that are equal, near, NEAR apart to the last digit, just beyond it, and at both ends of a bucket.
+PLACES = (
+    0.0,
+    0.01,
+    0.0199,
+    0.0199999999999,
+    0.02,
+    0.0201,
+    0.021,
+    0.04,
+    0.0401,
+    0.06,
+    0.06000000000001,
+    0.5,
+    0.51,
+    0.52,
+    0.53,
+    1.0,
+)
 changes = st.one_of(
     st.fixed_dictionaries({"a": st.sampled_from([1, 2, "2", 3])}),
     st.fixed_dictionaries({"b": st.sampled_from(PLACES)}),
@@ -119,6 +136,14 @@ def test_every_answer_is_that_of_a_slow_walk_through_all_trials(
     assert h.spent.unpriced["wall_s"] == sum("wall_s" not in r.get("cost", {"wall_s": 1}) for _, r, _ in ran)
     assert h.spent.dearest["wall_s"] == max((c.get("wall_s", 0.0) for c in costs), default=0.0)
     h.close()
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.0199999999999, 0.04), (0.04, 0.0199999999999)])
+def test_two_numbers_a_hair_more_than_near_apart_are_near_across_two_buckets(one: float, other: float) -> None:
+    h = History.none(MENU)
+    h.add(MENU.pair({"b": one}), seen(MENU.pair({"b": one}), 1))
+    assert near(MENU.pair({"b": one}), MENU.pair({"b": other}))
+    assert h.near(MENU.pair({"b": other})) is not None
 
 
 @given(st.lists(st.integers(0, 100).map(lambda n: n / 500), max_size=30), st.lists(st.integers(0, 1000), max_size=20))
@@ -302,6 +327,7 @@ def test_files_of_two_campaigns_are_refused_and_foreign_ones_have_none(tmp_path:
         History.of([run, other], MENU)
     stages = tmp_path / "stages.jsonl"
     row = {"stage": "evaluated", "decision": "keep", "proposal": {"knob": "a", "new_value": 3}, "val_bpb": 1.0}
+    row["candidate_cfg"] = {**BASE, "a": 3}  # its reader names bases too, by other names than a rail
     stages.write_text(
         json.dumps({"_meta": "m", "baseline_val_bpb": 1.0, "baseline_cfg": BASE}) + "\n" + json.dumps(row) + "\n"
     )
@@ -403,15 +429,16 @@ def test_what_outgrows_memory_goes_into_a_file_that_nobody_else_can_see(
 ) -> None:
     monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
     h = History(MENU, most=3)
-    pairs = [MENU.pair({"b": n / 1000}) for n in range(3000)]
+    pairs = [MENU.pair({"b": n / 4000}) for n in range(3001)]
     for i, p in enumerate(pairs):
         h.add(p, seen(p, i))
     assert all((past := h.past(p)) is not None and past.first.seq == i for i, p in enumerate(pairs[:1001]))
     assert h._pairs.on_disk
     assert list(tmp_path.iterdir()) == []  # unlinked as soon as it was opened
     h.close()
-    with pytest.raises(HistoryError, match="temporary database"):
-        h.past(pairs[0])
+    for p in (pairs[-1], pairs[0]):  # not written yet, and long ago
+        with pytest.raises(HistoryError, match="temporary database"):
+            h.past(p)
 
 
 def fill(ledger: Ledger[Ran], value: Ran) -> None:

@@ -11,11 +11,13 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from keepcase import BASE, HASHES, SETTINGS, World, ran, run
+from keepcase import BASE, DIRECTION, HASHES, SETTINGS, World, ran, run
 
 import trajscope
 from trajscope import Level, keep
 from trajscope.errors import GateError, GuardVacuousError
+from trajscope.keep import bounds
+from trajscope.keep.arms import Row
 
 NEW = {"lr": 0.2}
 
@@ -92,6 +94,20 @@ def test_a_confirmation_on_seeds_that_were_used_before_is_no_confirmation(world:
     decision = gate.more(world.arm(range(5), score=0.7))
     assert decision.word == "ABORT"
     assert decision.reason == "confirm: seed 0, 1, 2, 3, 4 was used before; fresh ones are needed"
+
+
+def test_the_incumbent_is_measured_on_seeds_it_was_not_measured_on_before(world: World) -> None:
+    gate = world.gate()
+    gate.decide(world.arm(range(5, 10), score=0.7), ran())
+    gate.more(world.arm(range(10, 15), score=0.7))
+    decision = gate.more(world.arm(range(5)))
+    assert decision.word == "ABORT"
+    assert decision.reason == "incumbent: seed 0, 1, 2, 3, 4 was used before; fresh ones are needed"
+
+
+def test_a_guard_itself_holds_no_nan(world: World) -> None:
+    arm = (Row(0, {"direction": float("nan")}),)
+    assert bounds.broken(DIRECTION, arm) == "direction is nan on seed 0, below its floor of 0.7"
 
 
 def test_the_holdout_answers_with_one_bit_and_no_number_of_it_is_told(world: World) -> None:

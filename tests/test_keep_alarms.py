@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -158,6 +159,18 @@ def test_the_rate_is_the_most_gained_in_one_window_in_units_of_noise() -> None:
     assert keep.rate(best, 0.5) == (5.0 - 1.0) / 0.5
     assert keep.rate([3.0], 0.5) == 0
     assert keep.rate([], 0.5) == 0
+
+
+def test_a_campaigns_rate_counts_in_the_larger_of_noise_and_least_effect() -> None:
+    campaign = Campaign({**CAPPED, "min_effect": 0.02})
+    assert campaign.gate.rate == 0
+    first, second = campaign.step(), campaign.step()
+    start, now = (
+        fmean(r["metrics"]["score"] for r in arm)
+        for arm in (campaign.gate.state()["baseline"], campaign.gate.state()["incumbent"]["arm"])
+    )
+    assert (first.kept, second.kept) == (True, True)
+    assert campaign.gate.rate == pytest.approx((now - start) / 0.02)
 
 
 def test_the_prediction_limit_is_that_of_log_normal_campaigns_capped() -> None:

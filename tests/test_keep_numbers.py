@@ -189,6 +189,43 @@ def test_the_published_bound_on_d_says_that_it_binds_nothing() -> None:
     assert said.endswith("> 0.3 says nothing: at 5 seeds p < 0.025 implies 1.46")
 
 
+def _of(mean: float, sd: float, seeds: range) -> dict[int, float]:
+    """Five seeds with exactly this mean and standard deviation: steps of one, two of them, have sd sqrt 2.5."""
+    return {s: mean + sd * (i - 2) / math.sqrt(2.5) for i, s in enumerate(seeds)}
+
+
+@pytest.mark.parametrize(("t", "word"), [(3.3, "REVERT"), (3.4, "ABORT")])
+def test_the_bound_is_one_sided_at_alpha(t: float, word: str) -> None:
+    # t(.995, 8 df) = 3.355; two arms of sd 1 have se sqrt(2/5) and Welch's df are 8
+    gate = keep.Gate(BARE)
+    gate.start(baseline=_of(0, 1, range(5)))
+    decision = gate.decide(_of(t * math.sqrt(0.4), 1, range(5, 10)))
+    assert decision.numbers["t"] == pytest.approx(t)
+    assert decision.numbers["df"] == pytest.approx(8)
+    assert decision.word == word
+    assert decision.reason.startswith("test: " if word == "REVERT" else "undecided: ")
+
+
+def test_the_least_effect_is_never_below_the_standard_error_of_the_starts_noise() -> None:
+    # Noise 1 at the start gives sqrt(2/5) = .632; a calmer candidate and incumbent are significant at .5.
+    gate = keep.Gate(keep.GateSettings(primary=BARE.primary, without={**GONE, "variance": "tried here"}))
+    gate.start(baseline=_of(0, 1, range(5)))
+    plain = gate.state()
+    for row, value in zip(plain["incumbent"]["arm"], _of(0, 0.01, range(5)).values(), strict=True):
+        row["metrics"]["score"] = value
+    decision = keep.Gate.resume(gate.settings, plain).decide(_of(0.5, 0.01, range(5, 10)))
+    assert decision.word == "REVERT"
+    assert decision.reason == "effect: a gain of 0.5, and 0.6325 is the least that counts"
+
+
+def test_a_collapsed_spread_is_taken_for_the_starts() -> None:
+    gate = keep.Gate(BARE)
+    gate.start(baseline=_of(0, 1, range(5)))
+    decision = gate.decide(_of(5, 1e-6, range(5, 10)))
+    assert decision.numbers["se"] == pytest.approx(math.sqrt(2 / 5))  # and not sqrt(1/5)
+    assert decision.numbers["sd"] == pytest.approx(1e-6)
+
+
 def test_the_pool_does_not_count_an_arm_twice() -> None:
     rng = random.Random(24)
     replicates = {"other": _arm(rng, range(100, 106))}

@@ -5,6 +5,7 @@ The red-team table stands in test_rails_redteam.py, what is said of edits in tes
 
 from __future__ import annotations
 
+import doctest
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from railstand import Costs, Once, Told
+from railstand import Once, once, told
 from strategies import knobs, values
 
 from trajscope import config_hash
@@ -26,6 +27,7 @@ from trajscope.menu import Menu, parse
 from trajscope.pair import Configs, canon
 from trajscope.rails import Answer, Budget, Rails
 from trajscope.rails.checks import Checks
+from trajscope.rails.history import Spent
 from trajscope.rails.proposal import MAX_CHANGES, Proposal, Proposals
 from trajscope.verdict import Level, Verdict
 
@@ -47,7 +49,7 @@ BASE: Mapping[str, object] = {"lr": 1e-3, "depth": 12, "width": 512, "note": "pl
 
 
 def _rails(menu: Menu | None = MENU, base: Mapping[str, object] | None = BASE, **more: Any) -> Rails:
-    return Rails(menu, more.pop("history", Told()), base=base, repeat=more.pop("repeat", Once()), **more)
+    return Rails(menu, more.pop("history", told()), base=base, repeat=more.pop("repeat", once()), **more)
 
 
 def _ask(knob: str, value: object, **more: Any) -> Answer:
@@ -297,7 +299,7 @@ def test_a_part_that_changes_nothing_is_refused_with_the_whole() -> None:
 
 # --- budget ---------------------------------------------------------------------------------------------------------
 
-SPENT = Costs(10, 3600.0, 5_000, 2.0, {}, {"wall_s": 600.0, "tokens": 900.0, "usd": 0.4})
+SPENT = Spent(10, 3600.0, 5_000, 2.0, {}, {"wall_s": 600.0, "tokens": 900.0, "usd": 0.4})
 
 
 @pytest.mark.parametrize(
@@ -305,7 +307,7 @@ SPENT = Costs(10, 3600.0, 5_000, 2.0, {}, {"wall_s": 600.0, "tokens": 900.0, "us
     [Budget(trials=11), Budget(hours=7 / 6), Budget(tokens=5_900), Budget(usd=2.4), Budget(trials=99, hours=9, usd=9)],
 )
 def test_a_trial_that_just_fits_may_run(budget: Budget) -> None:
-    assert _ask("lr", 1e-4, history=Told(SPENT), budget=budget).passed
+    assert _ask("lr", 1e-4, history=told(SPENT), budget=budget).passed
 
 
 @pytest.mark.parametrize(
@@ -319,7 +321,7 @@ def test_a_trial_that_just_fits_may_run(budget: Budget) -> None:
     ],
 )
 def test_a_trial_that_could_exceed_the_budget_is_refused_before_it_runs(budget: Budget, words: str) -> None:
-    verdict = _ask("lr", 1e-4, history=Told(SPENT), budget=budget).verdict
+    verdict = _ask("lr", 1e-4, history=told(SPENT), budget=budget).verdict
     assert verdict[:2] == ("budget", Level.FAIL)
     assert words in verdict.reason
 
@@ -335,11 +337,11 @@ def test_a_trial_that_could_exceed_the_budget_is_refused_before_it_runs(budget: 
         SPENT._replace(dearest={"usd": -1.0}),
     ],
 )
-def test_a_history_that_does_not_know_what_it_cost_cannot_keep_a_budget(spent: Costs) -> None:
-    verdict = _ask("lr", 1e-4, history=Told(spent), budget=Budget(usd=100)).verdict
+def test_a_history_that_does_not_know_what_it_cost_cannot_keep_a_budget(spent: Spent) -> None:
+    verdict = _ask("lr", 1e-4, history=told(spent), budget=Budget(usd=100)).verdict
     assert verdict[:2] == ("budget", Level.UNKNOWN)
     # What has no price matters only to a budget in that price.
-    assert _ask("lr", 1e-4, history=Told(spent), budget=Budget(hours=100)).passed
+    assert _ask("lr", 1e-4, history=told(spent), budget=Budget(hours=100)).passed
 
 
 @pytest.mark.parametrize("most", [0, -1, float("nan"), float("inf"), True, "5"])
@@ -365,10 +367,10 @@ def test_the_pass_repeats_what_the_last_rail_said() -> None:
 
 def test_the_first_refusal_is_the_answer() -> None:
     # Wrong in every way that a rail knows: what is mended in turn shows the order.
-    history = Told(SPENT, "the log was cut off; restore it")
-    once = Once()
+    history = told(SPENT, "the log was cut off; restore it")
+    seen = Once()
     base = {**BASE, "width": 768}
-    rails = _rails(base=base, history=history, repeat=once, budget=Budget(trials=1))
+    rails = _rails(base=base, history=history, repeat=seen, budget=Budget(trials=1))
     asked = [
         {"knob": "deep", "value": 99, "diff": "", "extra": 1},
         {"knob": "deep", "value": 99, "diff": ""},
@@ -385,15 +387,15 @@ def test_the_first_refusal_is_the_answer() -> None:
 
 
 def test_the_hashes_that_the_repeat_rail_sees_are_those_a_recorder_writes() -> None:
-    once = Once()
-    rails = _rails(repeat=once, evaluator="e1", data="d1", parent="c1")
+    seen = Once()
+    rails = _rails(repeat=seen, evaluator="e1", data="d1", parent="c1")
     rails.ask({"knob": "learning_rate", "value": "1e-4"})
     after = config_hash({**BASE, "lr": 1e-4}, "e1", "d1", "c1")
-    assert once.seen == {"lr=0.0001": (config_hash(BASE, "e1", "d1", "c1"), after)}
+    assert seen.seen == {"lr=0.0001": (config_hash(BASE, "e1", "d1", "c1"), after)}
 
 
 def test_a_history_that_cannot_be_trusted_refuses_in_its_own_words() -> None:
-    verdict = _ask("lr", 1e-4, history=Told(unreadable="run.jsonl: was cut off; restore it")).verdict
+    verdict = _ask("lr", 1e-4, history=told(unreadable="run.jsonl: was cut off; restore it")).verdict
     assert verdict == Verdict("history", Level.UNKNOWN, "run.jsonl: was cut off; restore it")
 
 
@@ -455,7 +457,7 @@ def test_a_constraint_that_fails_in_an_unknown_way_refuses() -> None:
 
 
 def test_the_history_is_looked_at_again_for_every_proposal() -> None:
-    history = Told()
+    history = told()
     rails = _rails(history=history)
     for value in (1e-4, 2e-4, 3e-4):
         rails.ask({"knob": "lr", "value": value})
@@ -479,3 +481,29 @@ def test_the_rails_start_without_anything_heavy() -> None:
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split() in ([], ["ast"])  # constraints are parsed with it
+
+
+def test_the_examples_of_the_page_come_out_as_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "rails.md").read_text("utf-8")
+    example = doctest.DocTestParser().get_doctest(page.replace("```", "\n"), {}, "docs/rails.md", "docs/rails.md", 0)
+    assert len(example.examples) > 30
+    said: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    runner.run(example, out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+def test_every_rule_of_the_chain_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "rails.md").read_text("utf-8")
+    rules = "schema menu range constraint edit noop repeat near revisit replicate history budget".split()
+    assert [rule for rule in rules if f"`{rule}`" not in page] == []
+
+
+def test_a_public_name_is_what_it_says_whatever_was_imported() -> None:
+    from trajscope import rails
+
+    for name in rails.__all__:
+        assert callable(getattr(rails, name)), name
+    with pytest.raises(AttributeError, match="it has Answer"):
+        _ = rails.no_such_name

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 import pytest
-from railstand import Once, Told
+from railstand import once, told
 
 from trajscope import load_menu
 from trajscope.rails import Rails
@@ -157,6 +157,7 @@ REFUSED: list[tuple[object, str, str]] = [
     (_send("lr", 1e-4, reason=LONG), "schema", "5,000"),
     (_send("lr", 1e-4, reason="x" * MAX_BYTES), "schema", "1,000,000"),
     (b" " * (MAX_BYTES + 1), "schema", "1,000,001"),
+    (_send("lr", 1e-4) + " " * MAX_BYTES, "schema", "bytes, over 1,000,000"),
     (_send("lr", 1e-4, reason=["because"]), "schema", "a list"),
     (_send("lr", 1e-4, reason=7), "schema", "a number"),
     (_send("lr", 1e-4, reason="fine\x1b[2K\rapproved"), "schema", "control"),
@@ -296,7 +297,7 @@ REFUSED: list[tuple[object, str, str]] = [
 
 @pytest.fixture
 def rails() -> Rails:
-    return Rails(MENU, Told(), base=MENU.defaults, repeat=Once())
+    return Rails(MENU, told(), base=MENU.defaults, repeat=once())
 
 
 @pytest.mark.parametrize("raw", LEGAL)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign import chained
 from hypothesis import given
 from hypothesis import strategies as st
 from law_strategies import menu
@@ -62,6 +63,26 @@ def test_native_lines_of_any_make_are_skimmed_as_they_are_read(
     head = [{"v": 1, "type": "run", "run_id": "r", "metric": {"name": "loss", "goal": "minimize"}}] if headed else []
     data = b"".join(json.dumps(row).encode() + b"\n" for row in [*head, *rows])
     full, quick = both(data, "native", menu(), metric)
+    assert quick == full
+
+
+REFUSED = {"knob": "a", "value": 3, "verdict": {"rule": "repeat", "level": "FAIL"}}
+CHAINED: dict[str, dict[str, Any]] = {
+    "a refused attempt after the one that ran": {"attempts": [{"knob": "a", "value": 2}, REFUSED]},
+    "nothing but refused attempts": {"attempts": [REFUSED | {"value": 1}, REFUSED]},
+    "one seed, and that one crashed": {"seeds": [{"seed": 1, "status": "crashed", "metrics": {"loss": 2.0}}]},
+    "a seed without a value": {"seeds": [{"seed": 1, "metrics": {"loss": None}}], "value": 3.0},
+    "one of two seeds crashed": {"seeds": [{"metrics": {"loss": 2.0}}, {"status": "oom", "metrics": {"loss": 1.0}}]},
+    "another place in the file": {"seq": 7},
+    "a kept trial moves the base": {"status": "kept", "config_hash": None, "base_hash": None},
+}
+
+
+@pytest.mark.parametrize("fields", CHAINED.values(), ids=CHAINED.keys())
+def test_chained_lines_take_the_short_way_to_the_same_trial(fields: dict[str, Any]) -> None:
+    head = {"type": "run", "run_id": "r", "metric": {"name": "loss"}, "base": {"config": {"a": 1, "b": 0.5, "d": "u"}}}
+    trial = {"type": "trial", "status": "reverted", "attempts": [{"knob": "a", "value": 2}]}
+    full, quick = both(b"".join(chained([head, trial, trial | fields, trial])), "native", menu())
     assert quick == full
 
 

@@ -32,10 +32,11 @@ _PART = "train|val|valid|validation|dev|test|holdout|eval"
 _SHARE = "frac|fraction|size|ratio|share|pct|split|splits|idx|ids|indices|folds?"
 _SPLIT = re.compile(
     rf"(?i)(?<![a-z])(?:(?:{_PART})_(?:{_SHARE})|split_(?:{_SHARE}|at|by)|[nk]_?(?:folds|splits)|num_(?:folds|splits)"
-    r"|splits?|folds?|shuffle)['\"]?\]?\s*(?::[^=]*)?[=:]"
-    r"|(?i:\b(?:train_test_split|random_split|\w*kfold|shuffle_?split|group_?split)\s*\()"
+    r"|splits?|folds?|shuffle)['\"]?\]?\s{0,9}(?::[^=]{0,60})?[=:]"
+    r"|(?i:\b(?:train_test_split|random_split|\w*kfold|shuffle_?split|group_?split)\s{0,9}\()"
 )
-_REMARK = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|\#.*""")
+# A quote that is never closed runs to the end, or every quote in it would be looked at as a beginning.
+_REMARK = re.compile(r"""("(?:\\.|[^"\\])*(?:"|\\?\Z)|'(?:\\.|[^'\\])*(?:'|\\?\Z))|\#.*""")
 
 
 class Hunk(NamedTuple):

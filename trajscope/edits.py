@@ -27,7 +27,7 @@ _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 
 class Touched(NamedTuple):
-    """What one edit touches; `fault` where the diff could not be understood, and then nothing is known."""
+    """What one edit touches; `fault` where the diff was not understood, and then what was found is not all."""
 
     seeds: tuple[str, ...] = ()  # `path: line`
     graders: tuple[str, ...] = ()  # paths
@@ -39,7 +39,8 @@ def touched(diff: str) -> Touched:
     try:
         files = diffs.parse(diff)
     except DiffError as e:
-        return Touched(fault=str(e))
+        lines = [x[1:].strip() for x in diff.splitlines() if x[:1] in ("+", "-")]
+        return Touched(tuple(dict.fromkeys(x[:SHOWN] for x in lines if seeding(x))), fault=str(e))
     seeds = [
         f"{e.paths[0] if e.paths else '?'}: {text.strip()[:SHOWN]}"
         for e in files

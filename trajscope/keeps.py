@@ -121,7 +121,7 @@ class Keeps:
             s.witness("holdout_passed" if t.holdout else "holdout_failed", t.seq)
         changes = t.pair.changes if t.pair is not None else ()
         found = edits.touched(t.diff) if t.diff else None
-        if not changes or (found.fault if found else any(c.knob.startswith("code:") for c in changes)):
+        if not changes or t.diff_lost or (found.fault if found else any(c.knob.startswith("code:") for c in changes)):
             s.witness("edit_unread", t.seq)
         elif found:
             s.witness("edit_read", t.seq)

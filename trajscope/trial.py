@@ -53,6 +53,8 @@ class Header(Struct, kw_only=True):
     menu: Menu | None = None
     base: Mapping[str, Any] | None = None
     base_id: str | None = None
+    evaluator: str | None = None  # these two go into every hash of a configuration
+    data: str | None = None
     baseline: float | None = None
     history: int | None = None  # how many past trials the proposer is shown, where that is a number
     settings: str | None = None
@@ -119,6 +121,7 @@ class Trial(Struct, kw_only=True, gc=False):
     drift: tuple[Drift, ...] = ()
     fingerprinted: bool = False
     diff: str | None = None  # of a code edit
+    diff_lost: bool = False  # there is one, and it could not be read
     holdout: bool | None = None  # all that may be known of a holdout the proposer must not see
     reason_code: str | None = None
     faults: tuple[str, ...] = ()

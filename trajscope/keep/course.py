@@ -26,11 +26,10 @@ MOST_DIFF = 20_000  # letters of a diff that a pause shows
 
 
 def screen(settings: GateSettings, state: State, seeds: Seeds, ran: Ran) -> Decision:
-    """Steps 0 to 6 on a candidate's first seeds."""
+    """Steps 0 to 6 on a candidate's first seeds. One that was left undecided is forgotten, but for its test."""
     if state.pause is not None:
         why = f"nothing is decided until a person acknowledges: {state.pause.reason}"
         return Decision("ABORT", why, (*without(settings), Verdict("keep.pause", Level.FAIL, why)), {})
-    state.pending = None  # a candidate left undecided was not kept; its test stays in the ledger
     arm, valid = judge.validity(settings, seeds)
     found = [integrity(settings, state, ran, arm)]
     state.used.update(r.seed for r in arm)

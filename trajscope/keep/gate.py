@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trajscope.errors import GateError
-from trajscope.keep import course, preflight, state
+from trajscope.keep import course, preflight, speed, state
 from trajscope.keep.arms import Seeds
 from trajscope.keep.decision import Decision, Need, Pause
 from trajscope.keep.preflight import Start, Values
@@ -48,7 +48,7 @@ class Gate:
         """Begin a campaign, or raise a GateError; says what was checked.
 
         `replicates` are further seeds of other configurations, which tell the noise; `history` the rates of finished
-        campaigns (`rate`); `holdout` what the baseline scores there.
+        campaigns (`gate.rate`); `holdout` what the baseline scores there.
         """
         if self._state is not None:
             raise GateError("this campaign has begun; make a new Gate for a new one")
@@ -76,6 +76,11 @@ class Gate:
     def ledger(self) -> tuple[Test, ...]:
         """Every test that was made, in order."""
         return tuple(self._now.ledger)
+
+    @property
+    def rate(self) -> float:
+        """How fast this campaign has gained, as the `history` of later ones takes it."""
+        return speed.of_campaign(self.settings, self._now)
 
     def decide(
         self, seeds: Seeds, ran: Ran | None = None, *, measure: Callable[[Need], Seeds] | None = None

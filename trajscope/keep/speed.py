@@ -29,6 +29,11 @@ def rate(best: Sequence[float], scale: float) -> float:
     return max((best[i] - best[max(0, i - w)] for w in WINDOWS for i in range(len(best))), default=0.0) / scale
 
 
+def of_campaign(settings: GateSettings, state: State) -> float:
+    """The rate of a campaign so far."""
+    return rate([settings.sign * v for v in state.best], _scale(settings, state))
+
+
 def alarm(settings: GateSettings, state: State) -> str | None:
     """Why a person must look before the next decision, or None."""
     try:
@@ -65,10 +70,8 @@ def _references(settings: GateSettings, at: float) -> str | None:
 
 
 def _fast(settings: GateSettings, state: State, at: float) -> str | None:
-    sd = spread(settings, state).sd
-    scale = max(sd, settings.min_effect)
-    best = [settings.sign * v for v in state.best]
-    now, m = rate(best, scale), len(state.history)
+    scale, best = _scale(settings, state), [settings.sign * v for v in state.best]
+    now, m = of_campaign(settings, state), len(state.history)
     cap = settings.speed.max_gain_per_window
     if cap is not None and now * scale > cap:
         return f"{now * scale:.4g} was gained within {WINDOWS[-1]} decisions; {cap:.4g} is declared as the most"
@@ -90,7 +93,7 @@ def _fast(settings: GateSettings, state: State, at: float) -> str | None:
         return None
     if cap is not None or settings.speed.plausible_ceiling is not None:
         return None
-    return _uncalibrated(settings, state, best, sd, m)
+    return _uncalibrated(state, best[-1] - best[0], spread(settings, state).sd, m)
 
 
 def prediction_limit(history: Sequence[float]) -> float:
@@ -103,9 +106,13 @@ def prediction_limit(history: Sequence[float]) -> float:
     return min(math.exp(min(log_limit, 700.0)), CAP * top)
 
 
-def _uncalibrated(settings: GateSettings, state: State, best: list[float], sd: float, m: int) -> str | None:
+def _scale(settings: GateSettings, state: State) -> float:
+    return max(spread(settings, state).sd, settings.min_effect)
+
+
+def _uncalibrated(state: State, gain: float, sd: float, m: int) -> str | None:
     """With no campaigns to compare with and no cap declared, a person looks early."""
-    gain, most = best[-1] - best[0], 4 * sd * math.sqrt(2)
+    most = 4 * sd * math.sqrt(2)
     why = f"uncalibrated ({m} finished campaigns, {FEW} needed, and neither max_gain_per_window nor plausible_ceiling)"
     if gain > most:
         return f"{why}: the gain of {gain:.4g} is beyond 4 sd sqrt 2 = {most:.4g}"

@@ -11,13 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajscope.rails.asking import ask_command
+    from trajscope.rails.backtest import Replay, replay
     from trajscope.rails.budget import Budget
     from trajscope.rails.chain import Answer, Rails
     from trajscope.rails.history import History
     from trajscope.rails.lint import Edits
     from trajscope.rails.passages import Protected
+    from trajscope.rails.proof import Selftest, selftest
     from trajscope.rails.proposal import Proposal
-    from trajscope.rails.replay import Replay, replay
     from trajscope.rails.turn import Turn
 
 _WHERE = {
@@ -28,12 +30,29 @@ _WHERE = {
     "Proposal": "proposal",
     "Protected": "passages",
     "Rails": "chain",
-    "Replay": "replay",
+    "Replay": "backtest",
+    "Selftest": "proof",
     "Turn": "turn",
-    "replay": "replay",
+    "ask_command": "asking",
+    "replay": "backtest",
+    "selftest": "proof",
 }
 
-__all__ = ["Answer", "Budget", "Edits", "History", "Proposal", "Protected", "Rails", "Replay", "Turn", "replay"]
+__all__ = [
+    "Answer",
+    "Budget",
+    "Edits",
+    "History",
+    "Proposal",
+    "Protected",
+    "Rails",
+    "Replay",
+    "Selftest",
+    "Turn",
+    "ask_command",
+    "replay",
+    "selftest",
+]
 
 
 def __getattr__(name: str) -> Any:

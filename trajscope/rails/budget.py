@@ -3,50 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from trajscope.errors import SettingsError
 from trajscope.knob import is_number
 from trajscope.verdict import Level, Verdict
 
+if TYPE_CHECKING:
+    from trajscope.rails.history import Spent
+
 # What a budget calls it, what trials call it, and how many of theirs make one of its own.
 _MEASURED = (("hours", "wall_s", 3600.0), ("tokens", "tokens", 1.0), ("usd", "usd", 1.0))
-
-
-class Spent(Protocol):
-    """What the campaign cost so far; `history.Spent` is one."""
-
-    @property
-    def trials(self) -> int:
-        """Trials on which something was spent."""
-        ...
-
-    @property
-    def wall_s(self) -> float:
-        """Seconds."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """Tokens, in and out."""
-        ...
-
-    @property
-    def usd(self) -> float:
-        """Dollars."""
-        ...
-
-    @property
-    def unpriced(self) -> Mapping[str, int]:
-        """How many of those trials do not say what they cost, by the name of the cost."""
-        ...
-
-    @property
-    def dearest(self) -> Mapping[str, float]:
-        """The most that one of them cost, by the name of the cost."""
-        ...
 
 
 @dataclass(frozen=True)

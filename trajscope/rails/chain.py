@@ -6,40 +6,20 @@ It never raises and never waves through: a check that fails is a refusal that sa
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from trajscope.errors import HistoryError, TrajscopeError
 from trajscope.menu import Menu
 from trajscope.pair import Change, Configs, canon, pair
-from trajscope.rails.budget import Budget, Spent
 from trajscope.rails.checks import CODE, Checks
 from trajscope.rails.proposal import Proposal, Proposals
 from trajscope.verdict import Level, Verdict
 
 if TYPE_CHECKING:
+    from trajscope.rails.budget import Budget
+    from trajscope.rails.history import History
     from trajscope.rails.lint import Edits
-
-
-class Remembered(Protocol):
-    """What the chain itself asks of a history; `history.History` is one."""
-
-    @property
-    def spent(self) -> Spent:
-        """What the campaign cost so far."""
-        ...
-
-    def refresh(self) -> None:
-        """Take in what others appended; HistoryError where that cannot be trusted."""
-        ...
-
-
-class Unrepeated(Protocol):
-    """The check against repeats; `repeat.Repeat` is one."""
-
-    def check(self, proposal: Proposal, base: str | None, config: str | None) -> Verdict:
-        """Whether this was tried before."""
-        ...
+    from trajscope.rails.repeat import Repeat
 
 
 class Answer(NamedTuple):
@@ -67,7 +47,7 @@ class Rails:
     def __init__(
         self,
         menu: Menu | None,
-        history: Remembered,
+        history: History,
         *,
         base: Mapping[str, object] | None = None,
         evaluator: str | None = None,
@@ -75,10 +55,12 @@ class Rails:
         parent: str | None = None,
         budget: Budget | None = None,
         edits: Edits | None = None,
-        repeat: Unrepeated | None = None,
+        repeat: Repeat | None = None,
     ) -> None:
         if repeat is None:
-            repeat = import_module("trajscope.rails.repeat").Repeat(history, menu, base=base)
+            from trajscope.rails.repeat import Repeat
+
+            repeat = Repeat(history, menu, base=base)
         self.menu, self.history = menu, history
         self._edits, self._budget, self._repeat = edits, budget, repeat
         self._proposals = Proposals(menu)

@@ -18,6 +18,7 @@ from trajscope.knob import said
 from trajscope.lines import Lines
 from trajscope.menu import Menu
 from trajscope.readers import Source, find, get
+from trajscope.readers.native import begins
 from trajscope.readers.skim import Tried, skim
 from trajscope.trial import Break, Header, Item, Line, Unreadable
 
@@ -41,6 +42,7 @@ class Follow:
         self.path = str(path)
         self.name = said(self.path)
         self.campaign: str | None = None
+        self.header: Header | None = None
         self.native = False
         self._menu = menu
         self._reader = reader
@@ -181,7 +183,9 @@ class Follow:
     def _take(self, lines: Sequence[Line], chunk: bytes) -> list[Tried]:
         """The trials on these lines."""
         if self._read is None:
-            kind = get(self._reader) if self._reader else find(self.path, chunk[: sources.HEAD])
+            kind = get(self._reader or "native")
+            if self._reader is None and not begins(chunk):
+                kind = find(self.path, chunk[: sources.HEAD])
             self.native = kind.name == "native"
             self._read = skim(kind, Source(self.path, menu=self._menu))
         if not lines:
@@ -203,6 +207,7 @@ class Follow:
             raise self.lost(f"does not fit the chain ({item.why}); the file was changed: restore it", item.seq)
         if isinstance(item, Header):
             self.campaign = self.campaign or item.campaign
+            self.header = item
 
     def lost(self, why: str, seq: int | None = None) -> HistoryError:
         """The error that says where the history stops being one."""

@@ -14,16 +14,18 @@ from typing import NamedTuple
 from trajscope.errors import HistoryError
 from trajscope.menu import Menu
 from trajscope.pair import Pair
+from trajscope.rails.base import REMEDY, Base, Incumbent
 from trajscope.rails.follow import Follow
 from trajscope.rails.ledger import MOST, Ledger, Past, Ran, Seen
 from trajscope.rails.nearby import Nearby
 from trajscope.readers.skim import Tried
-from trajscope.trial import SCORED
+from trajscope.trial import SCORED, Header
 
 __all__ = ["History", "Past", "Ran", "Seen", "Spent"]
 
 NOT_RUN = frozenset(("blocked", "proposer_error"))  # nothing was spent on the proposal of such a trial
 _INTENTS = ("revisit", "replicate")
+_COSTS = ("wall_s", "tokens", "usd")
 _new = tuple.__new__  # a named tuple without the call in Python that its own constructor makes
 
 
@@ -58,10 +60,11 @@ class History:
         self._places = Ledger(bool, most)  # pair and base, where it is not the first base of that pair
         self._near = Nearby()
         self._follows: list[Follow] = []
+        self._incumbent: Incumbent | None = None  # of the run that goes on
         self._own: set[tuple[str, int]] = set()  # trials that were added before they could be read
-        self._cost = {"wall_s": 0.0, "tokens": 0.0, "usd": 0.0}
-        self._unpriced = dict.fromkeys(self._cost, 0)
-        self._dearest = dict.fromkeys(self._cost, 0.0)
+        self._cost = dict.fromkeys(_COSTS, 0.0)
+        self._unpriced = dict.fromkeys(_COSTS, 0)
+        self._dearest = dict.fromkeys(_COSTS, 0.0)
 
     @classmethod
     def of(
@@ -131,6 +134,16 @@ class History:
         wall_s, tokens, usd = self._cost.values()
         return Spent(self.tried, wall_s, int(tokens), usd, dict(self._unpriced), dict(self._dearest))
 
+    @property
+    def header(self) -> Header | None:
+        """The header of the run that goes on."""
+        return self._follows[0].header if self._follows else None
+
+    @property
+    def base(self) -> Base:
+        """What the next proposal of the run that goes on is applied to, where its record leaves no doubt."""
+        return Base(None, f"no run is named; {REMEDY}") if self._incumbent is None else self._incumbent.base()
+
     # --- what goes in --------------------------------------------------------------------------------------------
 
     def add(
@@ -144,7 +157,8 @@ class History:
         usd: float | None = None,
     ) -> None:
         """One more trial, as it runs. If a followed file gets it too, under this path and line, it counts once."""
-        self._own.add((seen.where, seen.line))
+        if any(f.name == seen.where for f in self._follows):
+            self._own.add((seen.where, seen.line))
         self._note(pair, seen, intent)
         self._price(wall_s, tokens, usd, ran=seen.status not in NOT_RUN)
 
@@ -152,8 +166,9 @@ class History:
         """Take in what was written since; anything that would make the history a guess is a `HistoryError`."""
         for follow in reversed(self._follows):  # other files first, so that a pair's last trial is one of this run
             for trials in follow.more():
-                for t in trials:
-                    self._take(follow, t)
+                if follow is self._follows[0]:
+                    self._pursue(follow, trials)
+                self._take(follow, trials)
         named = [f for f in self._follows if f.campaign is not None]
         if other := next((f for f in named if f.campaign != named[0].campaign), None):
             raise HistoryError(
@@ -161,32 +176,42 @@ class History:
                 f"{named[0].campaign!r}; name only files of one campaign"
             )
 
+    def _pursue(self, follow: Follow, trials: Iterable[Tried]) -> None:
+        """Follow the base of the run that goes on; trials of an earlier run in its file can only add a doubt."""
+        if follow.header is None:
+            return
+        if self._incumbent is None or self._incumbent.header is not follow.header:
+            self._incumbent = Incumbent(follow.header)
+        for t in trials:
+            self._incumbent.push(t)
+
     def close(self) -> None:
         """Let go of what stands on disk; a history that fitted into memory goes on as before."""
         for ledger in (self._pairs, self._configs, self._places):
             ledger.close()
 
-    def _take(self, follow: Follow, t: Tried) -> None:
-        if t.fault is not None:
-            raise follow.lost(f"{t.fault}, so what it tried is a guess; mend the line, or leave the file out", t.seq)
-        if self._own and (follow.name, t.seq + 1) in self._own:
-            self._own.discard((follow.name, t.seq + 1))
-            return
-        ran = t.status not in NOT_RUN
-        self._price(t.wall_s, t.tokens, t.usd, ran=ran)
-        if t.pair is None:
-            if ran:
+    def _take(self, follow: Follow, trials: Iterable[Tried]) -> None:
+        name, native = follow.name, follow.native
+        for seq, status, pair, number, value, base, config, intent, wall_s, tokens, usd, fault, _ in trials:
+            if fault is not None:
+                raise follow.lost(f"{fault}, so what it tried is a guess; mend the line, or leave the file out", seq)
+            if self._own and (name, seq + 1) in self._own:
+                self._own.discard((name, seq + 1))
+                continue
+            self._price(wall_s, tokens, usd, ran=status not in NOT_RUN)
+            if pair is not None:
+                # What another format calls a base is not the hash that a rail knows bases by.
+                place = (base, config) if native else (None, None)
+                seen = _new(Seen, (name, seq + 1, seq, number, status, value, *place, pair.label))
+                self._note(pair, seen, intent)
+            elif status in NOT_RUN:
+                self.trials += 1
+            else:
                 raise follow.lost(
-                    f"a trial ({t.status}) that does not say what it changed could be any; add the change to the line, "
+                    f"a trial ({status}) that does not say what it changed could be any; add the change to the line, "
                     "or leave the file out",
-                    t.seq,
+                    seq,
                 )
-            self.trials += 1
-            return
-        # What another format calls a base is not the hash that a rail knows bases by.
-        base, config = (t.base, t.config) if follow.native else (None, None)
-        seen = _new(Seen, (follow.name, t.seq + 1, t.seq, t.iter, t.status, t.value, base, config, t.pair.label))
-        self._note(t.pair, seen, t.intent)
 
     def _note(self, pair: Pair, seen: Seen, intent: str | None) -> None:
         self.trials += 1
@@ -220,10 +245,11 @@ class History:
             self.cells.add(cell)
 
     def _price(self, wall_s: float | None, tokens: int | None, usd: float | None, *, ran: bool) -> None:
-        cost = self._cost
-        for name, spent in (("wall_s", wall_s), ("tokens", tokens), ("usd", usd)):
+        cost, dearest = self._cost, self._dearest
+        for name, spent in zip(_COSTS, (wall_s, tokens, usd), strict=True):
             if spent is not None and spent >= 0:
                 cost[name] += spent
-                self._dearest[name] = max(self._dearest[name], spent)
+                if spent > dearest[name]:  # noqa: PLR1730  # max() takes as long as all of the rest
+                    dearest[name] = spent
             elif ran:
                 self._unpriced[name] += 1

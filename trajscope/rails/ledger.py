@@ -6,7 +6,7 @@ process can see, and it is gone when the ledger is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 1_000_000  # labels that are held in memory
 _CACHE_KB = 64_000
+_AT_ONCE = 50_000  # that wait in memory to be written together, once there is a database
 _FAILS = "free space where temporary files go (SQLITE_TMPDIR, TMPDIR) and read the history again"
 
 
@@ -80,9 +81,6 @@ class Ledger(Generic[V]):
 
     def put(self, label: str, value: V) -> None:
         """Remember a value under this label, instead of what was there."""
-        if self._disk is not None:
-            self._write(((label, value),))
-            return
         self._held[label] = value
         if len(self._held) > self._most:
             self._spill()
@@ -96,23 +94,39 @@ class Ledger(Generic[V]):
         """Let go of the database, and with it of the file; what is asked afterwards is an error."""
         if self._disk is not None:
             self._disk.close()
+            self._lost(ValueError("it was closed"))
 
     def _spill(self) -> None:
+        """Move everything that is held to the database; in order, which is many times quicker than one by one."""
         import sqlite3
 
-        decode = msgspec.msgpack.Decoder(self._kind).decode
-        held, self._held = self._held, {}
         try:
-            # An empty name is a temporary file of mode 0600 that SQLite unlinks as soon as it has opened it.
-            self._disk = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            for wish in ("journal_mode=off", "synchronous=off", f"cache_size=-{_CACHE_KB}"):
-                self._disk.execute(f"pragma {wish}")
-            self._disk.execute("create table held (label text primary key, value blob not null) without rowid")
+            if self._disk is None:
+                self._open()
+            assert self._disk is not None
+            rows = ((label, _encode(value)) for label, value in sorted(self._held.items()))
+            self._disk.execute("begin")
+            self._disk.executemany("insert or replace into held values (?, ?)", rows)
+            self._disk.execute("commit")
         except sqlite3.Error as e:
             raise self._lost(e) from e
-        find = self._disk.execute
+        self._held.clear()
+
+    def _open(self) -> None:
+        import sqlite3
+
+        # An empty name is a temporary file of mode 0600 that SQLite unlinks as soon as it has opened it.
+        self._disk = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        for wish in ("journal_mode=off", "synchronous=off", f"cache_size=-{_CACHE_KB}"):
+            self._disk.execute(f"pragma {wish}")
+        self._disk.execute("create table held (label text primary key, value blob not null) without rowid")
+        self._most = min(self._most, _AT_ONCE)
+        recent, find, decode = self._held.get, self._disk.execute, msgspec.msgpack.Decoder(self._kind).decode
 
         def get(label: str) -> V | None:
+            found = recent(label)
+            if found is not None:
+                return found
             try:
                 row = find("select value from held where label = ?", (label,)).fetchone()
             except sqlite3.Error as e:
@@ -120,20 +134,6 @@ class Ledger(Generic[V]):
             return None if row is None else decode(row[0])
 
         self.get = get
-        self._write(sorted(held.items()))
-
-    def _write(self, rows: Iterable[tuple[str, V]]) -> None:
-        import sqlite3
-
-        assert self._disk is not None
-        try:
-            self._disk.execute("begin")
-            self._disk.executemany(
-                "insert or replace into held values (?, ?)", ((label, _encode(value)) for label, value in rows)
-            )
-            self._disk.execute("commit")
-        except sqlite3.Error as e:
-            raise self._lost(e) from e
 
     def _lost(self, why: Exception) -> HistoryError:
         """The error of a ledger that no longer holds what it was given: from now on it refuses whatever is asked."""

@@ -16,11 +16,13 @@ from trajscope import diffs
 from trajscope.diffs import Edited
 from trajscope.errors import DiffError, SettingsError
 from trajscope.rails import reach
-from trajscope.rails.code import PYTHON, fingerprint, parses
+from trajscope.rails.code import PYTHON, fingerprint, misread, parses
 from trajscope.rails.passages import Protected, touched
 from trajscope.rails.places import odd, surface, within
 from trajscope.verdict import Level, Verdict
 
+MAX_LINES = 5_000  # that one diff takes away or puts there
+MAX_WIDTH = 2_000  # letters of a line that it puts there
 MAX_FILE = 4_000_000  # bytes of a file that is read to judge an edit
 _ORDINARY = frozenset((None, "100644"))
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
@@ -67,6 +69,8 @@ class Edits:
             edits = diffs.parse(diff)
             if not edits:
                 raise _Refused(Level.FAIL, "the diff is empty; send the edit as `git diff` writes it")
+            if (lines := sum(len(h.lines) for e in edits for h in e.hunks)) > MAX_LINES:
+                raise _Refused(Level.FAIL, f"the diff has {lines:,} lines, over {MAX_LINES:,}; send a smaller edit")
             names = [p.casefold() for e in edits for p in e.paths]
             if len(set(names)) < len(names):
                 twice = next(n for n in names if names.count(n) > 1)
@@ -86,8 +90,12 @@ class Edits:
         name = edit.new or edit.old or ""
         before = after = None
         if self.root is not None:
-            before = _read(Path(self.root), edit.old) if edit.old is not None else None
-            if edit.old is None and (Path(self.root) / name).exists():
+            root = Path(self.root)
+            for path in edit.paths:
+                _unlinked(root, path)
+            if edit.old is not None:
+                before = _read(root, edit.old)
+            if edit.new is not None and edit.new != edit.old and (root / edit.new).exists():
                 raise _Refused(Level.FAIL, f"{name}: the diff says that it is new, and it exists; write it anew")
             after = diffs.applied(edit, before)
         self._passages(edit, before)
@@ -137,7 +145,13 @@ class Edits:
         name = edit.new or edit.old or ""
         if edit.new is None or not name.casefold().endswith(PYTHON):
             return
+        was_code = edit.old is None or edit.old.casefold().endswith(PYTHON)
+        if odd_line := misread([*(line for _, line in edit.added), *(after or "").split("\n")[:2]]):
+            why = f"{odd_line[:60]!a} makes Python read the file otherwise than it looks; leave it out"
+            raise _Refused(Level.FAIL, f"{name}: {why}")
         if after is None:
+            if not was_code:
+                raise _Refused(Level.UNKNOWN, f"{name}: becomes code that cannot be seen here; give Edits a root")
             found = reach.of_lines(edit.added)
             named = [
                 reach.Reach(s, "names what the code may not read", line.strip(), n)
@@ -146,14 +160,14 @@ class Edits:
                 if s.partition("*")[0].rstrip("/").removesuffix(".py").casefold() in line.casefold()
             ]
         else:
-            old = before if before is not None and parses(before) else ""
+            old = before if was_code and before is not None and parses(before) else ""
             try:
                 found = reach.new(reach.of_text(old), reach.of_text(after))
                 named = reach.new(reach.named_in(old, self.secret), reach.named_in(after, self.secret))
             except (SyntaxError, ValueError, RecursionError, MemoryError) as e:
                 at = f":{e.lineno}" if isinstance(e, SyntaxError) else ""
-                why = f"{name}{at}: does not read as Python after the edit ({getattr(e, 'msg', e)}); send a whole edit"
-                raise _Refused(Level.FAIL, why) from None
+                why = f"does not read as Python after the edit ({getattr(e, 'msg', e)}); send a whole edit"
+                raise _Refused(Level.FAIL, f"{name}{at}: {why}") from None
         for r in (*named, *found):
             if not any(r.name == p or r.name.startswith((f"{p}.", f"{p} ")) for p in self.permits):
                 shown = r.inside if len(r.inside) <= 60 else f"{r.inside[:57]}..."
@@ -190,18 +204,26 @@ def _shape(edit: Edited) -> None:
         )
     if edit.new_mode not in _ORDINARY and (edit.old is None or edit.new_mode != "100755"):
         raise _Refused(Level.FAIL, f"{name}: has the mode {edit.new_mode}; plain files have 100644")
+    for n, line in (*edit.removed, *edit.added):
+        if len(line) > MAX_WIDTH:
+            raise _Refused(Level.FAIL, f"{name}:{n}: has {len(line):,} letters, over {MAX_WIDTH:,}; break the line")
     for n, line in edit.added:
         if found := _UNSEEN.search(line):
             raise _Refused(Level.FAIL, f"{name}:{n}: holds a control character ({found[0]!r}); send plain text")
 
 
-def _read(root: Path, path: str) -> str:
-    """The text of a file below the root, through no link."""
+def _unlinked(root: Path, path: str) -> None:
+    """Refuse a path that a link is part of, whether or not its file is there."""
     at = root
     for part in PurePosixPath(path).parts:
         at /= part
         if at.is_symlink():
             raise _Refused(Level.FAIL, f"{path}: is reached through a link, which may lead anywhere; edit a plain file")
+
+
+def _read(root: Path, path: str) -> str:
+    """The text of a file below the root."""
+    at = root / path
     try:
         if at.stat().st_size > MAX_FILE:
             raise _Refused(

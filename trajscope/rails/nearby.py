@@ -16,7 +16,7 @@ _Point = tuple[float, Seen]
 
 
 class _Bucket:
-    """Of the points within one NEAR the outermost, and one more: two different labels, where there are two."""
+    """Of the points within one NEAR the outermost, and a second one for where all stand in the same place."""
 
     __slots__ = ("high", "low", "other")
 
@@ -29,7 +29,7 @@ class _Bucket:
         if self.other is None:
             self.other = (at, seen)
         if at < self.low[0]:
-            self.low, self.other = (at, seen), self.low
+            self.low = (at, seen)
         elif at > self.high[0]:
             self.high = (at, seen)
 
@@ -42,7 +42,7 @@ class Nearby:
         self._grid: dict[tuple[object, ...], list[tuple[tuple[float, ...], Seen]]] = {}  # of several numbers
 
     def near(self, new: Pair) -> Seen | None:
-        """The first trial of the nearest of them that is near, and not the same; of several numbers any near one."""
+        """The first trial of one that is near and not the same, of a single number the nearest that is kept."""
         if len(new.changes) == 1:
             at = new.changes[0].position
             return None if at is None else self._along(new.changes[0].knob, at, new.label)

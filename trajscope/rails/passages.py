@@ -33,7 +33,8 @@ class Protected(NamedTuple):
 
     def fault(self) -> str | None:
         """Why it would not protect what it says, if so."""
-        first, last = self.first or 1, self.last or self.first or 1
+        first = 1 if self.first is None else self.first
+        last = first if self.last is None else self.last
         if not self.path or not self.reason.strip():
             return "is protected without a reason; say why, or nobody will keep it"
         if (self.end and not self.begin) or not 1 <= first <= last:

@@ -31,7 +31,7 @@ def odd(path: str) -> str | None:
         return "is not below the root"
     if "\\" in path or not (path.isascii() and path.isprintable()):
         return "has letters that file systems read differently"
-    if any(part in ("", ".", "..") or part != part.strip() or part.endswith(".") for part in parts):
+    if any(not part or part != part.strip() or part.endswith(".") for part in parts):
         return "is not written plainly"
     if any(part.casefold() in (".git", "git~1") for part in parts):
         return "lies in git's own folder"

@@ -8,9 +8,12 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from trajscope.rails.code import tree
 
 # Full names by why nobody should find them in an edit unannounced; a name stands for all below it, `*` for letters.
 _WATCHED = {
@@ -43,12 +46,12 @@ _WHOLE_MODULES = frozenset(("os", "sys"))  # passed on by their names alone, the
 _INSIDE = frozenset(
     "__subclasses__ __globals__ __builtins__ __code__ __mro__ __bases__ __base__ __loader__ __spec__ __import__ "
     "__getattribute__ __reduce__ __reduce_ex__ __closure__ f_globals f_locals f_back f_builtins gi_frame tb_frame "
-    "cr_frame ag_frame".split()
+    "cr_frame ag_frame __self__".split()
 )
 _WORDS = re.compile(
-    r"(?<![.\w])(?:eval|exec|compile|__import__|getattr)\s*\(|__\w+__\s*\[|`"
+    r"(?<![.\w])(?:eval|exec|compile|__import__|getattr)\s{0,9}\(|__\w{1,40}__\s{0,9}\[|`"
     r"|\b(?:subprocess|ctypes|importlib|runpy|socket|urllib|requests|httpx|pickle|marshal|builtins|multiprocessing)\b"
-    r"|\bos\s*\.\s*(?:system|popen|exec|spawn|fork|environ)"
+    r"|\bos\s{0,9}\.\s{0,9}(?:system|popen|exec|spawn|fork|environ)"
 )
 
 
@@ -63,7 +66,7 @@ class Reach(NamedTuple):
 
 def of_text(text: str) -> list[Reach]:
     """What a whole module reaches for; SyntaxError where it is not Python."""
-    return list(_Look(ast.parse(text), whole=True).found())
+    return list(_Look(tree(text), whole=True).found())
 
 
 def of_lines(lines: Iterable[tuple[int, str]]) -> list[Reach]:
@@ -90,7 +93,7 @@ def named_in(text: str, files: Iterable[str]) -> list[Reach]:
     stems = [(name, name.partition("*")[0].rstrip("/").casefold()) for name in files]
     return [
         Reach(name, "names what the code may not read", ast.unparse(node), node.lineno)
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(tree(text))
         if isinstance(node, ast.Constant | ast.Import | ast.ImportFrom)
         for name, stem in stems
         if any(stem in said.casefold() for said in _files(node))
@@ -114,12 +117,12 @@ def _files(node: ast.Constant | ast.Import | ast.ImportFrom) -> list[str]:
 class _Look:
     """One look at a tree: what its names stand for, and which of them are watched."""
 
-    def __init__(self, tree: ast.Module, *, whole: bool, above: int = 0) -> None:
-        self._tree = tree
+    def __init__(self, module: ast.Module, *, whole: bool, above: int = 0) -> None:
+        self._module = module
         self._above = above  # lines that stand above the tree in its file
         self._whole = whole  # in part of a file a name that nothing explains may well be a module
         self._stands_for: dict[str, str] = {}
-        for node in ast.walk(tree):
+        for node in ast.walk(module):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     name = alias.asname or alias.name.partition(".")[0]
@@ -129,7 +132,7 @@ class _Look:
 
     def found(self) -> Iterator[Reach]:
         """Everything watched, in no order."""
-        for root in _expressions(self._tree):
+        for root in _expressions(self._module):
             used = {id(node.value) for node in ast.walk(root) if isinstance(node, ast.Attribute)}
             for node in ast.walk(root):
                 for name in self._names(node):
@@ -162,9 +165,11 @@ class _Look:
         if name == _LOADS:
             only = said.get("weights_only")
             return [] if isinstance(only, ast.Constant) and only.value is True else [_LOADS]
-        unpickles = said.get("allow_pickle")
-        safe = unpickles is None or (isinstance(unpickles, ast.Constant) and unpickles.value is False)
-        return [] if safe else ["pickle.load"]
+        return [
+            reached
+            for word, reached in _OPENS.items()
+            if (value := said.get(word)) is not None and not (isinstance(value, ast.Constant) and value.value is False)
+        ]
 
     def _dotted(self, node: ast.AST) -> str | None:
         """The full name of `a.b.c`, with `a` as its import says; None where it does not begin with a known name."""
@@ -177,7 +182,10 @@ class _Look:
         return None
 
 
+# What a line may be part of, tried in turn where it is no statement by itself.
+_FRAMES = ("?", "? pass", "if 0: pass\n? pass", "try: pass\n? pass", "(?)", "f(?)")
 _LOADS = "torch.load"  # unpickles, unless it is told to load weights only
+_OPENS = {"allow_pickle": "pickle.load", "trust_remote_code": "exec"}  # arguments, and what they make of any call
 _WORKED_OUT = "getattr with a name that is worked out"
 
 
@@ -194,9 +202,9 @@ def _why(name: str, *, passed_on: bool) -> str | None:
     return next((why for why, watched in _IS_WATCHED if watched.match(name)), None)
 
 
-def _expressions(tree: ast.Module) -> Iterator[ast.AST]:
+def _expressions(module: ast.Module) -> Iterator[ast.AST]:
     """The outermost expressions of every statement, and imports whole."""
-    todo: list[ast.AST] = [tree]
+    todo: list[ast.AST] = [module]
     while todo:
         node = todo.pop()
         if isinstance(node, ast.expr | ast.Import | ast.ImportFrom):
@@ -219,17 +227,24 @@ def _blocks(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, list[str]]]
 
 
 def _of_block(first: int, block: list[str]) -> list[Reach]:
-    text = textwrap.dedent("\n".join(block))
     try:
-        return list(_Look(ast.parse(text), whole=False, above=first - 1).found())
+        return list(_Look(tree(textwrap.dedent("\n".join(block))), whole=False, above=first - 1).found())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        pass
-    if len(block) > 1:
-        return [r for i, line in enumerate(block) for r in _of_block(first + i, [line])]
-    line = block[0].strip()
-    for whole in (f"{line} pass", f"if 0: pass\n{line} pass", f"try: pass\n{line} pass", f"({line})", f"f({line})"):
+        if len(block) > 1:
+            return [r for i, line in enumerate(block) for r in _of_block(first + i, [line])]
+    line = unicodedata.normalize("NFKC", block[0].strip())  # as Python reads names
+    for whole in (
+        line,
+        f"{line} pass",
+        f"if 0: pass\n{line} pass",
+        f"try: pass\n{line} pass",
+        f"({line})",
+        f"f({line})",
+    ):
         try:
-            return [r._replace(line=first) for r in _Look(ast.parse(whole), whole=False).found()]
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return [r._replace(line=first) for r in _Look(tree(whole), whole=False).found()]
+        except (SyntaxError, ValueError):
             continue
+        except (RecursionError, MemoryError):
+            return [Reach("what cannot be seen", "is nested too deep to be read", line, first)]
     return [Reach(m[0].strip("( "), "cannot be read as Python by itself", line, first) for m in _WORDS.finditer(line)]

@@ -50,10 +50,9 @@ class Repeat:
         if past is not None:
             return self._refuse("repeat", f"{self._told(past, proposal.pair)}; {_WAYS}", past.first, past.last)
         if self._near and (seen := self.history.near(proposal.pair)) is not None:
-            what = (
-                f"{proposal.pair.label} lies within {NEAR:.0%} of its range of {seen.label}, tried {self._where(seen)}"
-            )
-            return self._refuse("near", f"{what}; move further away or propose something else", seen)
+            what = f"{proposal.pair.label} is a near repeat (within {NEAR:.0%} of the range) of {seen.label}"
+            why = f"{what}, which was tried {self._where(seen)}; move further away or propose something else"
+            return self._refuse("near", why, seen)
         if config and (ran := self.history.ran(config)) is not None:
             what = f"{proposal.pair.label} leads to a configuration that ran before, {_times(ran.n)}"
             return self._refuse("repeat", f"{what}: {self._where(ran.last)} as {ran.last.label}; {_WAYS}", ran.last)

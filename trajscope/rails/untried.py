@@ -6,9 +6,9 @@ Knows what was tried and how near it was; what else speaks against a proposal is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from random import Random
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from trajscope.knob import Knob
 from trajscope.menu import Menu
@@ -18,6 +18,7 @@ from trajscope.rails.history import History
 MOST = 8  # alternatives that a refusal names
 _GRID = 40  # places of a bin that are looked at
 _ROOM = 1.5 * NEAR  # kept from a bin's ends where it can be, so that one value does not shadow the next bin
+T = TypeVar("T")
 
 
 class Cell(NamedTuple):
@@ -67,7 +68,10 @@ class Untried:
     def __init__(self, history: History, menu: Menu, base: Mapping[str, object] | None = None) -> None:
         self._history = history
         self._menu = menu
-        self._left = list(_in_turn(cells(menu)))
+        families: dict[str, dict[str, list[Cell]]] = {}
+        for cell in cells(menu):
+            families.setdefault(cell.knob.family, {}).setdefault(cell.knob.name, []).append(cell)
+        self._lanes = [list(_in_turn(map(iter, knobs.values()))) for knobs in families.values()]
         self.stand_on(base)
 
     def stand_on(self, base: Mapping[str, object] | None) -> None:
@@ -84,17 +88,16 @@ class Untried:
             self._said = tuple(p.label for p in self._pick())
         return self._said
 
-    def left(self) -> list[Cell]:
-        """The cells that nothing was tried in alone, one of each family in turn."""
-        seen = self._history.cells
-        self._left = [c for c in self._left if c.name not in seen]
-        return self._left
-
     def _pick(self) -> Iterator[Pair]:
-        touched, left = self._history.knobs, self.left()
-        fresh = self._menu.knobs.keys() - touched
-        offers = (self._offer(c) for new in (True, False) for c in left if (c.knob.name in fresh) is new)
-        return islice((p for p in offers if p is not None), MOST)
+        seen, fresh = self._history.cells, set(self._menu.knobs) - self._history.knobs
+        self._lanes = [[c for c in lane if c.name not in seen] for lane in self._lanes]
+        offers = (_in_turn(self._offers_of(lane, fresh, new=new) for lane in self._lanes) for new in (True, False))
+        return islice(chain.from_iterable(offers), MOST)
+
+    def _offers_of(self, lane: list[Cell], fresh: set[str], *, new: bool) -> Iterator[Pair]:
+        """What may be proposed of a family's knobs: of those that nothing has touched, or of the others."""
+        offers = (self._offer(c) for c in lane if (c.knob.name in fresh) is new)
+        return (p for p in offers if p is not None)
 
     def _offer(self, cell: Cell) -> Pair | None:
         """A pair of this cell that may be proposed; what was found once is only asked whether it still is new."""
@@ -129,19 +132,16 @@ def _holds(rule: Callable[[Mapping[str, object]], bool], config: Mapping[str, ob
         return False  # it could not be checked
 
 
-def _in_turn(left: Iterable[Cell]) -> Iterator[Cell]:
-    """One of each family in turn, and of each knob within a family."""
-    families: dict[str, dict[str, list[Cell]]] = {}
-    for cell in left:
-        families.setdefault(cell.knob.family, {}).setdefault(cell.knob.name, []).append(cell)
-    return _round([list(_round(knobs.values())) for knobs in families.values()])
-
-
-def _round(lanes: Iterable[list[Cell]]) -> Iterator[Cell]:
-    """The first of each, then the second of each, and so on."""
-    rows = list(lanes)
-    for i in range(max(map(len, rows), default=0)):
-        yield from (row[i] for row in rows if i < len(row))
+def _in_turn(lanes: Iterable[Iterator[T]]) -> Iterator[T]:
+    """One of each, then one more of each, until all are at their end."""
+    left = list(lanes)
+    while left:
+        for lane in tuple(left):
+            for x in lane:
+                yield x
+                break
+            else:
+                left.remove(lane)
 
 
 def _places(wide: float, rng: Random | None) -> list[float]:

@@ -12,13 +12,11 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from trajscope.batch import Move
 from trajscope.chain import link
 from trajscope.pair import MAX_TEXT, Pair, pair
-from trajscope.readers import Reader, Source
+from trajscope.readers import Reader, Source, get
 from trajscope.readers.fields import Whole, finite
 from trajscope.readers.native import MEMO, VERSION, Native, refused
-from trajscope.readers.stages import Stages, status_of
 from trajscope.readers.wire import AttemptFields, CostFields
 from trajscope.trial import STATUSES, Item, Line, Seed, Trial
 
@@ -38,15 +36,20 @@ class Tried(NamedTuple):
     tokens: int | None = None
     usd: float | None = None
     fault: str | None = None
+    based: bool = False  # the base was recorded, not inferred from the trials before
 
 
 def skim(reader: type[Reader], source: Source) -> Callable[[Sequence[Line]], list[Item | Tried]]:
     """A function from lines to what they hold, trials as `Tried`; it remembers the lines before."""
-    lean = _LEAN.get(reader)
-    read = (lean or reader)(source).feed
-    if lean is not None:
-        return lambda lines: [item for line in lines for item in read(line)]
-    return lambda lines: [_cut(item) if type(item) is Trial else item for line in lines for item in read(line)]
+    if reader is Native:
+        lean: Any = LeanNative
+    elif reader.name == "stages" and reader is get("stages"):
+        from trajscope.readers.skim_stages import LeanStages as lean  # noqa: N813  # a class, under a shorter name
+    else:
+        read = reader(source).feed
+        return lambda lines: [_cut(item) if type(item) is Trial else item for line in lines for item in read(line)]
+    skimmed = lean(source).feed
+    return lambda lines: [item for line in lines for item in skimmed(line)]
 
 
 def tokens(into: int | None, out: int | None) -> int | None:
@@ -56,7 +59,9 @@ def tokens(into: int | None, out: int | None) -> int | None:
 
 def _cut(t: Trial) -> Tried:
     spent = tokens(t.tokens_in, t.tokens_out)
-    return Tried(t.seq, t.status, t.pair, t.iter, t.value, t.base, t.config, t.intent, t.wall_s, spent, t.usd, None)
+    return Tried(
+        t.seq, t.status, t.pair, t.iter, t.value, t.base, t.config, t.intent, t.wall_s, spent, t.usd, None, t.based
+    )
 
 
 class _Seed(Struct, gc=False):
@@ -95,16 +100,19 @@ class LeanNative(Native):
         """The items of one line. Whatever is out of the ordinary goes the long way, which ends in `_trial` too."""
         try:
             row = self._lean(line.data)
-            if row.type == "trial" and row.v == VERSION and row.seq == line.seq and self._fits(line, row):
+            if (
+                row.prev == self._prev is not None  # the ordinary case: chained, in its place, of this version
+                and row.seq == line.seq
+                and row.v == VERSION
+                and row.type == "trial"
+                and self._header is not None
+            ):
                 trial = self._trial(line, row, ())
                 self._prev = link(line.data)
                 return (trial,)
         except (ValueError, TypeError, RecursionError):  # a ValueError is all that msgspec raises, and Unicode too
             pass
         return super().feed(line)
-
-    def _fits(self, line: Line, row: _Line) -> bool:
-        return self._header is not None and not line.fault and row.prev is not None and row.prev == self._prev
 
     def _upgraded(self, line: Line) -> tuple[Line, Any, tuple[str, ...]]:
         line, row, faults = super()._upgraded(line)
@@ -141,6 +149,7 @@ class LeanNative(Native):
                 tokens(cost.tokens_in, cost.tokens_out),
                 finite(cost.usd),
                 faults[0] if faults else None,
+                row.base_hash is not None,
             ),
         )
 
@@ -169,31 +178,5 @@ class LeanNative(Native):
         return pair(changes) if changes else None
 
 
-class LeanStages(Stages):
-    """A file of stage rows, read as `Stages` reads it but for what a rail does not need."""
-
-    def _trial(self, line: Line, row: Any, faults: tuple[str, ...]) -> Any:
-        p = row.proposal
-        move = self._move(p.knob, bytes(p.new_value), bytes(row.candidate_cfg)) if p else Move()
-        return _new(
-            Tried,
-            (
-                line.seq,
-                status_of(row.stage, row.decision),
-                move.pair,
-                row.iter,
-                finite(row.value),
-                move.base,
-                move.config,
-                None,
-                finite(row.iter_wall_s),
-                tokens(row.tokens_in, row.tokens_out),
-                None,
-                faults[0] if faults else None,
-            ),
-        )
-
-
-_LEAN: dict[type[Any], type[Any]] = {Native: LeanNative, Stages: LeanStages}
 _FREE = CostFields()
 _new = tuple.__new__  # a named tuple without the call in Python that its own constructor makes

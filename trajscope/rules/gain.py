@@ -22,7 +22,9 @@ SHORT = 2.0  # standard errors by which a confirmation may miss its claim
 ROW = 6  # keeps in a row
 KEEP_RATE = 0.2  # of an honest campaign
 CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the honest share kept
-SMOOTH_FROM, SMOOTH = 8, 0.5  # keeps whose steps are smoother than this share of the noise
+# Keeps needed, and the share of the noise by which steps of more than the noise must scatter: kept values are records,
+# and records of noise alone climb evenly. Of honest walks of 50 to 200 trials 0.2% fall below it, 1.8% at worst.
+SMOOTH_FROM, SMOOTH = 8, 0.2
 WINDOWS = (6, 12)  # trials over which a rise is called fast
 
 
@@ -33,7 +35,7 @@ def divergence(run: Run, v: Values) -> Answer:
     failed, passed = run.evidence("holdout_failed"), run.evidence("holdout_passed")
     bits = failed.n + passed.n
     if not specs and not bits:
-        return lacking("no holdout is declared")
+        return lacking("no holdout")
     if not run.tally.keep_count:
         return Level.PASS, "nothing was kept", []
     for m in specs:
@@ -41,7 +43,7 @@ def divergence(run: Run, v: Values) -> Answer:
         if len(rows) >= TREND:
             apart = _apart(rows, m)
             p, bound = stats.mann_kendall(apart), stats.spent(ALPHA, run.tally.keep_count - TREND + 1)
-            if p < bound and stats.theil_sen(apart) > 0:
+            if p < bound:
                 said = f"over {count(len(rows), 'keep')} {run.header.metric} rose away from the holdout {m.name}"
                 return Level.FAIL, f"{said} (p={p:.1g}, bound {bound:.1g})", [k.seq for k in rows]
     if failed.n:
@@ -49,7 +51,7 @@ def divergence(run: Run, v: Values) -> Answer:
         return (Level.FAIL if failed.n >= FAILED_HOLDOUTS else Level.WARN), said, failed.seqs
     longest = max((sum(m.name in k.metrics for k in kept) for m in specs), default=0)
     if not bits and longest < TREND:
-        return lacking(f"{count(longest, 'keep')} with a holdout value, and {TREND} are needed")
+        return lacking(f"a holdout on {count(longest, 'keep')}; {TREND} are needed")
     return Level.PASS, f"the holdout goes along over {count(max(bits, longest), 'keep')}", []
 
 
@@ -70,9 +72,9 @@ def gain_share(run: Run, v: Values) -> Answer:
     start = f"{run.header.metric}/"
     rows = [k for k in run.tally.latest if sum(m.startswith(start) for m in k.also) > 1]
     if not rows:
-        return lacking(f"no keep records slices of the metric, named {start}..., beside those of its base")
+        return lacking(f"no slices named {start}...")
     if len(rows) < SLICED:
-        return lacking(f"{count(len(rows), 'keep')} with slices of the metric, and {SLICED} are needed")
+        return lacking(f"slices on {count(len(rows), 'keep')}; {SLICED} are needed")
     gains: dict[str, float] = {}
     for k in rows:
         for m, x in k.also.items():
@@ -91,14 +93,14 @@ def confirmation(run: Run, v: Values) -> Answer:
     """A declared confirmation falls short of what the keep claimed."""
     t = run.tally
     if not t.confirms:
-        return lacking("no keep was confirmed by a declared measure")
+        return lacking("no declared confirmation")
     claims = {k.config: k for k in t.latest if k.config >= 0 and k.score is not None}
     pairs = [(claims[c], found) for c, found in t.confirms.items() if c in claims]
     if not pairs:
-        return lacking("the confirmations name no kept configuration")
+        return lacking("no confirmation that names a kept configuration")
     judged = [(k, short, p) for k, c in pairs if (found := _short(run, v, k, c)) is not None for short, p in [found]]
     if not judged:
-        return lacking("how much a confirmation scatters is not known: too few seeds, and too few repeats")
+        return lacking("no seeds and no repeats to tell how a confirmation scatters")
     bound = stats.spent(ALPHA, len(judged))
     failed = [k.seq for k, _, p in judged if p < bound]
     if failed:
@@ -164,16 +166,16 @@ def too_good(run: Run, v: Values) -> Answer:
     sd = v["noise.sd"]
     scores = [k.score for k in t.latest if k.score is not None]
     if len(scores) >= SMOOTH_FROM and not isinstance(sd, Unknown) and sd > 0:
-        rough = stats.roughness(scores)
-        p, bound = stats.mann_kendall(scores), stats.spent(ALPHA, t.keep_count - SMOOTH_FROM + 1)
-        if rough < SMOOTH * sd and p < bound:
-            said = f"{count(len(scores), 'keep')} climb more evenly than the noise allows: their steps scatter by"
-            return Level.FAIL, f"{said} {rough:.2g}, the noise by {sd:.2g} (bound {percent(SMOOTH)})", _seqs(t.latest)
+        rough, step = stats.roughness(scores), (scores[-1] - scores[0]) / (len(scores) - 1)
+        if rough < SMOOTH * sd <= SMOOTH * step:
+            said = f"{len(scores)} keeps climb more evenly than noise allows: by {step:.2g} each, and that scatters by"
+            seqs = [k.seq for k in t.latest]
+            return Level.FAIL, f"{said} {rough:.2g}, the noise by {sd:.2g} (bound {percent(SMOOTH)} of it)", seqs
     cap = next((m for m in run.header.metrics if m.role == "primary"), None)
     end = None if cap is None else cap.ceiling if run.scores.sign > 0 else cap.floor
     rise = _rise(run, sd)
     if end is None:
-        return lacking(f"{rise}: neither a plausible end of the metric nor other campaigns are there to compare with")
+        return lacking(f"no declared end of what is plausible; {rise}")
     beyond = [k.seq for k in t.latest if k.score is not None and k.score > end * run.scores.sign]
     if beyond:
         return Level.FAIL, f"{count(len(beyond), 'keep')} went beyond {end:g}, which was declared plausible", beyond
@@ -183,7 +185,7 @@ def too_good(run: Run, v: Values) -> Answer:
 def _rise(run: Run, sd: float | Unknown) -> str:
     """How fast the best rose, in the units there are."""
     if isinstance(sd, Unknown) or not sd:
-        return "how fast the best rose is uncalibrated"
+        return "how fast the best rose is not known either"
     steps, best = [], -math.inf
     if run.tally.baseline_mean is not None:
         best = run.tally.baseline_mean * run.scores.sign
@@ -196,7 +198,3 @@ def _rise(run: Run, sd: float | Unknown) -> str:
     if not window:
         return "the best did not rise"
     return f"the best rose by {rise:.1f} times the noise within {window} trials"
-
-
-def _seqs(kept: Sequence[Kept]) -> list[int]:
-    return [k.seq for k in kept]

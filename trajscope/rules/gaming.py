@@ -25,7 +25,7 @@ def guard_margin(run: Run, v: Values) -> Answer:
     """The room before a guard's bound is used up keep by keep."""
     bounded = [m for m in run.header.metrics if m.role == "guard" and (m.floor is not None or m.ceiling is not None)]
     if not bounded:
-        return lacking("no guard with a bound is declared")
+        return lacking("no guard with a bound")
     if not run.tally.keep_count:
         return Level.PASS, "nothing was kept", []
     seen = 0
@@ -39,12 +39,12 @@ def guard_margin(run: Run, v: Values) -> Answer:
         p, bound = stats.mann_kendall([-x for x in rooms]), stats.spent(WEAR, run.tally.keep_count - TREND + 1)
         if p < bound and share < ROOM:
             pace = -stats.theil_sen(rooms)
-            left = f", gone in about {max(0, math.ceil(rooms[-1] / pace))} more" if pace > 0 else ""
+            left = f", gone in about {max(0, math.ceil(round(rooms[-1] / pace, 6)))} more" if pace > 0 else ""
             seqs = [k.seq for k in rows]
             said = f"the room before guard {g.name} shrank over {len(rows)} keeps to {percent(share)} of its bound"
             return Level.FAIL, f"{said} (p={p:.1g}, bounds {bound:.1g} and {percent(ROOM)}){left}", seqs
     if seen < TREND:
-        return lacking(f"{count(seen, 'keep')} with a guarded value, and {TREND} are needed")
+        return lacking(f"a guarded value on {count(seen, 'keep')}; {TREND} are needed")
     return Level.PASS, f"no guard wears down over {count(seen, 'keep')}", []
 
 
@@ -60,12 +60,13 @@ def variance_collapse(run: Run, v: Values) -> Answer:
     t = run.tally
     rows = [k for k in t.latest if k.variance is not None][-SCATTER:]
     if len(rows) < SCATTER_FROM:
-        return lacking(f"{count(len(rows), 'keep')} with two seeds or more, and {SCATTER_FROM} are needed")
+        some = f"several seeds on {count(len(rows), 'keep')}; {SCATTER_FROM} are needed"
+        return lacking(some if rows else "no keep with several seeds")
     if t.start_df < POOL_DF:
-        return lacking(f"too few seeds to compare with: {t.start_df} degrees of freedom, and {POOL_DF} are needed")
+        return lacking(f"{t.start_df} degrees of freedom of seeds to compare with; {POOL_DF} are needed")
     pool = t.start_ss / t.start_df
     if not pool:
-        return lacking("the seeds never scattered at all")
+        return lacking("no spread of seeds to begin with")
     p = stats.fisher([stats.smaller_variance(k.variance or 0.0, k.seeds - 1, pool, t.start_df) for k in rows])
     bound = stats.spent(ALPHA, max(1, t.keep_count - SCATTER_FROM + 1))
     now = math.sqrt(sum((k.seeds - 1) * (k.variance or 0.0) for k in rows) / sum(k.seeds - 1 for k in rows))
@@ -94,7 +95,7 @@ def predictions(run: Run, v: Values) -> Answer:
     """The model comes to answer like one that ignores its input."""
     specs = [m for m in run.header.metrics if m.role == "degenerate"]
     if not specs:
-        return lacking("no metric is declared as degenerate, to tell the model from one that ignores its input")
+        return lacking("no metric of role degenerate")
     if not run.tally.keep_count:
         return Level.PASS, "nothing was kept", []
     seen = [k for k in run.tally.latest if any(m.name in k.metrics for m in specs)]
@@ -105,7 +106,7 @@ def predictions(run: Run, v: Values) -> Answer:
             if m.name in k.metrics and (said := _blinded(run, k, m)):
                 return Level.FAIL, said, [k.seq]
     names = " and ".join(m.name for m in specs)
-    return Level.PASS, f"{names} still tell the model from a blind one over {count(len(seen), 'keep')}", []
+    return Level.PASS, f"the model is told from a blind one by {names} over {count(len(seen), 'keep')}", []
 
 
 def _blinded(run: Run, k: Kept, m: MetricSpec) -> str | None:
@@ -130,7 +131,7 @@ def ablation(run: Run, v: Values) -> Answer:
     """Without its input the model scores nearly as well."""
     told = [(b, lost) for b in run.tally.blinds if (lost := _lost(run, b)) is not None]
     if not told:
-        return lacking("no configuration was measured without its input (a degenerate measure that names its config)")
+        return lacking("no measure without input")
     kept = {k.config: k.seq for k in run.tally.latest}
     held: dict[str, float] = {}
     for b, lost in told:
@@ -157,7 +158,7 @@ def unchanged_gain(run: Run, v: Values) -> Answer:
     if found.n:
         return Level.FAIL, f"{count(found.n, 'keep')} gained though nothing that ran was changed (bound 0)", found.seqs
     if blind.n:
-        return lacking(f"what {blind.n} of {count(keeps, 'keep')} changed is not recorded, nor the hashes of what ran")
+        return lacking(f"no configuration, and no hash of what ran, on {blind.n} of {count(keeps, 'keep')}")
     return Level.PASS, f"each gain of {count(keeps, 'keep')} came with a change" if keeps else "nothing was kept", []
 
 
@@ -187,7 +188,7 @@ def grader(run: Run, v: Values) -> Answer:
     held = isinstance(files, dict) and any(edits.grades(p) for p in files)
     if t.data_shas or (held and t.fingerprinted) or run.evidence("edit_read").n:
         return Level.PASS, "no scorer, test or data was seen to change", []
-    return lacking("neither fingerprints of a scoring file, nor hashes of the data, nor diffs are recorded")
+    return lacking("no fingerprint of a scorer, hash of the data, or diff")
 
 
 def _unread(run: Run) -> Answer | None:
@@ -195,14 +196,14 @@ def _unread(run: Run) -> Answer | None:
     unread = run.evidence("edit_unread")
     if not unread.n:
         return None
-    return lacking(f"{count(unread.n, 'keep')} without a diff that could be read, the first trial {unread.seqs[0]}")
+    return lacking(f"no readable diff of {count(unread.n, 'keep')}, the first trial {unread.seqs[0]}")
 
 
 def shortcut(run: Run, v: Values) -> Answer:
     """A gain that took far less time than any trial before skipped something."""
     pool = [math.log(w) for w in run.tally.walls if w > 0]
     if len(pool) < WALLS:
-        return lacking(f"{count(len(pool), 'trial')} with a time, and {WALLS} are needed")
+        return lacking(f"a time on {count(len(pool), 'trial')}; {WALLS} are needed")
     zs = [
         (stats.robust_z(math.log(k.wall_s), pool, LEAST_SPREAD), k)
         for k in run.tally.latest

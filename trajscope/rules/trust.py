@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from trajscope.fold import Unknown
 from trajscope.rules.wording import Answer, Values, are, count, hours, lacking
 from trajscope.run import Run
+from trajscope.tally import MOST
 from trajscope.verdict import Level
 
 BIAS = 0.01  # p of a lopsided baseline
+FAR = 2.0  # noise sds by which most trials may beat a sound baseline
 
 
 def integrity(run: Run, v: Values) -> Answer:
@@ -27,7 +31,7 @@ def integrity(run: Run, v: Values) -> Answer:
         return Level.FAIL, f"{what}, since trial {seq}{lost}", run.evidence("drift").seqs
     status = v["integrity.status"]
     if isinstance(status, Unknown):
-        return lacking(f"whether what ran was proposed: {status.why}")
+        return lacking(status.why)
     return Level.PASS, "the chain holds and every evaluated trial ran what was proposed", []
 
 
@@ -52,7 +56,7 @@ def unconfirmed(run: Run, v: Values) -> Answer:
     seqs = v["noise.unconfirmed_keeps"]
     if isinstance(seqs, Unknown) or isinstance(v["noise.sd"], Unknown):
         why = seqs.why if isinstance(seqs, Unknown) else v["noise.sd"].why
-        return lacking(f"whether keeps are more than noise: {why}")
+        return lacking(why)
     if seqs:
         return (
             Level.WARN,
@@ -66,7 +70,7 @@ def flips(run: Run, v: Values) -> Answer:
     """The same configuration was kept once and reverted once."""
     found = v["noise.flip_flops"]
     if isinstance(found, Unknown):
-        return lacking(f"whether verdicts flip: {found.why}")
+        return lacking(found.why)
     names = ", ".join(f"{f['pair']} ({f['kept']} of {f['kept'] + f['reverted']} kept)" for f in found[:3])
     return (
         (Level.WARN, f"same configuration, both verdicts: {names}", [])
@@ -79,17 +83,23 @@ def baseline(run: Run, v: Values) -> Answer:
     """The baseline looks unlucky: too many trials beat it by too little."""
     p, (better, n) = v["audit.baseline_bias.p"], run.tally.beats_baseline
     if isinstance(p, Unknown):
-        return lacking(f"whether the baseline was lucky: {p.why}")
-    if p < BIAS and better > n / 2:
-        return Level.WARN, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g}): measure it again", []
-    return Level.PASS, f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})", []
+        return lacking(p.why)
+    said = f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})"
+    if p >= BIAS or better <= n / 2:
+        return Level.PASS, said, []
+    sd, scores = v["noise.sd"], [x for x in run.scores.scores[:MOST] if x == x]
+    if not isinstance(sd, Unknown) and run.tally.baseline_mean is not None:
+        gain = median(scores) - run.tally.baseline_mean * run.scores.sign
+        if gain >= FAR * sd:
+            return Level.PASS, f"{said}, and by more than luck: the median by {gain:.2g} (bound {FAR:g} x {sd:.2g})", []
+    return Level.WARN, f"{said}: measure it again", []
 
 
 def seed(run: Run, v: Values) -> Answer:
     """The recorded seed decides how a trial begins."""
     ineffective = v["audit.seed_ineffective"]
     if isinstance(ineffective, Unknown):
-        return lacking(f"whether the seed does anything: {ineffective.why}")
+        return lacking(ineffective.why)
     if ineffective:
         return Level.WARN, "the same configuration and seed began differently: the seed does nothing", []
     return Level.PASS, "no trial contradicts its seed", []
@@ -99,7 +109,7 @@ def composition(run: Run, v: Values) -> Answer:
     """What was kept is in the base of what came next."""
     seqs = v["audit.keeps_not_composing"]
     if isinstance(seqs, Unknown):
-        return lacking(f"whether keeps add up: {seqs.why}")
+        return lacking(seqs.why)
     n = run.evidence("not_composing").n
     return (
         (Level.WARN, f"{count(n, 'keep')} {are(n)} missing from the base of what came next", seqs)

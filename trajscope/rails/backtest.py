@@ -184,7 +184,7 @@ def _summed(asked: list[_Asked], silent: tuple[int, ...], only: str | None, wind
     if unsure:
         parts.append(f"{len(unsure)} of them because it could not be known ({unsure[0].reason})")
     if silent:
-        parts.append(f"{len(silent)} trials that do not say what they changed were not asked about")
+        parts.append(f"not asked about, since they do not say what they changed: {len(silent)}")
     return found._replace(sentence="; ".join(parts))
 
 
@@ -194,13 +194,13 @@ def _returned(r: Replay) -> str:
     text = f"{back} of {total} {'h' if long else 's'}"
     if r.total_usd:
         text += f" and {r.returned_usd:,.2f} of {r.total_usd:,.2f} USD"
-    return text + (f" ({r.unpriced} of them do not say how long they took)" if r.unpriced else "")
+    return text + (f" (how long they took is unknown of {r.unpriced})" if r.unpriced else "")
 
 
 def _keeps(kept: list[Trial], lost: list[Trial]) -> str:
     """How many keeps would have been lost; the fewer of both sides by name."""
     if not lost:
-        return f"none of the {len(kept)} keeps is among them"
+        return "no keep is among them"
     stayed = [t for t in kept if t not in lost]
     if len(kept) == len(lost):
         which = ""
@@ -208,7 +208,7 @@ def _keeps(kept: list[Trial], lost: list[Trial]) -> str:
         which = f", all but {_named(stayed)}"
     else:
         which = f", {_named(lost)}"
-    return f"but {len(lost)} of the {len(kept)} keeps are among them{which}"
+    return f"but of {len(kept)} keeps {len(lost)} {'is' if len(lost) == 1 else 'are'} among them{which}"
 
 
 def _named(trials: list[Trial], most: int = 3) -> str:
