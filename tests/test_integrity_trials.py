@@ -189,11 +189,15 @@ def test_a_module_changed_between_the_start_of_the_child_and_its_import_is_not_e
     assert not trial.passed
 
 
-def test_a_module_that_was_not_declared_is_not_there_for_the_child(watchman: integrity.Watchman, tree: Path) -> None:
+@pytest.mark.parametrize("where", ["", ".", "{tree}"])
+def test_a_module_that_was_not_declared_is_not_there_for_the_child(
+    watchman: integrity.Watchman, tree: Path, where: str
+) -> None:
     (tree / "undeclared.py").write_text("X = 1\n")
     (tree / "train.py").write_text("import undeclared\n")
     with watchman.trial() as trial:
-        done = trial.run("train.py", capture_output=True, text=True)
+        env = {"PYTHONPATH": where.format(tree=tree)}
+        done = trial.run("train.py", capture_output=True, text=True, cwd=tree, env=env)
     assert "No module named 'undeclared'" in done.stderr
 
 

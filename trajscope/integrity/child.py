@@ -93,6 +93,15 @@ def install(checked: Checked) -> None:
     sys.path_importer_cache.clear()
 
 
+def elsewhere(path: str, origin: str) -> bool:
+    """Whether modules may come from this entry of `sys.path`: not from the folder that was copied, nor from wherever."""
+    if not os.path.isabs(path):
+        return False
+    place = os.path.realpath(path)
+    ours = place == origin or place.startswith(origin + os.sep)
+    return not ours or place.startswith(os.path.realpath(sys.prefix) + os.sep)  # an environment may stand inside it
+
+
 def plain(value: Any) -> bool:
     """Whether a value can be told as JSON and comes back the same."""
     if isinstance(value, (list, tuple)):
@@ -128,7 +137,7 @@ def main() -> None:
     body: dict[str, Any] = {"start": start}
     leave(manifest["tells"], body)
     sys.argv[:] = [path, *sys.argv[4:]]
-    sys.path[0] = os.path.dirname(path)
+    sys.path[:] = [os.path.dirname(path), *(p for p in sys.path[1:] if elsewhere(p, manifest["origin"]))]
     sys.dont_write_bytecode = True
     install(checked)
     main_module = ModuleType("__main__")

@@ -34,6 +34,7 @@ class Copy:
         self.path = self._home / "code"
         self.report = self._home / "effective.json"
         self._tells = self._home / "child.json"
+        self._origin = os.path.realpath(root)
         self._size = 0
         self._out: IO[bytes] | None = None
         try:
@@ -56,6 +57,7 @@ class Copy:
         body = json.dumps(
             {
                 "root": str(self.path),
+                "origin": self._origin,
                 "files": dict(self.prints.files),
                 "tells": str(self._tells),
                 "constants": sorted(constants),
