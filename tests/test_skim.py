@@ -35,7 +35,9 @@ def both(data: bytes, name: str, known: Menu | None, metric: str | None = None) 
 
 def _cut(t: Trial) -> Tried:
     spent = tokens(t.tokens_in, t.tokens_out)
-    return Tried(t.seq, t.status, t.pair, t.iter, t.value, t.base, t.config, t.intent, t.wall_s, spent, t.usd)
+    return Tried(
+        t.seq, t.status, t.pair, t.iter, t.value, t.base, t.config, t.intent, t.wall_s, spent, t.usd, None, t.based
+    )
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda p: p.stem)
