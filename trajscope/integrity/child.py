@@ -94,7 +94,7 @@ def install(checked: Checked) -> None:
 
 
 def elsewhere(path: str, origin: str) -> bool:
-    """Whether modules may come from this entry of `sys.path`: not from the folder that was copied, nor from wherever."""
+    """Whether modules may come from this entry of `sys.path`: not from the folder that was copied, nor a vague one."""
     if not os.path.isabs(path):
         return False
     place = os.path.realpath(path)
