@@ -12,7 +12,7 @@ from campaign import BASE, HASH, MENU, write
 from trajscope import menu as menus
 from trajscope.errors import SourceError
 from trajscope.pair import config_hash
-from trajscope.rails.replay import replay
+from trajscope.rails.backtest import replay
 from trajscope.readers import Source
 
 ROOT = Path(__file__).resolve().parents[1] / "sample_runs"

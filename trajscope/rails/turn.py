@@ -9,7 +9,7 @@ from random import Random
 from typing import Protocol
 
 from trajscope.menu import Menu
-from trajscope.rails.chain import Answer, Remembered
+from trajscope.rails.chain import Answer
 from trajscope.rails.history import History
 from trajscope.rails.untried import cells
 from trajscope.verdict import Level, Verdict
@@ -28,7 +28,7 @@ class Asked(Protocol):
         ...
 
     @property
-    def history(self) -> Remembered:
+    def history(self) -> object:
         """What was tried."""
         ...
 
