@@ -124,10 +124,11 @@ def test_the_answer_in_json_names_everything(field: Field) -> None:
     assert field.check(b"no JSON").json["proposal"] is None
 
 
-def test_control_characters_of_a_proposal_reach_no_terminal(field: Field) -> None:
-    said = field.check({"knob": "lr\x1b[31m", "value": 1})
-    assert said.code == 2
-    assert "\x1b" not in said.out + said.err
+def test_control_characters_of_strangers_reach_no_terminal(field: Field) -> None:
+    for proposal, more in (({"knob": "lr\x1b[31m", "value": 1}, ()), (FRESH, ("--menu", "\x1b[31m.json"))):
+        said = field.check(proposal, *more)
+        assert said.code == 2
+        assert "\x1b" not in said.out + said.err
 
 
 def test_trials_of_other_files_are_named_by_their_place(field: Field) -> None:
@@ -236,10 +237,19 @@ def test_a_menu_of_ones_own_can_be_planted_in() -> None:
     assert proof.selftest(menu=menu, command=(sys.executable, "-m", "trajscope.cli")).passed
 
 
-@pytest.mark.parametrize("code", [YES, NO, "", "raise SystemExit(2)"])
-def test_a_command_that_always_says_the_same_does_not_pass(code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "held"),
+    [
+        (YES, {"a pair that was not"}),
+        (NO, {"a pair that was tried before"}),  # the rule it names fits no other
+        ("", set()),
+        ("raise SystemExit(2)", set()),
+    ],
+)
+def test_a_command_that_always_says_the_same_does_not_pass(code: str, held: set[str]) -> None:
     found = proof.selftest(command=fake(code))
     assert not found.passed
+    assert {p.name for p in found.plants[:5] if p.held} == held
 
 
 def test_a_missing_command_does_not_pass() -> None:
@@ -351,7 +361,7 @@ def test_the_replay_of_the_amnesiac_says_what_it_would_have_saved_and_lost(
 def test_the_replay_says_both_what_comes_back_and_what_is_lost(cli: Cli) -> None:
     text = " ".join(cli("rail", "replay", AMNESIAC, "--only", "repeat").stdout.split())
     assert "would have blocked 36 of 50 trials and returned 3,266 of 4,406 s" in text
-    assert "7 of the 8 keeps are among them, all but iteration 4" in text
+    assert "of 8 keeps 7 are among them, all but iteration 4" in text
     assert "36 trials in full with --rows" in text
 
 

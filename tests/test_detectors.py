@@ -236,6 +236,8 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("grader", PASS, "no scorer, test or data was seen to change",
      made(("a", 2, "kept", 0.5), header=head(about=FILES), fingerprinted=True)),
     ("grader", PASS, "no scorer", edited(1, "train.py", "x")),
+    ("grader", PASS, "no scorer",
+     made(*[("a", i, "reverted", 0.5, {"seeds": seeded(0.5, data_sha="d")}) for i in (2, 3)], header=head())),
     ("grader", WARN, "not evaluable: no fingerprint of a scorer", made(("a", 2, "kept", 0.5), header=head())),
 
     # log(104.5) is the middle, half of ten logs lie within 2.4%: a deviation is at least 5%, and 5/104 is 60 of them.
@@ -243,6 +245,9 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("shortcut", PASS, "no gain took another time than usual (1 keep, bound 4)", timed(95.0)),
     ("shortcut", WARN, "1 gain took far more time than usual: keep 11 500 s", timed(500.0)),
     ("shortcut", PASS, "(0 keeps", timed(5.0, status="reverted")),
+    ("shortcut", PASS, "(0 keeps",  # it took no time, and brought nothing
+     made(*[("y", i, "reverted", 0.0, {"wall_s": 100.0}) for i in range(10)], ("z", 1, "kept", -1.0, {"wall_s": 5.0}),
+          header=head())),
     ("shortcut", WARN, "not evaluable: a time on 0 trials; 8 are needed", made(*keeps(rising(2)), header=head())),
 
     # Three seeds each, sd .1: .5 below is 6.1 standard errors with 4 df, p .0018 < .005; .2 is 2.4, p .036.
@@ -260,6 +265,11 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("too_good", PASS, "within what was declared plausible (30)", stepped(UNEVEN, 0.0, 1.0, 0.0, 1.0, ceiling=30.0)),
     ("too_good", FAIL, "2 keeps went beyond 15.5, which was declared plausible",
      stepped(UNEVEN, 0.0, 1.0, 0.0, 1.0, ceiling=15.5)),
+    ("too_good", WARN, "not evaluable",  # thirteen in twenty trials, and then twenty more without
+     made(*[("z", i, "kept" if i % 3 else "reverted", 0.1 * i) for i in range(20)],
+          *[("y", i, "reverted", 0.0) for i in range(20)], header=head())),
+    ("too_good", WARN, "not evaluable",  # even, but by steps of less than the noise
+     stepped([0.1 * x for x in range(1, 9)], 0.0, 1.0, 0.0, 1.0)),
     ("too_good", PASS, "nothing was kept", made(("a", 2, "reverted", 0.5), header=head())),
     ("too_good", WARN, "not evaluable: no declared end of what is plausible; the best rose by",
      stepped(UNEVEN, 0.0, 1.0, 0.0, 1.0)),
@@ -311,6 +321,7 @@ def test_one_bad_keep_is_not_forgotten_behind_a_hundred_good_ones() -> None:
     rows[0] = ("seed", 1, "kept", 0.1)
     run = made(*rows, header=head())
     assert len(run.tally.latest) == LATEST
+    assert run.tally.latest[-1].seq == 4 * (LATEST + 19) + 1
     assert said(run, "seed_edit").evidence == (1,)
 
 

@@ -429,14 +429,14 @@ def test_what_outgrows_memory_goes_into_a_file_that_nobody_else_can_see(
 ) -> None:
     monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
     h = History(MENU, most=3)
-    pairs = [MENU.pair({"b": n / 1000}) for n in range(3000)]
+    pairs = [MENU.pair({"b": n / 4000}) for n in range(3001)]
     for i, p in enumerate(pairs):
         h.add(p, seen(p, i))
     assert all((past := h.past(p)) is not None and past.first.seq == i for i, p in enumerate(pairs[:1001]))
     assert h._pairs.on_disk
     assert list(tmp_path.iterdir()) == []  # unlinked as soon as it was opened
     h.close()
-    for p in (pairs[0], pairs[-1]):  # written long ago, and not yet
+    for p in (pairs[-1], pairs[0]):  # not written yet, and long ago
         with pytest.raises(HistoryError, match="temporary database"):
             h.past(p)
 

@@ -117,7 +117,7 @@ def test_a_command_that_does_not_answer_is_killed_with_its_children(tmp_path: Pa
     note = tmp_path / "pids"
     code = (
         "import os, subprocess, sys\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()'])\n"
         f"open({str(note)!r} + '.new', 'w').write(f'{{os.getpid()}} {{child.pid}}')\n"
         f"os.rename({str(note)!r} + '.new', {str(note)!r})\n"
         "child.wait()"

@@ -111,9 +111,13 @@ def test_a_trial_that_is_back_on_the_latest_keep_ends_the_doubt(tmp_path: Path) 
 
 
 def test_a_keep_that_records_nothing_of_its_base_is_in_doubt() -> None:
-    state = Incumbent(Header(run_id="r", base=BASE, base_id=config_hash(BASE)))
-    state.push(Trial(seq=1, at=0, status="kept", pair=menus.parse({"lr": {"range": [0.0, 1.0]}}).pair({"lr": 1})))
-    assert state.base().config is None
+    lr = menus.parse({"lr": {"range": [0.0, 1.0]}}).pair({"lr": 1})
+    kept = Trial(seq=1, at=0, status="kept", pair=lr, config=config_hash({**BASE, "lr": 1}))
+    for based in (True, False):
+        state = Incumbent(Header(run_id="r", base=BASE, base_id=config_hash(BASE)))
+        kept.base, kept.based = config_hash(BASE), based
+        state.push(kept)
+        assert (state.base().config is not None) == based
 
 
 def test_without_history_the_defaults_of_the_menu_are_the_base_if_every_knob_has_one() -> None:

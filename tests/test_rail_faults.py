@@ -253,6 +253,7 @@ WORDS: dict[str, tuple[Callable[[Field], object], str, str]] = {
     "no history is named": (lambda f: f.words.__delitem__(slice(2, 4)), "usage", "neither --run nor --no-history"),
     "a history is named, and none": (lambda f: f.words.append("--no-history"), "usage", "contradict"),
     "an option is mistyped": (lambda f: f.words.append("--jsn"), "usage", r"--jsn; did you mean --json\?"),
+    "an option is cut short": (lambda f: f.words.extend(["--budget-trial", "9"]), "usage", r"mean --budget-trials\?"),
     "a word too many": (lambda f: f.words.append("--json=1"), "usage", "json"),
     "the base is no JSON": (lambda f: f.words.extend(["--base", "{"]), "usage", "JSON"),
     "the base is a file that is not there": (lambda f: f.words.extend(["--base", "b.json"]), "usage", "b.json"),

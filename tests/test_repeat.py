@@ -218,6 +218,22 @@ def test_every_alternative_is_new_near_nothing_legal_and_changes_something(
         assert {x.partition("=")[0] for x in offers} <= {"m", "n", "w", "e", "s"}
 
 
+def test_an_offer_that_something_came_near_is_withdrawn() -> None:
+    # Of 0 to 50 in ten bins, 0 to 25 keep to the rule; one of each of five bins is tried, and the sixth holds only 25.
+    menu = menus.parse(
+        {"knobs": {"w": {"type": "int", "range": [0, 50]}}, "constraints": [{"id": "warm", "rule": "w <= 25"}]}
+    )
+    h = History.none(menu)
+    rail = Repeat(h, menu)
+    for w, offered in ((2, 5), (7, 4), (12, 3), (17, 2), (22, 1)):
+        h.add(menu.pair({"w": w}), seen(menu.pair({"w": w}), w))
+        assert len(rail.untried.labels()) == offered
+    assert rail.untried.labels() == ("w=25",)
+    h.add(menu.pair({"w": 24}), seen(menu.pair({"w": 24}), 24))
+    assert rail.untried.labels() == ()
+    assert Repeat(h, menu).untried.labels() == ()
+
+
 def test_alternatives_begin_with_untouched_knobs_of_different_families(tmp_path: Path) -> None:
     h = History.none(RULED)
     rail = Repeat(h, RULED)

@@ -28,7 +28,7 @@ class Asked(Protocol):
         ...
 
     @property
-    def history(self) -> object:
+    def history(self) -> History:
         """What was tried."""
         ...
 
@@ -67,8 +67,7 @@ class Turn:
             return _none(
                 Level.UNKNOWN, "there is no menu, so no unseen cell can be drawn; stop, or give the rails a menu"
             )
-        every, history = cells(menu), self._rails.history
-        seen = history.cells if isinstance(history, History) else set()
+        every, seen = cells(menu), self._rails.history.cells
         left = [c for c in every if c.name not in seen]
         rng.shuffle(left)
         closed: dict[str, int] = {}

@@ -18,8 +18,9 @@ from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
-from trajscope.readers import Source
-from trajscope.readers.fields import FAR, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers import Source, specs
+from trajscope.readers.fields import finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers.prints import drifts
 from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields, SeedFields
 from trajscope.trial import (
     SCORED,
@@ -28,12 +29,10 @@ from trajscope.trial import (
     Drift,
     End,
     Event,
-    Goal,
     Header,
     Item,
     Line,
     Measure,
-    MetricSpec,
     Seed,
     Trial,
     Unreadable,
@@ -170,12 +169,13 @@ class Native:
         self._graders = {path: sha for path, sha in files.items() if edits.grades(path) and isinstance(sha, str)}
         history = _dict(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
-        specs = tuple(_spec(m) for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name")))
+        named = [m for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name"))]
+        declared = tuple(specs.spec(m) for m in named)
         own = _text(metric.get("name"))
         self._other = said.metric if said.metric is not None and said.metric != own and own is not None else None
-        goal = _goal(metric.get("goal"))
+        goal = specs.goal(metric.get("goal"))
         if self._other is not None:  # the file's goal is that of its own metric
-            goal = next((m.goal for m in specs if m.name == said.metric), goal_of(said.metric))
+            goal = next((m.goal for m in declared if m.name == said.metric), goal_of(said.metric))
         self._header = Header(
             run_id=_text(obj.get("run_id")) or Path(said.path).name.split(".")[0],
             campaign=_text(obj.get("campaign")),
@@ -183,7 +183,7 @@ class Native:
             metric=said.metric or own,
             goal=said.goal or goal,
             unit=_text(metric.get("unit")) if self._other is None else None,
-            metrics=specs,
+            metrics=declared,
             menu=self._menu,
             base=config,
             base_id=self._incumbent,
@@ -338,10 +338,7 @@ class Native:
         prints = row.fingerprints
         if prints is not None:
             trial.fingerprinted = bool(prints.propose and prints.run and prints.score)
-            for stage in (prints.propose, prints.run, prints.score):
-                for path, sha in {**prints.propose, **self._graders}.items():
-                    if path in stage and stage[path] != sha and not any(d.path == path for d in drift):
-                        drift.append(Drift(path, None, sha[:12], stage[path][:12]))
+            drift += drifts(prints, self._graders)
         trial.drift = tuple(drift)
 
     def _measure(self, line: Line, row: LineFields) -> Measure:
@@ -376,22 +373,6 @@ def _mean(values: list[float | None]) -> float | None:
     if not known or any(v is None for v in known):
         return None
     return finite(sum(v for v in known if v is not None) / len(known))
-
-
-def _goal(x: object) -> Goal | None:
-    words: dict[str, Goal] = {"lower": "minimize", "min": "minimize", "higher": "maximize", "max": "maximize"}
-    words |= {"minimize": "minimize", "maximize": "maximize"}
-    return words.get(str(x))
-
-
-def _spec(m: Mapping[str, Any]) -> MetricSpec:
-    numbers = {k: m[k] for k in ("floor", "ceiling", "anchor") if isinstance(m.get(k), int | float)}
-    bounds = {k: float(x) for k, x in numbers.items() if not isinstance(x, bool) and abs(x) < FAR}
-    bounded: Goal | None = None if ("floor" in bounds) == ("ceiling" in bounds) else "minimize"
-    if bounded and "floor" in bounds:
-        bounded = "maximize"  # what must not fall is better high
-    goal = _goal(m.get("goal")) or bounded or goal_of(str(m["name"])) or "minimize"
-    return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), goal, **bounds)
 
 
 def _text(x: object) -> str | None:

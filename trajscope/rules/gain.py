@@ -43,7 +43,7 @@ def divergence(run: Run, v: Values) -> Answer:
         if len(rows) >= TREND:
             apart = _apart(rows, m)
             p, bound = stats.mann_kendall(apart), stats.spent(ALPHA, run.tally.keep_count - TREND + 1)
-            if p < bound and stats.theil_sen(apart) > 0:
+            if p < bound:
                 said = f"over {count(len(rows), 'keep')} {run.header.metric} rose away from the holdout {m.name}"
                 return Level.FAIL, f"{said} (p={p:.1g}, bound {bound:.1g})", [k.seq for k in rows]
     if failed.n:
