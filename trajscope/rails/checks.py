@@ -143,15 +143,16 @@ def _changes(menu: Menu | None, base: Mapping[str, object]) -> dict[str, Change]
 
 def _broken(constraint: Constraint, config: Mapping[str, object]) -> tuple[Level, str] | None:
     """How a configuration fails a constraint, if it does."""
-    values = ", ".join(f"{k}={config[k]}" for k in sorted(constraint.knobs) if k in config)
     try:
         if constraint.holds(config):
             return None
+        level, why = Level.FAIL, ""
     except KeyError as e:
         return Level.UNKNOWN, f"{constraint.rule}: the base does not say what {e.args[0]} is"
     except (TypeError, ArithmeticError, ValueError, RecursionError) as e:
-        return Level.UNKNOWN, f"{constraint.rule} with {values[:SHOWN]}: {e}"
-    return Level.FAIL, f"{constraint.rule} with {values[:SHOWN]}"
+        level, why = Level.UNKNOWN, f": {e}"
+    values = ", ".join(f"{k}={config[k]}" for k in sorted(constraint.knobs) if k in config)
+    return level, f"{constraint.rule} with {values[:SHOWN]}{why}"
 
 
 def _wild(value: object) -> str | None:

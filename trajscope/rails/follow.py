@@ -50,6 +50,7 @@ class Follow:
         self._read: Callable[[Sequence[Line]], list[Item | Tried]] | None = None
         self._stand: _Stand | None = None
         self._marked: _Stand | None = None  # the sidecar
+        self._sidecar = os.fspath(watermark.sidecar(path))  # once: it is asked for with every proposal
         self._head = b""  # hash of the first bytes, and how many they are
         self._head_size = 0
         self._last: tuple[int, bytes] = (0, b"")  # the last line: where it begins, and the hash of its bytes
@@ -165,7 +166,7 @@ class Follow:
     def _beside(self) -> _Stand | None:
         """How its sidecar stands; None where it has none, and never had."""
         try:
-            return _stand(watermark.sidecar(self.path))
+            return _stand(self._sidecar)
         except FileNotFoundError:
             if self._marked is not None:
                 raise self.lost("lost its sidecar while it was followed; read the history again") from None

@@ -105,11 +105,11 @@ _DECODE = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number).d
 
 def _object(raw: object) -> dict[str, Any]:
     """The JSON object that a proposal is, with only the keys it may have."""
-    if isinstance(raw, bytes | bytearray | memoryview):
+    if type(raw) is not dict and isinstance(raw, bytes | bytearray | memoryview):
         raw = _decoded(bytes(raw)) if len(raw) <= MAX_BYTES else _too_long(len(raw))
     if isinstance(raw, str):
         found = _parsed(raw)
-    elif isinstance(raw, Mapping):
+    elif type(raw) is dict or isinstance(raw, Mapping):
         found = dict(raw) if len(raw) <= len(_MAY_HOLD) else _extra(raw)
     else:
         raise _Odd(f"is {_article(_json_type(raw))}; send {FORM} as JSON text or as a mapping")
@@ -184,7 +184,9 @@ def _changes(said: Mapping[str, Any]) -> tuple[tuple[str, object], ...]:
 
 
 def _one(given: object, which: str) -> tuple[str, object]:
-    if not isinstance(given, Mapping) or (which != "the proposal" and not given.keys() <= _CHANGE):
+    if not (type(given) is dict or isinstance(given, Mapping)) or (
+        which != "the proposal" and not given.keys() <= _CHANGE
+    ):
         raise _Odd(f"has a {which} that is not {FORM}; send a knob and its value, nothing else")
     for key in ("knob", "value"):
         if key not in given:
@@ -200,9 +202,9 @@ def _one(given: object, which: str) -> tuple[str, object]:
         raise _Odd(f"names a knob in {len(knob):,} letters, over {MAX_NAME}; send one of the menu")
     value = given["value"]
     kind = type(value)
-    if kind is float and -1e308 < value < 1e308:
-        return str(knob), value
-    return str(knob), value if value is None or kind is bool else _plain(value)
+    # Nearly every value is a plain number, and looks like one at a glance.
+    plain = (kind is int or kind is float) and -1e300 < value < 1e300
+    return str(knob), value if plain or value is None or kind is bool else _plain(value)
 
 
 def _plain(value: object) -> object:
