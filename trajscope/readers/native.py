@@ -12,7 +12,6 @@ from typing import Any, ClassVar, TypeGuard
 
 import msgspec
 
-from trajscope import edits
 from trajscope import menu as menus
 from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
@@ -166,7 +165,10 @@ class Native:
         if config is not None and self._incumbent:
             self._known[self._incumbent] = (config, {})
         files = _dict(obj.get("files"))
-        self._graders = {path: sha for path, sha in files.items() if edits.grades(path) and isinstance(sha, str)}
+        if files:
+            from trajscope.edits import grades  # most headers declare none, and a rail starts without it
+
+            self._graders = {path: sha for path, sha in files.items() if grades(path) and isinstance(sha, str)}
         history = _dict(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
         named = [m for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name"))]
