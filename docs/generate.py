@@ -29,6 +29,7 @@ PLAIN = {
     "docs/cli.md": "every command with its output",
     "docs/format.md": "the file contract, for writers in any language",
     "docs/metrics.md": "every number: what it means, its unit",
+    "docs/operating_characteristics.md": "how often the gate and the alarms are right",
     "sample_runs/README.md": "small runs, and how their expected numbers were worked out",
     "constraints.txt": "versions our own installs hold to",
     "Makefile": "the two commands",
