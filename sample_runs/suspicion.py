@@ -114,8 +114,11 @@ def divergence(run: Sample) -> str | None:
             ]
             if rises(apart) < look(0.01, len(rows) - 5):
                 return "FAIL"
-    failed = bits.count(False)
-    return "FAIL" if failed > 1 else "WARN" if failed else "PASS" if bits else None
+    n, failed = len(bits), bits.count(False)
+    chance = sum(math.comb(n, i) * 0.25**i * 0.75 ** (n - i) for i in range(failed, n + 1))
+    if failed:
+        return "FAIL" if chance < look(0.01, max(1, n - 3)) else "WARN"
+    return "PASS" if bits else None
 
 
 def gain_share(run: Sample) -> str | None:
@@ -261,6 +264,9 @@ def confirmation(run: Sample) -> str | None:
 
 
 def staircase(run: Sample) -> str:
-    """Six keeps in a row."""
+    """Six keeps in a row or more, and fewer than one such row in twenty campaigns at the rate of this one."""
     letters = "".join("k" if t["status"] == "kept" else "r" for t in run.scored)
-    return "FAIL" if "k" * 6 in letters else "PASS"
+    longest, n = max(map(len, letters.split("r"))), len(letters)
+    rate = (letters.count("k") + 2) / (n + 10)
+    rows = (n - longest) * (1 - rate) * rate**longest + rate**longest
+    return "PASS" if longest < 6 else "FAIL" if rows < 0.05 else "WARN"

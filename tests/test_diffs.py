@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trajscope.diffs import Edited, Hunk, applied, parse, seeds_edited
+from trajscope.diffs import Edited, Hunk, applied, parse
 from trajscope.errors import DiffError
 
 LINES = st.sampled_from(
@@ -229,54 +229,3 @@ def test_an_edit_that_does_not_fit_the_file_exactly_is_not_applied(before: str |
 def test_a_whole_deletion_leaves_no_file() -> None:
     (edit,) = parse("--- a/f\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n")
     assert applied(edit, "a\n") is None
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "SEED = 7",
-        "torch.manual_seed(1)",
-        "rng = np.random.default_rng(3)",
-        "model = fit(x, random_state=4)",
-        'config["seed"] = 9',
-        "  seed: 12",
-        "key = jax.random.PRNGKey(0)",
-        "dataSeed = 1",
-        "TRAIN_FRAC = 0.9",
-        "test_size=0.2,",
-        "val_split: float = 0.1",
-        "n_folds = 5",
-        "x, y = train_test_split(x, y)",
-        "shuffle=False,",
-        "torch.use_deterministic_algorithms(False)",
-    ],
-)
-def test_a_line_about_seeds_or_splits_is_named_with_its_place(line: str) -> None:
-    assert seeds_edited(_edit(["x = 1"], [line])) == [f"train.py:3: + {line.strip()}"]
-    assert seeds_edited(_edit([line], ["x = 1"])) == [f"train.py:3: - {line.strip()}"]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        'parts = text.split(",")',
-        "q, k, v = qkv.split(n_embd, dim=2)",
-        "test_batch_size = 8",
-        "exceed = 3",
-        "lr = 3e-4  # seed = 7 was worse",
-        "proceeds = 1",
-        "test_loss = evaluate(model)",
-        "train_size_mb = 3",
-    ],
-)
-def test_a_line_that_only_sounds_like_it_is_not_named(line: str) -> None:
-    assert seeds_edited(_edit(["x = 1"], [line])) == []
-
-
-def test_a_seed_that_was_only_moved_or_indented_is_not_edited() -> None:
-    assert seeds_edited(_edit(["torch.manual_seed(1)"], ["if True:", "    torch.manual_seed(1)"])) == []
-
-
-def _edit(removed: list[str], added: list[str]) -> Edited:
-    lines = (*(f"-{line}" for line in removed), *(f"+{line}" for line in added))
-    return Edited("train.py", "train.py", (Hunk(3, 3, lines),))

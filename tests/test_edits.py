@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trajscope import edits
+from trajscope.diffs import Edited, Hunk
+from trajscope.edits import seeds_edited
 
 
 @pytest.mark.parametrize(
@@ -22,7 +24,7 @@ from trajscope import edits
         "test_size=0.2",
         "val_fraction: 0.3",
         'load(split="train")',
-        "data_seed",
+        "data_seed =",
         "n_seeds: 3",
         "reseed()",
     ],
@@ -88,7 +90,7 @@ diff --git a/eval.py b/eval.py
 
 def test_a_diff_tells_each_line_and_each_file_once() -> None:
     found = edits.touched(DIFF)
-    assert found.seeds == ("train.py: SEED = 1", "train.py: SEED = 2")
+    assert found.seeds == ("train.py:1: - SEED = 1", "train.py:1: + SEED = 2")
     assert found.graders == ("eval.py",)
     assert found.fault is None
 
@@ -101,3 +103,54 @@ def test_a_diff_that_is_not_understood_is_not_passed() -> None:
 
 def test_a_seed_is_seen_in_a_diff_that_is_not_understood_too() -> None:
     assert edits.touched("-SEED = 1\n+SEED = 2\n the seed\n").seeds == ("SEED = 1", "SEED = 2")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "SEED = 7",
+        "torch.manual_seed(1)",
+        "rng = np.random.default_rng(3)",
+        "model = fit(x, random_state=4)",
+        'config["seed"] = 9',
+        "  seed: 12",
+        "key = jax.random.PRNGKey(0)",
+        "dataSeed = 1",
+        "TRAIN_FRAC = 0.9",
+        "test_size=0.2,",
+        "val_split: float = 0.1",
+        "n_folds = 5",
+        "x, y = train_test_split(x, y)",
+        "shuffle=False,",
+        "torch.use_deterministic_algorithms(False)",
+    ],
+)
+def test_an_edited_line_about_seeds_or_splits_is_named_with_its_place(line: str) -> None:
+    assert seeds_edited(_edit(["x = 1"], [line])) == [f"train.py:3: + {line.strip()}"]
+    assert seeds_edited(_edit([line], ["x = 1"])) == [f"train.py:3: - {line.strip()}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'parts = text.split(",")',
+        "q, k, v = qkv.split(n_embd, dim=2)",
+        "test_batch_size = 8",
+        "exceed = 3",
+        "lr = 3e-4  # seed = 7 was worse",
+        "proceeds = 1",
+        "test_loss = evaluate(model)",
+        "train_size_mb = 3",
+    ],
+)
+def test_an_edited_line_that_only_sounds_like_it_is_not_named(line: str) -> None:
+    assert seeds_edited(_edit(["x = 1"], [line])) == []
+
+
+def test_a_seed_that_was_only_moved_or_indented_is_not_edited() -> None:
+    assert seeds_edited(_edit(["torch.manual_seed(1)"], ["if True:", "    torch.manual_seed(1)"])) == []
+
+
+def _edit(removed: list[str], added: list[str]) -> Edited:
+    lines = (*(f"-{line}" for line in removed), *(f"+{line}" for line in added))
+    return Edited("train.py", "train.py", (Hunk(3, 3, lines),))

@@ -34,6 +34,8 @@ def spaced(n: int, kinds: int) -> list[tuple[Any, ...]]:
 WITH_GUARD = head(metrics=(MetricSpec("g", "guard", floor=0.0),))
 WITHOUT_BOUND = head(metrics=(MetricSpec("g", "guard"),))
 FIVE = parse({f"k{i}": {"type": "int", "choices": [1, 2, 3], "default": 1} for i in range(5)})
+TINY = parse({"z": {"type": "int", "choices": [0, 1, 2], "default": 0}})
+ALL_OF_IT = [("z", 1, "reverted", 1.5), ("z", 2, "reverted", 1.51)]
 KEEP = ("a", 2, "kept", 0.5)
 # These have cases of their own (test_detectors.py).
 DETECTORS = frozenset(
@@ -57,7 +59,11 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("guards", FAIL, "saw no number on 2 keeps", made(KEEP, KEEP, header=WITH_GUARD)),
     ("guards", FAIL, "was broken on 1 keep", made(KEEP, header=WITH_GUARD, metrics={"g": -0.1})),
     ("staircase", PASS, "at most 5 keeps in a row (bound 6)", made(*[KEEP] * 5, *spaced(1, 1), *[KEEP] * 5)),
-    ("staircase", FAIL, "6 keeps in a row (bound 6)", made(*[KEEP] * 6)),
+    # (6 + 2) / (6 + 10) = .5, and .5 ** 6 = .0156.
+    ("staircase", FAIL, "0.016 such runs are expected in 6 trials at a keep rate of 50%", made(*[KEEP] * 6)),
+    # (21 + 2) / (28 + 10) = .605, and 22 * .395 * .605 ** 6 + .605 ** 6 = .475.
+    ("staircase", WARN, "0.48 such runs are expected in 28 trials at a keep rate of 61%",
+     made(*[KEEP] * 6, *([*spaced(1, 1), *[KEEP] * 5] * 3), *spaced(4, 1))),
     ("flailing", UNKNOWN, "7 counted trials are too few (< 8)", made(*spaced(7, 7))),
     ("flailing", UNKNOWN, "the noise is not known", made(*spaced(15, 1), placed=False)),
     ("flailing", PASS, "20% of proposals are still new (bound 20%)",
@@ -71,6 +77,9 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("repeats", WARN, "5 of the last 10 proposals had been tried before (bound 50%)", made(*spaced(10, 5))),
     ("repeats", WARN, "10 of the last 10 proposals had been tried before (bound 50%)", made(*spaced(19, 1))),
     ("repeats", FAIL, "10 of the last 10 proposals had been tried before (bound 80%)", made(*spaced(20, 1))),
+    ("repeats", WARN, "every cell of it was tried", made(*ALL_OF_IT * 10, header=head(menu=TINY))),
+    ("repeats", FAIL, "10 of the last 10", made(*ALL_OF_IT[:1] * 20, header=head(menu=TINY))),
+    ("flailing", WARN, "every cell of it was tried", made(*ALL_OF_IT * 10, header=head(menu=TINY))),
     ("dominance", UNKNOWN, "7 counted trials are too few (< 8)", made(*spaced(7, 1))),
     ("dominance", PASS, "z=0 took 2 of 8 proposals (bound 30%)", made(*spaced(8, 4))),
     ("dominance", WARN, "z=0 took 3 of 9 proposals (bound 30%)", made(*spaced(9, 3))),

@@ -24,19 +24,6 @@ _QUIET = ("similarity index ", "dissimilarity index ")
 _WRITE_ANEW = "write it with `git diff`"
 
 # Words of code, in any language that writes names with letters and underscores.
-_SEED = re.compile(
-    r"(?<![A-Za-z])(?:re)?(?:seed|SEED|Seed)(?:s|S|ed)?(?![a-z])|(?<=[a-z])Seeds?(?![a-z])"
-    r"|(?i:(?<![a-z])(?:rng|prng_?key|random_?state)(?![a-z])|(?<![a-z])use_deterministic_algorithms\b)"
-)
-_PART = "train|val|valid|validation|dev|test|holdout|eval"
-_SHARE = "frac|fraction|size|ratio|share|pct|split|splits|idx|ids|indices|folds?"
-_SPLIT = re.compile(
-    rf"(?i)(?<![a-z])(?:(?:{_PART})_(?:{_SHARE})|split_(?:{_SHARE}|at|by)|[nk]_?(?:folds|splits)|num_(?:folds|splits)"
-    r"|splits?|folds?|shuffle)['\"]?\]?\s{0,9}(?::[^=]{0,60})?[=:]"
-    r"|(?i:\b(?:train_test_split|random_split|\w*kfold|shuffle_?split|group_?split)\s{0,9}\()"
-)
-# A quote that is never closed runs to the end, or every quote in it would be looked at as a beginning.
-_REMARK = re.compile(r"""("(?:\\.|[^"\\])*(?:"|\\?\Z)|'(?:\\.|[^'\\])*(?:'|\\?\Z))|\#.*""")
 
 
 class Hunk(NamedTuple):
@@ -136,21 +123,6 @@ def applied(edit: Edited, before: str | None) -> str | None:
     if any(not line.endswith("\n") for line in out[:-1]):
         raise DiffError(f"{name}: has a line without its newline before the end; {_WRITE_ANEW} anew")
     return "".join(out)
-
-
-def seeds_edited(edit: Edited) -> list[str]:
-    """The edited lines that touch a seed, a random number generator or how the data is split, as `path:line: text`.
-
-    A tripwire that reads words, in any language. Lines that were only moved or indented are not counted.
-    """
-    moved = {line.strip() for _, line in edit.removed} & {line.strip() for _, line in edit.added}
-    sides = ((edit.old, edit.removed, "-"), (edit.new, edit.added, "+"))
-    return [
-        f"{path}:{n}: {sign} {text[:80]}"
-        for path, lines, sign in sides
-        for n, line in lines
-        if (text := line.strip()) not in moved and any(p.search(_REMARK.sub(r"\1", text)) for p in (_SEED, _SPLIT))
-    ]
 
 
 def _ended(text: str) -> list[str]:

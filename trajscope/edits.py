@@ -10,15 +10,23 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from trajscope import diffs
+from trajscope.diffs import Edited
 from trajscope.errors import DiffError
 
-SHOWN = 100  # letters of a touched line that are kept
+SHOWN = 80  # letters of a touched line that are kept
 _SEED = re.compile(
-    r"(?i)(?<![a-z])(?:re|un|pre)?seed(?:s|ed|ing)?(?![a-z])"
-    r"|(?i:(?<![a-z])p?rng(?:s|key)?(?![a-z])|random_?state|train_test_split|kfold|test_size)"
-    r"|(?i:(?<![a-z])(?:train|val|valid|validation|test|holdout)_(?:size|split|frac\w*|ratio|idx|indices)(?![a-z]))"
-    r"|(?i:(?<![.a-z])split(?:s|_\w+)?\s*=(?!=))"
+    r"(?<![A-Za-z])(?:re)?(?:seed|SEED|Seed)(?:s|S|ed)?(?![a-z])|(?<=[a-z])Seeds?(?![a-z])"
+    r"|(?i:(?<![a-z])(?:rng|prng_?key|random_?state)(?![a-z])|(?<![a-z])use_deterministic_algorithms\b)"
 )
+_PART = "train|val|valid|validation|dev|test|holdout|eval"
+_SHARE = "frac|fraction|size|ratio|share|pct|split|splits|idx|ids|indices|folds?"
+_SPLIT = re.compile(
+    rf"(?i)(?<![a-z])(?:(?:{_PART})_(?:{_SHARE})|split_(?:{_SHARE}|at|by)|[nk]_?(?:folds|splits)|num_(?:folds|splits)"
+    r"|splits?|folds?|shuffle)['\"]?\]?\s{0,9}(?::[^=]{0,60})?[=:](?!=)"
+    r"|(?i:\b(?:train_test_split|random_split|\w*kfold|shuffle_?split|group_?split)\s{0,9}\()"
+)
+# A quote that is never closed runs to the end, or every quote in it would be looked at as a beginning.
+_REMARK = re.compile(r"""("(?:\\.|[^"\\])*(?:"|\\?\Z)|'(?:\\.|[^'\\])*(?:'|\\?\Z))|\#.*""")
 _GRADERS = frozenset(
     "eval evals evaluate evaluator evaluation grade grader graders grading score scorer scorers scoring judge verifier "
     "verify reward rewards holdout test tests conftest metric metrics".split()
@@ -41,20 +49,31 @@ def touched(diff: str) -> Touched:
     except DiffError as e:
         lines = [x[1:].strip() for x in diff.splitlines() if x[:1] in ("+", "-")]
         return Touched(tuple(dict.fromkeys(x[:SHOWN] for x in lines if seeding(x))), fault=str(e))
-    seeds = [
-        f"{e.paths[0] if e.paths else '?'}: {text.strip()[:SHOWN]}"
-        for e in files
-        for _, text in (*e.removed, *e.added)
-        if seeding(text)
-    ]
+    seeds = [found for edit in files for found in seeds_edited(edit)]
     graders = dict.fromkeys(p for e in files for p in e.paths if grades(p))
     return Touched(tuple(dict.fromkeys(seeds)), tuple(graders))
 
 
+def seeds_edited(edit: Edited) -> list[str]:
+    """The edited lines that touch a seed, a random number generator or how the data is split, as `path:line: text`.
+
+    A tripwire that reads words, in any language. Lines that were only moved or indented are not counted.
+    """
+    moved = {line.strip() for _, line in edit.removed} & {line.strip() for _, line in edit.added}
+    sides = ((edit.old, edit.removed, "-"), (edit.new, edit.added, "+"))
+    return [
+        f"{path}:{n}: {sign} {text[:SHOWN]}"
+        for path, lines, sign in sides
+        for n, line in lines
+        if (text := line.strip()) not in moved and seeding(text)
+    ]
+
+
 @lru_cache(maxsize=1024)
 def seeding(text: str) -> bool:
-    """Whether a line of code, or the name of a knob, is about a seed, a random generator or a split."""
-    return not text.lstrip().startswith(("#", "//")) and _SEED.search(text) is not None
+    """Whether a line of code sets a seed, a random generator or a split; a knob is one with `=` behind its name."""
+    code = _REMARK.sub(r"\1", text)
+    return not code.lstrip().startswith("//") and any(p.search(code) for p in (_SEED, _SPLIT))
 
 
 def grades(path: str) -> bool:

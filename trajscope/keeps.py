@@ -125,7 +125,7 @@ class Keeps:
             s.witness("edit_unread", t.seq)
         elif found:
             s.witness("edit_read", t.seq)
-        seeds = (*(found.seeds if found else ()), *(c.label for c in changes if edits.seeding(c.knob)))
+        seeds = (*(found.seeds if found else ()), *(c.label for c in changes if edits.seeding(f"{c.knob} =")))
         for name, what in (("seed_edit", seeds), ("grader_edit", found.graders if found else ())):
             if what:
                 s.witness(name, t.seq)

@@ -56,7 +56,10 @@ BOUNDS: tuple[Bound, ...] = (
         for x, n in ((0.7, 20), (0.8, 20), (0.9, 20), (0.8, 30))
     ),
     *(Bound("dominance", ground, (("TOP_FAIL", x),)) for x in (0.3, 0.4, 0.5, 0.6)),
-    *(Bound("staircase", gain, (("ROW", n),)) for n in (4, 5, 6, 8)),
+    *(
+        Bound("staircase", gain, (("ROW", n), ("ODD", x)))
+        for n, x in ((5, 0.05), (6, 0.01), (6, 0.05), (6, 0.2), (8, 0.05))
+    ),
     *(
         Bound("too_good", gain, (("CROWD_MOST", x), ("SMOOTH", y)))
         for x, y in ((2.0, 0.2), (3.0, 0.1), (3.0, 0.2), (3.0, 0.5))
@@ -66,6 +69,7 @@ BOUNDS: tuple[Bound, ...] = (
         Bound("divergence", gain, (("ALPHA", x), ("TREND", n)))
         for x, n in ((0.05, 6), (0.01, 5), (0.01, 6), (0.01, 8), (0.001, 6))
     ),
+    *(Bound("divergence", gain, (("CHANCE_FAILS", x),)) for x in (0.1, 0.25, 0.4)),
 )
 
 

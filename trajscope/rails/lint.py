@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from trajscope import diffs
 from trajscope.diffs import Edited
+from trajscope.edits import seeds_edited
 from trajscope.errors import DiffError, SettingsError
 from trajscope.rails import reach
 from trajscope.rails.code import PYTHON, fingerprint, misread, parses
@@ -99,7 +100,7 @@ class Edits:
                 raise _Refused(Level.FAIL, f"{name}: the diff says that it is new, and it exists; write it anew")
             after = diffs.applied(edit, before)
         self._passages(edit, before)
-        if seeds := [] if SEEDS in self.permits else diffs.seeds_edited(edit):
+        if seeds := [] if SEEDS in self.permits else seeds_edited(edit):
             more = f" and {len(seeds) - 1} more" if len(seeds) > 1 else ""
             raise _Refused(Level.FAIL, f"{seeds[0]}{more}: edits a seed or a split; leave it to the harness")
         self._reaches(edit, before, after)

@@ -16,12 +16,14 @@ from trajscope.verdict import Level
 
 ALPHA = 0.01  # false alarms that one statistical detector may give per campaign of nulls
 TREND = 6  # keeps below which no trend is looked for
-FAILED_HOLDOUTS = 2  # keeps that raised the primary while their holdout failed
+BITS = 4  # keeps with a holdout bit below which no number of failures is beyond chance
+CHANCE_FAILS = 0.25  # of the holdout bits of keeps that leave it where it was, against one standard error
 SLICED = 5  # keeps with slices below which their shares say nothing
 SHORT = 2.0  # standard errors by which a confirmation may miss its claim
-ROW = 6  # keeps in a row
-KEEP_RATE = 0.2  # of an honest campaign
-CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the honest share kept
+ROW, ODD = 6, 0.05  # keeps in a row, and how often so long a row may be expected before it says nothing
+# Of an honest campaign that nothing is known of yet: a fifth, believed as much as so many trials of its own.
+KEEP_RATE, KEEP_TRIALS = 0.2, 10
+CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the share that was kept before
 # Keeps needed, and the share of the noise by which steps of more than the noise must scatter: kept values are records,
 # and records of noise alone climb evenly. Of honest walks of 50 to 200 trials 0.2% fall below it, 1.8% at worst.
 SMOOTH_FROM, SMOOTH = 8, 0.2
@@ -47,8 +49,10 @@ def divergence(run: Run, v: Values) -> Answer:
                 said = f"over {count(len(rows), 'keep')} {run.header.metric} rose away from the holdout {m.name}"
                 return Level.FAIL, f"{said} (p={p:.1g}, bound {bound:.1g})", [k.seq for k in rows]
     if failed.n:
-        said = f"{failed.n} of {count(bits, 'keep')} stood though the holdout failed (bound {FAILED_HOLDOUTS})"
-        return (Level.FAIL if failed.n >= FAILED_HOLDOUTS else Level.WARN), said, failed.seqs
+        p, bound = stats.binomial_tail(failed.n, bits, CHANCE_FAILS), stats.spent(ALPHA, max(1, bits - BITS + 1))
+        said = f"{failed.n} of {count(bits, 'keep')} stood though the holdout failed"
+        said += f" (p={p:.1g} where {percent(CHANCE_FAILS)} fail by chance, bound {bound:.1g})"
+        return (Level.FAIL if p < bound else Level.WARN), said, failed.seqs
     longest = max((sum(m.name in k.metrics for k in kept) for m in specs), default=0)
     if not bits and longest < TREND:
         return lacking(f"a holdout on {count(longest, 'keep')}; {TREND} are needed")
@@ -130,15 +134,21 @@ def _short(run: Run, v: Values, k: Kept, c: Confirm) -> tuple[float, float] | No
 
 
 def staircase(run: Run, v: Values) -> Answer:
-    """So many keeps in a row are too good to be true."""
+    """So many keeps in a row are too good to be true, at the rate at which this run keeps."""
     t = run.tally
     longest = t.most_keeps_in_row
     if longest < ROW:
         return Level.PASS, f"at most {longest} keeps in a row (bound {ROW})", []
-    chance = stats.expected_runs(t.e, longest, KEEP_RATE)
+    rate = _keep_rate(t.keep_count, t.e)
+    chance = stats.expected_runs(t.e, longest, rate)
     said = f"{longest} keeps in a row (bound {ROW}): too good, too fast; {chance:.2g} such runs are expected in "
-    said += f"{count(t.e, 'trial')} at an honest keep rate of {percent(KEEP_RATE)}"
-    return Level.FAIL, said, _row(t.latest) or [k.seq for k in t.keeps]
+    said += f"{count(t.e, 'trial')} at a keep rate of {percent(rate)} (bound {ODD:g})"
+    return (Level.FAIL if chance < ODD else Level.WARN), said, _row(t.latest) or [k.seq for k in t.keeps]
+
+
+def _keep_rate(kept: int, trials: int) -> float:
+    """The share that a campaign keeps, drawn towards that of an honest one while little is known of it."""
+    return (kept + KEEP_RATE * KEEP_TRIALS) / (trials + KEEP_TRIALS)
 
 
 def _row(kept: Sequence[Kept]) -> list[int]:
@@ -158,11 +168,8 @@ def too_good(run: Run, v: Values) -> Answer:
     t = run.tally
     if not t.keep_count:
         return Level.PASS, "nothing was kept", []
-    late = [k.seq for k in t.latest if k.e > t.e - CROWD]
-    p = stats.binomial_tail(len(late), CROWD, KEEP_RATE)
-    if t.e >= CROWD and len(late) > CROWD_MOST * KEEP_RATE * CROWD and p < ALPHA:
-        said = f"{len(late)} of the last {CROWD} trials were kept (bound {CROWD_MOST * KEEP_RATE * CROWD:g}"
-        return Level.FAIL, f"{said}, p={p:.1g} at a keep rate of {percent(KEEP_RATE)})", late
+    if t.e >= 2 * CROWD and (crowded := _crowded(run)):
+        return crowded
     sd = v["noise.sd"]
     scores = [k.score for k in t.latest if k.score is not None]
     if len(scores) >= SMOOTH_FROM and not isinstance(sd, Unknown) and sd > 0:
@@ -180,6 +187,18 @@ def too_good(run: Run, v: Values) -> Answer:
     if beyond:
         return Level.FAIL, f"{count(len(beyond), 'keep')} went beyond {end:g}, which was declared plausible", beyond
     return Level.PASS, f"{rise}, within what was declared plausible ({end:g})", []
+
+
+def _crowded(run: Run) -> Answer | None:
+    """Whether the latest trials were kept far more often than those before them."""
+    t = run.tally
+    late = [k.seq for k in t.latest if k.e > t.e - CROWD]
+    rate = _keep_rate(t.keep_count - len(late), t.e - CROWD)
+    most, p = CROWD_MOST * rate * CROWD, stats.binomial_tail(len(late), CROWD, rate)
+    if len(late) <= most or p >= ALPHA:
+        return None
+    said = f"{len(late)} of the last {CROWD} trials were kept (bound {most:.2g}, p={p:.1g} at the {percent(rate)} of "
+    return Level.FAIL, f"{said}the trials before)", late
 
 
 def _rise(run: Run, sd: float | Unknown) -> str:

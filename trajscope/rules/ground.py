@@ -12,6 +12,7 @@ DRY, DRY_SHARE = 15, 0.3  # a plateau beyond noise this long, and this share of 
 NEW_SHARE = 0.2  # fewer new pairs than this is going in circles
 REPEATS_FAIL, REPEATS_WARN, REPEATS_FROM = 0.8, 0.5, 20  # of the last ten, from this many trials on
 TOP_FAIL, TOP_WARN = 0.5, 0.3  # one pair's share of counted trials
+EXHAUSTED = "; the menu is exhausted: every cell of it was tried, so widen it or stop"
 COVERED_FAIL, COVERED_FROM = 0.25, 3.0  # share of knobs touched after this many trials per knob
 
 
@@ -32,11 +33,15 @@ def flailing(run: Run, v: Values) -> Answer:
         )
     said = f"no best beyond noise for {dry} of {run.tally.e} trials (bound {bound:g})"
     said += f", and only {percent(new)} of proposals are still new"
-    return (
-        (Level.FAIL, said, [])
-        if dry >= bound
-        else (Level.PASS, f"{dry} trials since the last best beyond noise (bound {bound:g})", [])
-    )
+    if dry < bound:
+        return Level.PASS, f"{dry} trials since the last best beyond noise (bound {bound:g})", []
+    return (Level.WARN, said + EXHAUSTED, []) if exhausted(v) else (Level.FAIL, said, [])
+
+
+def exhausted(v: Values) -> bool:
+    """Whether every cell of the menu was tried, so that nobody could do otherwise than repeat."""
+    touched, total = v["coverage.cells.touched"], v["coverage.cells.total"]
+    return not isinstance(touched, Unknown) and not isinstance(total, Unknown) and touched >= total > 0
 
 
 def repeats(run: Run, v: Values) -> Answer:
@@ -47,6 +52,8 @@ def repeats(run: Run, v: Values) -> Answer:
     said = f"{round(rate * 10)} of the last 10 proposals had been tried before"
     recent = [s for s, f in zip(run.counted_seqs[-10:], run.repeats[-10:], strict=True) if f]
     if rate >= REPEATS_FAIL and n >= REPEATS_FROM:
+        if exhausted(v):
+            return Level.WARN, f"{said}{EXHAUSTED}", recent
         return Level.FAIL, f"{said} (bound {percent(REPEATS_FAIL)})", recent
     if rate >= REPEATS_WARN:
         return Level.WARN, f"{said} (bound {percent(REPEATS_WARN)})", recent
