@@ -20,10 +20,10 @@ RIGHT_PYTHON := (3, 11) <= sys.version_info < (3, 15) or sys.exit("$(BASE) is Py
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench calibrate docs clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed ## install into .venv, then show trajscope on a sample run
 	$(BIN)/trajscope demo
@@ -38,6 +38,9 @@ lint: $(VENV)/.installed $(VENV)/.group-lint $(VENV)/.group-test ## ruff, its fo
 
 bench: $(VENV)/.installed $(VENV)/.group-bench ## measure the budgets beside what one would use instead
 	$(BIN)/python -m benchmarks
+
+calibrate: $(VENV)/.installed ## simulate campaigns, and write how often gate and alarms are right into the documentation
+	$(BIN)/python -m benchmarks.calibrate
 
 docs: $(VENV)/.installed ## rewrite the generated parts of the documentation
 	$(BIN)/python docs/generate.py

@@ -11,12 +11,16 @@ from typing import Any, NamedTuple
 
 from benchmarks import fleet as fleets
 from benchmarks import generate
+from benchmarks import rails as railed
 from benchmarks.measure import ROOT, Contender, python, take_turns
 from benchmarks.ours import figures
 
 SAMPLE = ROOT / "sample_runs" / "amnesiac" / "amnesiac.jsonl"
 FLEET = (100, 100_000)  # runs, trials each
 SMALL_ROUNDS, LARGE_ROUNDS = 7, 3
+COLD_TRIALS = 10_000
+_ASKED = (("ask", "scan"), ("check",), ("past",), ("near",), ("set",))
+LOOKUPS = (("thirteen", 10_000), ("one", 10_000), ("thirteen", 1_000_000), ("one", 1_000_000), ("one", 2_000_000))
 
 
 class Budget(NamedTuple):
@@ -194,7 +198,66 @@ def fleet(rows: int, rounds: int | None) -> Section:
     )
 
 
-BENCHES: dict[str, Callable[[int, int | None], Section]] = {"cold": cold, "live": live, "fleet": fleet, "file": file}
+def rails(rows: int, rounds: int | None) -> Section:
+    """One more question to the rails: in a process of its own, and among very many."""
+    path = railed.native(COLD_TRIALS)
+    cold = Contender(
+        f"one proposal against {COLD_TRIALS:,} native trials",
+        [sys.executable, "-c", railed.COLD, str(path), str(path.with_suffix(".menu.json"))],
+    )
+    floor = Contender("python -c 'import msgspec'", [sys.executable, "-c", "import msgspec"])
+    bare = Contender("python -c pass", [sys.executable, "-c", "pass"])
+    take_turns([cold, floor, bare], rounds or SMALL_ROUNDS)
+    asked = {
+        (kind, pairs): Contender(
+            f"{pairs:,} pairs, {'thirteen knobs' if kind == 'thirteen' else 'one continuous knob'}",
+            python("benchmarks.rails", "lookup", kind, pairs),
+        )
+        for kind, pairs in LOOKUPS
+    }
+    scan = Contender("DuckDB, a scan of 1,000,000 labels", python("benchmarks.rails", "duckdb", 1_000_000))
+    take_turns([*asked.values(), scan], 1, warm=False)
+    said = {c.name: c.samples[0].answer for c in (*asked.values(), scan)}
+    table = [
+        *((name + (", SQLite" if a.get("on_disk") else ""), *_lookups(a)) for name, a in said.items()),
+        *(
+            (f"{c.name}: {_three(c.spread('cpu_s'), 0, 1000)} ms CPU", *[""] * 5, f"{c.spread('peak_mb').most:,.0f}")
+            for c in (cold, floor, bare)
+        ),
+    ]
+    most = [asked[kind, 1_000_000].samples[0].answer for kind in ("thirteen", "one")]
+    return Section(
+        "One more question to the rails",
+        "Hits, misses and near repeats in equal parts: `ask` is the whole chain from a mapping on, `check` the repeat "
+        "rail in it, `past` and `near` the lookups under that, `set` a plain Python set of the labels asked. "
+        "Microseconds, p50 / p99, of wall time, so a busy machine shows in the p99. The cold rows are CPU of whole "
+        "processes (min / median / max).",
+        ("", "ask", "check", "past", "near", "set", "peak MB"),
+        table,
+        [
+            Budget("a cold check against 10,000 trials", cold.spread("cpu_s").middle, 0.15, "s CPU"),
+            Budget("the whole chain at 1,000,000 pairs, p99", max(a["ask_p99"] for a in most), 50, "us"),
+            Budget("the lookup itself there, p99", max(a["past_p99"] for a in most), 50, "us", 5),
+        ],
+    )
+
+
+BENCHES: dict[str, Callable[[int, int | None], Section]] = {
+    "cold": cold,
+    "rails": rails,
+    "live": live,
+    "fleet": fleet,
+    "file": file,
+}
+
+
+def _lookups(said: dict[str, float]) -> list[str]:
+    """p50 and p99 of each kind of question, and the memory."""
+    asked = []
+    for names in _ASKED:
+        found = next((n for n in names if f"{n}_p50" in said), None)
+        asked.append(f"{said[f'{found}_p50']:,.2f} / {said[f'{found}_p99']:,.2f}" if found else "")
+    return [*asked, f"{said['peak_mb']:,.0f}" if "peak_mb" in said else ""]
 
 
 def _trajscope(*args: object) -> list[str]:

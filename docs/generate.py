@@ -30,6 +30,7 @@ PLAIN = {
     "docs/format.md": "the file contract, for writers in any language",
     "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
     "docs/metrics.md": "every number: what it means, its unit",
+    "docs/operating_characteristics.md": "how often the gate and the alarms are right",
     "sample_runs/README.md": "small runs, and how their expected numbers were worked out",
     "constraints.txt": "versions our own installs hold to",
     "Makefile": "the two commands",
@@ -57,6 +58,7 @@ def pages() -> Iterator[tuple[Path, str]]:
 def metrics() -> str:
     """The metric reference: plain values first, then one table for each group."""
     from trajscope import analysis, rules
+    from trajscope.tally import LATEST
 
     lines = [
         "# Every number",
@@ -82,9 +84,16 @@ def metrics() -> str:
         "A run's word is the first that applies: TAMPERED, SUSPECT, STALLED (live only), FLAILING, UNKNOWN,",
         "RESEARCHING. A rule at FAIL makes the word in its row; one without stands under *what to distrust*.",
         "",
-        "| rule | holds when | a FAIL makes the run |",
-        "|---|---|---|",
-        *(f"| `{r.name}` | {r.doc} | {r.word or ''} |" for r in rules.RULES),
+        "Where data is missing a rule answers WARN with a reason that begins `not evaluable: ` and names what is",
+        "missing: never a pass, and never the word. Rules that test a trend (`divergence`, `guard_margin`,",
+        "`variance_collapse`, `confirmation`) look once more with every keep and spend their alpha over the looks,",
+        "`alpha / (k (k + 1))` at the k-th, so that however many keeps give no more false alarms than one test.",
+        f"They look back over {LATEST} keeps; what one keep is enough to show is never forgotten. None of these bounds",
+        "is proof: a SUSPECT run is one to look into.",
+        "",
+        "| rule | detector | holds when | needs | a FAIL makes the run |",
+        "|---|---|---|---|---|",
+        *(f"| `{r.name}` | {r.detector or ''} | {r.doc} | {r.needs} | {r.word or ''} |" for r in rules.RULES),
     ]
     return "\n".join(lines) + "\n"
 

@@ -23,6 +23,7 @@ TRIAL = [
     "base_hash",
     "config_hash",
     "parent",
+    "diff",
     "value",
     "value_source",
     "metrics",
@@ -31,6 +32,7 @@ TRIAL = [
     "fingerprints",
     "cost",
     "new_best",
+    "holdout",
 ]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import shapes
 import stories
+import suspects
 
 HERE = Path(__file__).parent
 
@@ -23,6 +24,7 @@ def samples() -> Iterator[tuple[str, bytes]]:
     yield "gamer/gamer.jsonl", stories.gamer()
     yield "linter/linter.jsonl", stories.linter()
     yield from shapes.samples()
+    yield from suspects.samples()
 
 
 def main(arguments: list[str]) -> int:

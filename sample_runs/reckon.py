@@ -16,6 +16,7 @@ from typing import Any
 
 from ground import config_key, coverage, near
 from rows import STATUSES, Row, label, read
+from suspicion import suspicion
 
 HERE = Path(__file__).parent
 Z = 1.6448536269514722  # one-sided 5%
@@ -24,6 +25,7 @@ FEW = 3  # degrees of freedom below which it is a matter of taste whether the no
 ORDER = (
     *("by", "metric", "baseline", "trials", "evaluated", "status", "lines", "coverage", "pairs", "rail", "dominance"),
     *("diversity", "best", "first_keep", "plateau", "noise", "nulls", "audit", "cost", "verdict", "beside"),
+    "detectors",
 )
 
 
@@ -97,6 +99,7 @@ def reckon(path: Path) -> Row:
     word = verdict_word(run, rows, out)
     if word:
         out["verdict"] = {"word": word}
+    out["detectors"] = suspicion(path)
     return {k: out[k] for k in ORDER if out.get(k) not in (None, {}) or k == "first_keep"}
 
 

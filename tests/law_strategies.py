@@ -49,7 +49,13 @@ BASE = {"a": 1, "b": 0.5, "d": "u"}
 # 0.51 is near 0.5 and 0.9 is not. `z` is no knob of the menu.
 CHANGES = [("a", 1), ("a", 2), ("a", 2), ("b", 0.5), ("b", 0.51), ("b", 0.9), ("d", "v"), ("z", 7)]
 VALUES = st.sampled_from([None, 0.0, 0.25, 1.0, 1.0, 1.5, 2.0, -1.0])
-ROLES = ("guard", "holdout", "monitor")
+ROLES = ("primary", "guard", "holdout", "degenerate", "monitor")
+DIFFS = (
+    "--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-SEED = 1\n+SEED = 2\n",
+    "--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-lr = 1\n+lr = 2\n",
+    "--- a/score.py\n+++ b/score.py\n@@ -1 +1 @@\n-x\n+y\n",
+    "no diff at all",
+)
 
 
 def menu() -> Menu:
@@ -139,7 +145,7 @@ def headers(draw: st.DrawFn, goal: str | None = "any", *, placed: bool = False) 
         metric="loss",
         goal=draw(st.sampled_from([None, "minimize", "maximize"])) if goal == "any" else goal,  # type: ignore[arg-type]  # one of the two
         metrics=tuple(
-            MetricSpec(role, role, floor=bound)
+            MetricSpec("loss", role) if role == "primary" else MetricSpec(role, role, floor=bound)
             for role in draw(st.lists(st.sampled_from(ROLES), max_size=2, unique=True))
         ),
         menu=draw(st.sampled_from([None, menu()])),
@@ -196,9 +202,11 @@ def trials(draw: st.DrawFn, seq: int, known: Menu | None, *, placed: bool = Fals
         attempts=some([1, 1, 3]),
         refused=some([(), (), ("menu", "repeat")]),
         refused_pairs=tuple(named(dict([x])) for x in draw(st.lists(st.sampled_from(CHANGES), max_size=1))),
-        metrics=some([None, {"guard": 0.5, "loss": value, "other": 1.0}, {"guard": None}]),
+        metrics=some([None, {"guard": 0.5, "loss": value, "other": 1.0}, {"guard": None},
+                      {r: some([0.0, 0.5, 2.0]) for r in ("holdout", "degenerate", "loss/one", "loss/two")}]),
         seeds=tuple(
-            Seed(s, v, first_step=float(s), metrics={"guard": 0.5})
+            Seed(s, v, first_step=float(s), metrics={"guard": 0.5}, predictions_sha=some([None, "p", "q"]),
+                 data_sha=some([None, "d", "d", "e"]))
             for s, v in zip((0, 1, 2), reads, strict=False)
         ),
         seed=some([None, 0]),
@@ -206,6 +214,8 @@ def trials(draw: st.DrawFn, seq: int, known: Menu | None, *, placed: bool = Fals
         claimed_best=some([None, True, False]),
         drift=some([(), (), (), (), (), (Drift(None, "a", 2, 3),)]),
         fingerprinted=some([True, False]),
+        diff=some([None, None, *DIFFS]),
+        holdout=some([None, None, True, False]),
         reason_code=some([None, None, "nan"]),
         faults=some([(), (), ("value is not what it should be",)]),
     )  # fmt: skip
@@ -220,9 +230,9 @@ def items(draw: st.DrawFn, header: Header, most: int = 12, *, placed: bool = Fal
         if kind == "trial":
             out.append(draw(trials(seq, header.menu, placed=placed)))
         elif kind == "measure":
-            what = draw(st.sampled_from(["baseline", "confirm"]))
+            what = draw(st.sampled_from(["baseline", "baseline", "confirm", "confirm", "degenerate"]))
             config = draw(st.sampled_from([None, config_hash(BASE), config_hash({**BASE, "a": 2})]))
-            out.append(Measure(seq=seq, what=what, value=draw(VALUES), config=config))
+            out.append(Measure(seq=seq, what=what, value=draw(VALUES), config=config, metrics={"degenerate": 0.5}))
         else:
             others: list[Item] = [
                 Event(seq=seq, kind="pause"),
@@ -422,7 +432,7 @@ def pooled(header: Header, some: Sequence[Item]) -> tuple[float | None, int]:
     groups: dict[str, list[float]] = {home: [header.baseline] if header.baseline is not None else []}
     for x in some:
         if isinstance(x, Measure) and x.value is not None:
-            where = (x.config or home) if x.what == "baseline" else x.config
+            where = (x.config or home) if x.what == "baseline" else x.config if x.what != "degenerate" else None
             if where is not None:
                 groups.setdefault(where, []).append(x.value)
         elif isinstance(x, Trial) and x.config is not None and x.pair is not None and better and _eligible(x, 1.0):

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from clirun import AMNESIAC, COMMAND, ROOT, SAMPLES, Cli, error
 
-from trajscope.cli import VERBS
+from trajscope.cli.app import VERBS
 
 
 @pytest.fixture

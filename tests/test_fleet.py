@@ -131,13 +131,13 @@ def test_every_file_is_read_from_its_beginning_once(tmp_path: Path, monkeypatch:
     from trajscope import sources
 
     opened: list[str] = []
-    whole = sources._open
+    whole = sources.opened
 
     def counting(path: str | Path) -> Any:
         opened.append(str(path))
         return whole(path)
 
-    monkeypatch.setattr(sources, "_open", counting)
+    monkeypatch.setattr(sources, "opened", counting)
     shutil.copy(SAMPLES[0], tmp_path / "a.jsonl")
     (tmp_path / "b.json").write_text(json.dumps({"foreign": 1}))
     for path in fleet.files(tmp_path):

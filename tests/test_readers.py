@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from trajscope import menu as menus
+from trajscope import pipeline
+from trajscope.blobs import read_blob, write_blob
 from trajscope.errors import SourceError
 from trajscope.pair import canon
 from trajscope.readers import BUILT_IN, Source, find, formats, get
@@ -540,3 +543,58 @@ def test_a_seed_that_crashed_leaves_only_the_reported_value() -> None:
 def test_lines_of_no_type_begin_no_run() -> None:
     items = list(Native(Source("x.jsonl")).feed(Line(0, 0, b'{"iter": 1, "stage": "evaluated"}')))
     assert [type(i) for i in items] == [Unreadable]
+
+
+DIFF = "--- a/train.py\n+++ b/train.py\n@@ -1 +1 @@\n-SEED = 1\n+SEED = 2\n"
+SEEDS = [{"seed": 0, "metrics": {"loss": 0.5}, "code_sha": "c", "effective_config_sha": "e", "data_sha": "d",
+          "predictions_sha": "p"}]  # fmt: skip
+
+
+def test_what_detectors_ask_for_is_read() -> None:
+    found = read(chained((HEADER, trial(diff=DIFF, holdout={"pass": False, "commitment": "x"}, seeds=SEEDS))))[-1]
+    assert isinstance(found, Trial)
+    assert (found.diff, found.holdout) == (DIFF, False)
+    (seed,) = found.seeds
+    assert (seed.code_sha, seed.config_sha, seed.data_sha, seed.predictions_sha) == ("c", "e", "d", "p")
+
+
+def test_a_measure_carries_its_other_metrics() -> None:
+    found = read(chained((HEADER, {"type": "measure", "what": "degenerate", "name": "m", "seeds": SEEDS})))[-1]
+    assert isinstance(found, Measure)
+    assert (found.value, found.metrics, found.config) == (0.5, {"loss": 0.5}, None)
+
+
+def test_a_long_diff_of_a_keep_is_read_from_beside_the_run_and_missed_aloud(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    blob = {"blob": write_blob(path, DIFF)}
+    rows = (trial(diff=blob), trial(diff=blob, status="reverted"), trial(diff={"blob": "0" * 64}))
+    data = chained((HEADER, *rows))
+    kept, reverted, lost = read(data, fetch=partial(read_blob, path))[-3:]
+    assert isinstance(kept, Trial)
+    assert isinstance(reverted, Trial)
+    assert isinstance(lost, Trial)
+    assert (kept.diff, kept.faults, reverted.diff, reverted.faults) == (DIFF, (), None, ())
+    assert (lost.diff, lost.diff_lost, kept.diff_lost) == (None, True, False)
+    assert "its diff cannot be read" in lost.faults[0]
+    piped = read(data)[1]
+    assert isinstance(piped, Trial)
+    assert (piped.diff, piped.diff_lost) == (None, True)
+    path.write_bytes(data)
+    (run,) = pipeline.read(Source(str(path))).runs
+    assert (run.evidence("seed_edit").seqs, run.evidence("edit_unread").seqs) == ([1], [3])
+
+
+def test_a_scorer_that_is_not_the_declared_one_is_drift_though_all_three_prints_agree() -> None:
+    head = {**HEADER, "files": {"train.py": "1", "score.py": "2"}}
+    prints = {when: {"train.py": "9", "score.py": "3"} for when in ("propose", "run", "score")}
+    found = read(chained((head, trial(fingerprints=prints))))[-1]
+    assert isinstance(found, Trial)
+    assert [(d.path, d.proposed, d.ran) for d in found.drift] == [("score.py", "2", "3")]  # train.py may be edited
+
+
+def test_a_bound_tells_which_way_a_metric_is_better_where_no_goal_does() -> None:
+    metrics = [{"name": "a", "floor": 0}, {"name": "b", "ceiling": 1}, {"name": "accuracy"}, {"name": "x"},
+               {"name": "c", "floor": 0, "goal": "minimize"}]  # fmt: skip
+    header = read(chained(({**HEADER, "metrics": metrics},)))[0]
+    assert isinstance(header, Header)
+    assert [m.goal for m in header.metrics] == ["maximize", "minimize", "maximize", "minimize", "minimize"]

@@ -34,7 +34,14 @@ def spaced(n: int, kinds: int) -> list[tuple[Any, ...]]:
 WITH_GUARD = head(metrics=(MetricSpec("g", "guard", floor=0.0),))
 WITHOUT_BOUND = head(metrics=(MetricSpec("g", "guard"),))
 FIVE = parse({f"k{i}": {"type": "int", "choices": [1, 2, 3], "default": 1} for i in range(5)})
+TINY = parse({"z": {"type": "int", "choices": [0, 1, 2], "default": 0}})
+ALL_OF_IT = [("z", 1, "reverted", 1.5), ("z", 2, "reverted", 1.51)]
 KEEP = ("a", 2, "kept", 0.5)
+# These have cases of their own (test_detectors.py).
+DETECTORS = frozenset(
+    "grader divergence gain_share guard_margin variance_collapse predictions ablation unchanged_gain seed_edit "
+    "shortcut confirmation too_good".split()
+)
 
 # rule, level, what its sentence holds, the run
 CASES: list[tuple[str, Level, str, Run]] = [
@@ -44,7 +51,7 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("integrity", FAIL, "line 8 was changed (1 break)", made(KEEP, Break(seq=7, why="was changed"))),
     ("integrity", FAIL, "a: proposed 2, ran 3, since trial 1, 7 s spent since",
      made(KEEP, drift=(Drift(None, "a", 2, 3),), wall_s=7.0)),
-    ("integrity", FAIL, "train.py changed between proposal and score",
+    ("integrity", FAIL, "train.py: proposed 1, ran 2, since trial 1",
      made(KEEP, drift=(Drift("train.py", None, 1, 2),))),
     ("guards", PASS, "guard g ran on all 1 keeps", made(KEEP, header=WITH_GUARD, metrics={"g": 0.0})),
     ("guards", WARN, "no guard is declared (a toy)", made(KEEP, header=head(unguarded_because="a toy"))),
@@ -52,7 +59,11 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("guards", FAIL, "saw no number on 2 keeps", made(KEEP, KEEP, header=WITH_GUARD)),
     ("guards", FAIL, "was broken on 1 keep", made(KEEP, header=WITH_GUARD, metrics={"g": -0.1})),
     ("staircase", PASS, "at most 5 keeps in a row (bound 6)", made(*[KEEP] * 5, *spaced(1, 1), *[KEEP] * 5)),
-    ("staircase", FAIL, "6 keeps in a row (bound 6)", made(*[KEEP] * 6)),
+    # (6 + 2) / (6 + 10) = .5, and .5 ** 6 = .0156.
+    ("staircase", FAIL, "0.016 such runs are expected in 6 trials at a keep rate of 50%", made(*[KEEP] * 6)),
+    # (21 + 2) / (28 + 10) = .605, and 22 * .395 * .605 ** 6 + .605 ** 6 = .475.
+    ("staircase", WARN, "0.48 such runs are expected in 28 trials at a keep rate of 61%",
+     made(*[KEEP] * 6, *([*spaced(1, 1), *[KEEP] * 5] * 3), *spaced(4, 1))),
     ("flailing", UNKNOWN, "7 counted trials are too few (< 8)", made(*spaced(7, 7))),
     ("flailing", UNKNOWN, "the noise is not known", made(*spaced(15, 1), placed=False)),
     ("flailing", PASS, "20% of proposals are still new (bound 20%)",
@@ -66,6 +77,9 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("repeats", WARN, "5 of the last 10 proposals had been tried before (bound 50%)", made(*spaced(10, 5))),
     ("repeats", WARN, "10 of the last 10 proposals had been tried before (bound 50%)", made(*spaced(19, 1))),
     ("repeats", FAIL, "10 of the last 10 proposals had been tried before (bound 80%)", made(*spaced(20, 1))),
+    ("repeats", WARN, "every cell of it was tried", made(*ALL_OF_IT * 10, header=head(menu=TINY))),
+    ("repeats", FAIL, "10 of the last 10", made(*ALL_OF_IT[:1] * 20, header=head(menu=TINY))),
+    ("flailing", WARN, "every cell of it was tried", made(*ALL_OF_IT * 10, header=head(menu=TINY))),
     ("dominance", UNKNOWN, "7 counted trials are too few (< 8)", made(*spaced(7, 1))),
     ("dominance", PASS, "z=0 took 2 of 8 proposals (bound 30%)", made(*spaced(8, 4))),
     ("dominance", WARN, "z=0 took 3 of 9 proposals (bound 30%)", made(*spaced(9, 3))),
@@ -84,14 +98,18 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("flips", WARN, "which configuration each trial ran is not recorded", made(KEEP, placed=False)),
     ("flips", PASS, "no verdict flipped", made(KEEP, KEEP)),
     ("baseline", WARN, "7, and 8 are needed", made(*spaced(7, 1))),
-    ("baseline", WARN, "8 of 8 trials beat the baseline (p=0.0078, bound 0.01): measure it again", made(*[KEEP] * 8)),
+    # One configuration at .1 and .9 in turn: its sd is .43, and the median lies .5 above the baseline.
+    ("baseline", WARN, "8 of 8 trials beat the baseline (p=0.0078, bound 0.01): measure it again",
+     made(*[("a", 2, "kept", 0.1), ("a", 2, "kept", 0.9)] * 4)),
     ("baseline", PASS, "0 of 8 trials beat the baseline", made(*spaced(8, 1))),
-    ("seed", WARN, "cannot be told", made(KEEP)),
+    # Two configurations that never scatter, at .5 and .6: the median lies .45 above.
+    ("baseline", PASS, "and by more than luck: the median by 0.45", made(*[KEEP, ("z", 1, "reverted", 0.6)] * 5)),
+    ("seed", WARN, "not evaluable: no configuration was run twice", made(KEEP)),
     ("seed", WARN, "the seed does nothing", made((*KEEP, {"first_step": 1.0}), (*KEEP, {"first_step": 2.0}), seed=0)),
     ("seed", PASS, "no trial contradicts",
      made((*KEEP, {"first_step": 1.0}), (*KEEP, {"first_step": 1.00001}), seed=0)),
     ("composition", WARN, "1 keep is missing from the base", made(KEEP, ("b", 0.9, "reverted", 1.0))),
-    ("composition", WARN, "cannot be told", made(KEEP, placed=False)),
+    ("composition", WARN, "not evaluable: which configuration each trial changed", made(KEEP, placed=False)),
     ("composition", PASS, "keeps add up", made(KEEP, ("b", 0.9, "reverted", 1.0, {"under": {"a": 2}}))),
     ("record", PASS, "the record is clean", made(KEEP, End(seq=9, counts={"kept": 1}))),
     ("record", WARN, "1 unreadable line", made(KEEP, Unreadable(seq=9, at=0, why="not JSON"))),
@@ -115,14 +133,15 @@ def test_each_rule_reaches_each_of_its_levels(rule: str, level: Level, holds: st
 
 
 def test_every_rule_was_seen_to_pass_and_not_to_pass() -> None:
-    for rule in rules.RULES:
+    for rule in (r for r in rules.RULES if r.name not in DETECTORS):
         levels = {level for name, level, _, _ in CASES if name == rule.name}
         assert PASS in levels, rule.name
         assert len(levels) > 1, rule.name
 
 
 def test_what_makes_a_word_can_fail() -> None:
-    assert {r.name for r in rules.RULES if r.word} == {name for name, level, _, _ in CASES if level is FAIL}
+    words = {r.name for r in rules.RULES if r.word} - DETECTORS
+    assert words == {name for name, level, _, _ in CASES if level is FAIL}
 
 
 def test_a_failing_sentence_holds_a_number() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from itertools import permutations
+from itertools import permutations, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import binom, binomtest, combine_pvalues, f, kendalltau, norm, theilslopes
 
 from trajscope import stats
 
@@ -106,3 +106,107 @@ def test_a_gain_is_shrunk_by_the_share_that_luck_explains() -> None:
     assert stats.shrink(-0.10, 0.05) == pytest.approx(-0.075)
     assert stats.shrink(0.05, 0.10) == 0.0
     assert stats.shrink(0.0, 0.1) == 0.0
+
+
+# --- trends, spreads, runs ------------------------------------------------------------------------------------------
+
+FEW = st.lists(st.integers(0, 4).map(float), min_size=2, max_size=6)
+
+
+@given(st.permutations(range(7)))
+def test_a_trend_without_ties_has_the_exact_p_of_kendall(order: list[int]) -> None:
+    values = [float(x) for x in order]
+    want = kendalltau(range(7), values, alternative="greater", method="exact").pvalue
+    assert stats.mann_kendall(values) == pytest.approx(want, abs=1e-12)
+
+
+@given(FEW)
+def test_a_trend_with_ties_is_near_the_share_of_orders_that_rise_as_much(values: list[float]) -> None:
+    def rises(order: tuple[float, ...]) -> int:
+        return sum((b > a) - (b < a) for i, a in enumerate(order) for b in order[i + 1 :])
+
+    every = list(permutations(values))
+    share = sum(rises(o) >= rises(tuple(values)) for o in every) / len(every)
+    assert stats.mann_kendall(values) == pytest.approx(share, abs=0.16)  # the normal is rough for so few
+
+
+def test_a_long_trend_is_nearly_that_of_kendalls_normal() -> None:
+    values = [math.sin(12.9 * i) + 0.02 * i for i in range(40)]
+    want = kendalltau(range(40), values, alternative="greater", method="asymptotic").pvalue
+    assert stats.mann_kendall(values) == pytest.approx(want, rel=0.05)
+    assert stats.mann_kendall([1.0] * 30) == 1.0
+
+
+@given(FEW)
+def test_the_middle_slope_is_that_of_theil_and_sen(values: list[float]) -> None:
+    assert stats.theil_sen(values) == pytest.approx(theilslopes(values).slope, abs=1e-12)
+
+
+@given(st.floats(1e-6, 9), st.integers(1, 8), st.floats(1e-6, 9), st.integers(1, 40))
+def test_a_smaller_variance_has_the_p_of_the_f_distribution(v: float, df: int, pool: float, pool_df: int) -> None:
+    want = f.cdf(v / pool, df, pool_df)
+    assert stats.smaller_variance(v, df, pool, pool_df) == pytest.approx(want, rel=1e-6, abs=1e-12)
+
+
+def test_no_spread_at_all_is_as_small_as_can_be_and_a_pool_without_any_says_nothing() -> None:
+    assert stats.smaller_variance(0.0, 4, 1.0, 20) == 0.0
+    assert stats.smaller_variance(0.0, 4, 0.0, 20) == 1.0
+
+
+@given(st.lists(st.floats(1e-6, 1), min_size=1, max_size=6))
+def test_p_values_combine_as_fisher_combined_them(ps: list[float]) -> None:
+    assert stats.fisher(ps) == pytest.approx(combine_pvalues(ps).pvalue, rel=1e-9, abs=1e-15)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.floats(0.01, 0.99))
+def test_a_binomial_tail_is_that_of_the_distribution(k: int, n: int, p: float) -> None:
+    assert stats.binomial_tail(k, n, p) == pytest.approx(binom.sf(k - 1, n, p), abs=1e-12)
+
+
+def test_runs_expected_in_a_hundred_at_a_fifth_follow_from_the_formula() -> None:
+    # 96 * .8 * .2**4 + .2**4 = .1245, 95 * .8 * .2**5 + .2**5 = .0246, 94 * .8 * .2**6 + .2**6 = .0049.
+    found = [round(stats.expected_runs(100, r, 0.2), 3) for r in (4, 5, 6)]
+    assert found == [0.124, 0.025, 0.005]
+    assert stats.expected_runs(5, 6, 0.2) == 0.0
+
+
+@pytest.mark.parametrize(("n", "length"), [(4, 2), (6, 3), (8, 2)])
+def test_runs_expected_are_the_mean_over_every_sequence(n: int, length: int) -> None:
+    p, mean = 0.3, 0.0
+    for bits in product((0, 1), repeat=n):
+        runs = sum(len(run) >= length for run in "".join(map(str, bits)).split("0"))
+        mean += runs * p ** sum(bits) * (1 - p) ** (n - sum(bits))
+    assert stats.expected_runs(n, length, p) == pytest.approx(mean, abs=1e-12)
+
+
+def test_any_number_of_looks_spends_no_more_than_the_whole_alpha() -> None:
+    assert sum(stats.spent(0.01, k) for k in range(1, 2000)) < 0.01
+    assert stats.spent(0.01, 1) == 0.005
+
+
+def test_a_robust_z_is_not_moved_by_one_wild_number() -> None:
+    pool = [1.0, 2.0, 3.0, 4.0, 1000.0]
+    assert stats.robust_z(0.0, pool, 0.01) == pytest.approx(-3 / stats.MAD_SD)  # median 3, deviations 0 1 1 2 997
+    assert stats.robust_z(2.0, [1.0] * 9, 0.25) == 4.0
+
+
+STEPS = st.lists(st.tuples(st.integers(1, 4), st.floats(0, 3)), max_size=8)
+
+
+@given(STEPS, st.sampled_from([1, 3, 6]))
+def test_the_fastest_rise_is_the_best_over_every_window(steps: list[tuple[int, float]], window: int) -> None:
+    at, best, sparse = 0, 0.0, [(0, 0.0)]
+    dense = [0.0]
+    for wait, rise in steps:
+        dense += [best] * (wait - 1)
+        at, best = at + wait, best + rise
+        dense.append(best)
+        sparse.append((at, best))
+    want = max((dense[t] - dense[max(0, t - window)] for t in range(len(dense))), default=0.0)
+    assert stats.fastest(sparse, 2.0, (window,))[0] == pytest.approx(want / 2, abs=1e-9)
+
+
+def test_a_straight_line_has_no_roughness_and_noise_has_its_own() -> None:
+    assert stats.roughness([1.0, 2.0, 3.0, 4.0]) == 0.0
+    noise = norm.rvs(size=4000, random_state=1)
+    assert stats.roughness([3 * x + i for i, x in enumerate(noise)]) == pytest.approx(3, rel=0.05)

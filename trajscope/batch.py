@@ -55,9 +55,12 @@ class Batch(Struct):
             pair=move.pair,
             iter=self.iter[i],
             value=self.value[i],
+            wall_s=self.wall_s[i],
             base=move.base,
             config=move.config,
             moved=move.moved,
+            noop=self.noop[i],
+            drift=move.drift,
         )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import stat
 import zlib
 from pathlib import Path
@@ -38,6 +37,8 @@ def write_blob(path: str | os.PathLike[str], text: str) -> str:
         sync_folder(folder.parent)
     if _holds(path, sha):
         return sha
+    import secrets  # drags random numbers into whoever only wants to know a path
+
     temporary = folder / f".{sha}.{secrets.token_hex(4)}"
     try:
         with temporary.open("xb") as out:

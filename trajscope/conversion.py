@@ -111,7 +111,7 @@ class _Out:
     def __init__(self, path: Path, run: Run, name: str) -> None:
         from trajscope.writer import open_run
 
-        self.path, self.name = path, name
+        self.path, self.run, self.name = path, run, name
         self.header = h = run.header
         self.losses: list[str] = []
         self.trials = 0
@@ -147,6 +147,7 @@ class _Out:
                 seeds=[_seed(s) for s in item.seeds] or None,
                 config_hash=self._hash(item.config),
                 ended=None,
+                metrics=item.metrics and dict(item.metrics),
             )
         elif isinstance(item, Unreadable):
             self._lose(item.seq, item.why)
@@ -164,6 +165,10 @@ class _Out:
 
     def finish(self) -> None:
         """The last line, where the run said that it was over."""
+        counted = self.run.counted_seqs
+        for keep in (self.run.tally.keeps[i] for i in self.run.tally.pending):
+            if counted and keep.seq < counted[-1]:
+                self._lose(keep.seq, "it does not tell whether this keep was built upon; the new file does")
         if self.end is not None:
             self.writer.end(self.end.reason or "finished")
 
@@ -179,6 +184,12 @@ class _Out:
             self._lose(t.seq, "which configuration ran is not recorded; it is read as a change of the incumbent")
         if not t.noop and t.base is not None and (t.base == t.config or self._stood(t)):
             self._lose(t.seq, "what it proposed already stood in its base; it is read as a no-op")
+        if t.holdout is not None:
+            self._lose(
+                t.seq, "its holdout bit stands without the values that it commits to, and cannot be carried over"
+            )
+        if t.noop and t.drift:
+            self._lose(t.seq, "what ran instead of its proposal stood already; it is read as a change, not as a no-op")
         fields = self._fields(t) | {"reason_code": code, "value": value}
         try:
             self.writer.trial(status=status, **fields)
@@ -220,6 +231,7 @@ class _Out:
             if files
             else None,
             "cost": cost or None,
+            "diff": t.diff,
             "iter": self._iter(t),
             "ended": None,
             "time": _time(t.time_ms),
@@ -309,7 +321,16 @@ def _known(**fields: Any) -> dict[str, Any]:
 
 def _seed(s: Seed) -> Mapping[str, Any]:
     return _known(
-        seed=s.seed, status=s.status, metrics=dict(s.metrics), wall_s=s.wall_s, first_step=s.first_step, error=s.error
+        seed=s.seed,
+        status=s.status,
+        metrics=dict(s.metrics),
+        wall_s=s.wall_s,
+        first_step=s.first_step,
+        error=s.error,
+        code_sha=s.code_sha,
+        effective_config_sha=s.config_sha,
+        data_sha=s.data_sha,
+        predictions_sha=s.predictions_sha,
     )
 
 

@@ -11,6 +11,7 @@ TrajscopeError
 ├── HistoryError     the history of a campaign cannot be trusted, so a rail refuses everything
 ├── GateError        a keep gate is declared so that it could not refuse: said before anything is paid for
 │   └── GuardVacuousError  a guard that lets a known-bad predictor pass
+├── IntegrityError   what runs cannot be shown to be what was proposed
 ├── CASConflict      a file is not what its writer thought to replace; nothing was written
 └── QueryError       a SQL query is not allowed or does not run
 """
@@ -64,6 +65,10 @@ class GateError(TrajscopeError):
 
 class GuardVacuousError(GateError):
     """A guard that lets a known-bad predictor pass."""
+
+
+class IntegrityError(TrajscopeError):
+    """What runs cannot be shown to be what was proposed."""
 
 
 class CASConflict(TrajscopeError):  # noqa: N818  # the word everybody knows it by

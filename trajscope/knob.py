@@ -45,6 +45,11 @@ class Knob:
     units: Mapping[str, float] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
     is_set: bool = False
+    _ends: tuple[float, float] = field(init=False, repr=False, compare=False, default=(0.0, 0.0))  # on its scale
+
+    def __post_init__(self) -> None:
+        if self.range is not None:
+            object.__setattr__(self, "_ends", (self._scaled(self.range[0]), self._scaled(self.range[1])))
 
     def choice(self, text: str) -> str | None:
         """The declared choice that this text means, if exactly one does."""
@@ -68,14 +73,25 @@ class Knob:
         """Where a number stands in the range, from 0 to 1 on the knob's scale."""
         if self.range is None or not is_number(value):
             return None
-        lo, hi = (self._scaled(x) for x in self.range)
+        lo, hi = self._ends
         return (self._scaled(float(value)) - lo) / (hi - lo) if hi > lo else 0.0  # type: ignore[arg-type]  # is_number
+
+    def value_at(self, position: float) -> int | float:
+        """The value at a place of the range, from 0 to 1: what `position` leads back to, rounded where it is whole."""
+        assert self.range is not None
+        x = self._ends[0] + position * (self._ends[1] - self._ends[0])
+        if self.scale == "log":
+            x = 10.0**x if x >= math.log10(self._floor) - 1e-12 else self.range[0]
+        elif self.scale == "one_minus_log":
+            x = 1.0 - 10.0**-x
+        x = min(max(x, self.range[0]), self.range[1])
+        return round(x) if self.type == "int" else x
 
     def _scaled(self, x: float) -> float:
         if self.range is None:
             return x
         if self.scale == "log":
-            floor = self.range[0] if self.range[0] > 0 else self.range[1] * ZERO_TO
+            floor = self._floor
             # Zero has a place of its own, one bin below the smallest power.
             step = (math.log10(self.range[1]) - math.log10(floor)) / max(1, self.bins - 1)
             return math.log10(x) if x >= floor else math.log10(floor) - step
@@ -91,6 +107,12 @@ class Knob:
         if at is None:
             return f"{self.name}={str(value).lower()}" if isinstance(value, bool) else None
         return f"{self.name}#{min(int(at * self.size + 1e-9), self.size - 1)}"
+
+    @property
+    def _floor(self) -> float:
+        """Where a log scale begins."""
+        assert self.range is not None
+        return self.range[0] if self.range[0] > 0 else self.range[1] * ZERO_TO
 
     @property
     def size(self) -> int:

@@ -138,7 +138,35 @@ def config_hash(
 ) -> str:
     """16 hex digits that name a whole configuration: its knobs, evaluator, data and parent commit, never its seeds."""
     body = [_canonical(dict(config), -1), evaluator, data, parent]
-    return _digest(json.dumps(body, sort_keys=True, ensure_ascii=False))[:16]
+    return _digest(_spelt(body))[:16]
+
+
+class Configs:
+    """The `config_hash` of configurations that differ from one base in a few knobs, without spelling all of it anew."""
+
+    def __init__(
+        self,
+        base: Mapping[str, object],
+        evaluator: str | None = None,
+        data: str | None = None,
+        parent: str | None = None,
+    ) -> None:
+        self._base = dict(base)
+        self._salt = (evaluator, data, parent)
+        spelt = {_key(k): _canonical(base[k], 0) for k in sorted(base, key=str)}
+        self._parts = {k: f"{_spelt(k)}: {_spelt(spelt[k])}" for k in sorted(spelt)}
+        self._tail = f"}}, {', '.join(map(_spelt, self._salt))}]"
+
+    def after(self, changes: Iterable[Change] = ()) -> str:
+        """The hash of the base with these changes."""
+        parts, order = self._parts.copy(), False
+        for c in changes:
+            if isinstance(c.value, list | dict) or len(c.text) > MAX_TEXT // 2:
+                return config_hash({**self._base, **{c.knob: c.value for c in changes}}, *self._salt)
+            order = order or c.knob not in parts
+            parts[c.knob] = f"{_spelt(c.knob)}: {c.text}"
+        inner = (parts[k] for k in sorted(parts)) if order else parts.values()
+        return _digest(f"[{{{', '.join(inner)}{self._tail}")[:16]
 
 
 def spelled(text: str) -> str:
@@ -307,6 +335,10 @@ def _number(x: float) -> int | float:
         return int(x)
     x = float(f"{x:.{DIGITS}g}")
     return int(x) if x.is_integer() and abs(x) < _INTEGRAL else x
+
+
+def _spelt(value: object) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
 def _json(value: object) -> str:

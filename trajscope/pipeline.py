@@ -5,14 +5,17 @@ Live and batch both feed it; only where the bytes come from differs.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from trajscope import bulk, sources
 from trajscope.batch import MOST, Batch
+from trajscope.blobs import read_blob
 from trajscope.columns import Row
 from trajscope.errors import SourceError
 from trajscope.fold import Metric
@@ -40,7 +43,8 @@ class Feed:
         self.format = reader.name
         self.runs: list[Run] = []
         self._lines = Lines()
-        self._reader = reader(source)
+        beside = None if source.path == "-" else partial(read_blob, source.path)
+        self._reader = reader(dataclasses.replace(source, fetch=source.fetch or beside))
         self._metrics = tuple(metrics)
         self._sink = sink
         self._early: list[Item] = []  # unreadable lines before the first header

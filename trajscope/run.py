@@ -38,7 +38,7 @@ class Run:
         self._steps = [(m.name, m.step) for m in self.metrics]
         self.repeats = bytearray()  # one flag per counted trial
         self.counted_seqs = array("q")
-        self._stand_on(Tally(settings=header.settings))
+        self._stand_on(Tally())
         if header.baseline is not None:
             self.scores.baseline(header.baseline, "header")
 
@@ -136,13 +136,15 @@ class Run:
                 self.counted_seqs.append(t.seq)
         eligible = new_best = False
         if evaluated:
+            if s.e <= MOST and t.wall_s is not None:
+                s.walls.append(t.wall_s)
             if s.pending:
                 self.keeps.compose(t)
             eligible = value is not None and code != _INELIGIBLE and self.scores.sign != 0.0
             source = "replicate" if replicate else "noop" if noop else "repeat"
             new_best = self.scores.score(t, config, eligible=eligible, kept=kept, source=source)
             if kept:
-                self.keeps.keep(t, p, config)
+                self.keeps.keep(t, p, config, s.e)
                 s.keeps_in_row += 1
                 s.most_keeps_in_row = max(s.most_keeps_in_row, s.keeps_in_row)
             else:
@@ -238,10 +240,8 @@ class Run:
             s.witness("fault", t.seq)
             if len(s.faults) < MOST:
                 s.faults.append((t.seq, fault))
-        if t.reason_code:
-            s.reason_codes[t.reason_code] = s.reason_codes.get(t.reason_code, 0) + 1
-            if t.reason_code == "nan":
-                s.witness("nan", t.seq)
+        if t.reason_code == "nan":
+            s.witness("nan", t.seq)
 
     # --- what comes out -----------------------------------------------------------------------------------------
 
@@ -290,6 +290,8 @@ class Run:
     def _measure(self, m: Measure) -> None:
         if m.what == "baseline" and m.value is not None:
             self.scores.baseline(m.value, "measured", m.config)
-        elif m.value is not None and m.config is not None:
+        elif m.value is not None and m.config is not None and m.what != "degenerate":
             self.scores.noise(self.scores.meet(m.config), m.value, "measure")
+        self.keeps.measure(m)
+        self.scores.seeds(m.seeds, m.seq)
         self.tally.witness(f"measure:{m.what[:40]}", m.seq)

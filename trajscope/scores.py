@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
-from trajscope.tally import ConfigTally, Tally
+from trajscope.tally import MOST, START_DF, ConfigTally, Tally
 from trajscope.trial import Header, Seed, Trial
 
 SAME_START = 1e-4  # relative difference of first steps that numerics alone may make
@@ -55,7 +55,7 @@ class Scores:
             score = t.value * self.sign
             if s.best is None or score > s.best:
                 new_best = True
-                s.best, s.best_seq = score, t.seq
+                s.best = score
             if (kept or not self.has_keeps) and (s.best_kept is None or score > s.best_kept):
                 s.best_kept, s.best_kept_seq, s.best_kept_iter = score, t.seq, t.iter
                 s.best_kept_config = config.id if config is not None else -1
@@ -85,7 +85,7 @@ class Scores:
             if s.since_best > s.longest[0]:
                 s.longest = [s.since_best, s.dry_first, t.seq]
         if t.seeds:
-            self._seeds(t.seeds, config)
+            self._seeds(t, config)
         elif t.first_step is not None and config is not None and t.seed is not None:
             self.first_step(config, t.seed, t.first_step, config.k)
         return new_best
@@ -107,15 +107,31 @@ class Scores:
         if self.sign and (s.best is None or value * self.sign > s.best):
             s.best = value * self.sign
 
-    def _seeds(self, seeds: tuple[Seed, ...], config: ConfigTally | None) -> None:
+    def seeds(self, seeds: tuple[Seed, ...], seq: int) -> tuple[float, int]:
+        """How single seeds scatter, and whether each still runs on its data: squared deviations, and their number."""
+        s = self.tally
         values = [x.value for x in seeds if x.status == "ok" and x.value is not None]
-        if len(values) > 1:
-            mean = sum(values) / len(values)
+        mean = sum(values) / len(values) if values else 0.0
+        squares = sum((v - mean) ** 2 for v in values)
+        if len(values) > 1 and s.start_df < START_DF:
+            s.start_ss += squares
+            s.start_df += len(values) - 1
+        moved = False
+        for x in seeds:
+            if x.data_sha is not None and len(s.data_shas) < MOST:
+                moved = moved or s.data_shas.setdefault(x.seed or 0, x.data_sha) != x.data_sha
+        if moved:
+            s.witness("data", seq)
+        return squares, len(values)
+
+    def _seeds(self, t: Trial, config: ConfigTally | None) -> None:
+        squares, n = self.seeds(t.seeds, t.seq)
+        if n > 1:
             # The noise of a mean over n seeds is that of one seed over the square root of n.
-            self.tally.seed_ss += sum((v - mean) ** 2 for v in values) / len(values)
-            self.tally.seed_df += len(values) - 1
+            self.tally.seed_ss += squares / n
+            self.tally.seed_df += n - 1
         if config is not None:
-            for x in seeds:
+            for x in t.seeds:
                 if x.first_step is not None and x.seed is not None:
                     self.first_step(config, x.seed, x.first_step, config.k)
 

@@ -33,11 +33,12 @@ class Settings(Struct, forbid_unknown_fields=True, frozen=True):
     """All sections."""
 
     source: SourceSettings = SourceSettings()
+    gate: dict[str, Any] | None = None  # `[gate]`, whole from one file; `keep.declared` judges it
 
 
 def load(run: str | Path) -> Settings:
     """The settings that hold for a run: the user's own over those beside it."""
-    merged: dict[str, dict[str, Any]] = {}
+    merged: dict[str, Any] = {}
     for path, table in ((p, t) for p in (*_beside(run), user_file()) if (t := _table(p)) is not None):
         settings = _checked(table, path)
         base = path.parent
@@ -45,6 +46,8 @@ def load(run: str | Path) -> Settings:
         if "menu" in said:
             said["menu"] = str(base / Path(said["menu"]).expanduser())
         merged.setdefault("source", {}).update(said)
+        if settings.gate is not None:
+            merged["gate"] = settings.gate
     return msgspec.convert(merged, Settings)
 
 

@@ -24,8 +24,8 @@ _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
 def read(path: str | Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """The bytes of a file in chunks; `-` is standard input."""
     total = 0
-    with _open(path) as f:
-        packed = _packed(f) if str(path) != "-" else None
+    with opened(path) as f:
+        packed = packing(f) if str(path) != "-" else None
         stream = _unpack(f, packed) if packed else f
         while True:
             try:
@@ -46,8 +46,8 @@ def read(path: str | Path, progress: Callable[[int], None] | None = None) -> Ite
 
 def read_at(path: str | Path, at: int, most: int) -> bytes:
     """The line that begins at this offset, without its line end."""
-    with _open(path) as f:
-        packed = _packed(f)
+    with opened(path) as f:
+        packed = packing(f)
         try:
             stream = _unpack(f, packed) if packed else io.BufferedReader(f)
             stream.seek(at)
@@ -69,7 +69,8 @@ def _unreadable(path: str | Path, e: OSError | ValueError) -> SourceError:
     return SourceError(f"{path}: cannot be read ({getattr(e, 'strerror', None) or e}); check the path")
 
 
-def _open(path: str | Path) -> io.FileIO:
+def opened(path: str | Path) -> io.FileIO:
+    """A file open for reading, never a folder or a device; `-` is standard input."""
     if str(path) == "-":
         return io.FileIO(sys.stdin.fileno(), "rb", closefd=False)
     try:
@@ -88,7 +89,8 @@ def is_packed(magic: bytes) -> str | None:
     return next((kind for sign, kind in _PACKED.items() if magic.startswith(sign)), None)
 
 
-def _packed(f: IO[bytes]) -> str | None:
+def packing(f: IO[bytes]) -> str | None:
+    """How its bytes are compressed, None where they are not."""
     if not f.seekable():
         return None
     magic = f.read(6)

@@ -6,8 +6,12 @@ The standard library is enough for these; what needs more imports scipy inside i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from statistics import NormalDist, median
 
+EXACT = 20  # numbers up to which a trend's p is exact, where none of them tie
+MAD_SD = 1.4826  # a normal's sd in medians of absolute deviations
 Z95 = 1.6448536269514722  # one-sided 5%
 Z80 = 0.8416212335729143  # 80% power
 
@@ -52,6 +56,111 @@ def expected_gap(kinds: Mapping[int, int], total: int, gap: int) -> float:
 def uniform_distinct(cells: int, drawn: int) -> float:
     """Different cells that a walker drawing uniformly would have met."""
     return cells * -math.expm1(drawn * math.log1p(-1 / cells)) if cells > 1 else float(min(cells, drawn))
+
+
+def mann_kendall(values: Sequence[float]) -> float:
+    """One-sided p of so much rising, were every order equally likely: exact for few without ties, normal beyond."""
+    n = len(values)
+    s = sum((b > a) - (b < a) for i, a in enumerate(values) for b in values[i + 1 :])
+    counts = dict.fromkeys(values, 0)
+    for v in values:
+        counts[v] += 1
+    if n <= EXACT and len(counts) == n:
+        falls = (n * (n - 1) // 2 - s) // 2
+        return sum(_inversions(n)[: falls + 1]) / math.factorial(n)
+    variance = (n * (n - 1) * (2 * n + 5) - sum(t * (t - 1) * (2 * t + 5) for t in counts.values())) / 18
+    return 1 - NormalDist().cdf((s - 1) / math.sqrt(variance)) if variance > 0 else 1.0
+
+
+def theil_sen(values: Sequence[float]) -> float:
+    """The median slope from one of these numbers to a later one; 0 for fewer than two."""
+    slopes = [(b - a) / d for i, a in enumerate(values) for d, b in enumerate(values[i + 1 :], 1)]
+    return median(slopes) if slopes else 0.0
+
+
+def smaller_variance(variance: float, df: int, pooled: float, pooled_df: int) -> float:
+    """P of a variance at least this much smaller than the pool's, were both of one spread (F test)."""
+    if pooled <= 0:
+        return 1.0
+    from scipy.special import betainc
+
+    x = df * variance / (df * variance + pooled_df * pooled)
+    return float(betainc(df / 2, pooled_df / 2, x))
+
+
+def fisher(ps: Sequence[float]) -> float:
+    """Independent p values as one (Fisher)."""
+    if not ps:
+        return 1.0
+    if min(ps) <= 0:
+        return 0.0
+    half = -sum(map(math.log, ps))  # half a chi square of twice as many degrees of freedom as there are p values
+    term = total = math.exp(-half)
+    for i in range(1, len(ps)):
+        term *= half / i
+        total += term
+    return min(1.0, total)
+
+
+def student_tail(t: float, df: float) -> float:
+    """P of at least t under Student's distribution."""
+    from scipy.special import stdtr
+
+    return float(stdtr(df, -t))
+
+
+def robust_z(value: float, pool: Sequence[float], least: float) -> float:
+    """How many robust standard deviations, none smaller than `least`, a number lies from the median of a pool."""
+    middle = median(pool)
+    return (value - middle) / max(least, MAD_SD * median(abs(x - middle) for x in pool))
+
+
+def binomial_tail(k: int, n: int, p: float) -> float:
+    """P of at least k of n, each with probability p."""
+    return min(1.0, sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1)))
+
+
+def expected_runs(n: int, length: int, p: float) -> float:
+    """Runs of at least so many in a row expected among n, each with probability p."""
+    return max(0, n - length) * (1 - p) * p**length + (p**length if n >= length else 0.0)
+
+
+def spent(alpha: float, look: int) -> float:
+    """What the look of this number may use of an alpha, so that however many looks use no more than all of it."""
+    return alpha / (look * (look + 1))
+
+
+def fastest(steps: Sequence[tuple[int, float]], scale: float, windows: Iterable[int]) -> tuple[float, int, int]:
+    """The most that the best rose within any window, in units of `scale`: how much, the window, and where it ended.
+
+    `steps` are (trial, best so far, higher is better) wherever the best rose, the first of them where it began.
+    """
+    found = (0.0, 0, 0)
+    for w in windows:
+        at = 0
+        for i, (end, best) in enumerate(steps):
+            while at + 1 < i and steps[at + 1][0] <= end - w:
+                at += 1
+            rise = (best - steps[at][1]) / scale
+            if i and rise > found[0]:
+                found = (rise, w, end)
+    return found
+
+
+def roughness(values: Sequence[float]) -> float:
+    """The noise of a smooth series as its second differences tell it; 0 for fewer than three."""
+    firsts = [b - a for a, b in pairwise(values)]
+    seconds = [b - a for a, b in pairwise(firsts)]
+    return math.sqrt(sum(x * x for x in seconds) / (6 * len(seconds))) if seconds else 0.0
+
+
+def _inversions(n: int) -> list[int]:
+    """How many orders of n have 0, 1, 2, ... inversions."""
+    counts = [1]
+    for size in range(2, n + 1):
+        wide = len(counts) + size - 1
+        counts = [sum(counts[max(0, k - size + 1) : k + 1]) for k in range(wide)]
+    return counts
 
 
 def _none_of(n: int, total: int, drawn: int) -> float:

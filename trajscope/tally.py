@@ -13,6 +13,8 @@ from msgspec import Struct, field
 
 from trajscope.pair import Pair
 
+LATEST = 100  # keeps that detectors look back over
+START_DF = 40  # degrees of freedom of the seeds that show how a run's seeds scattered when it began
 MOST = 1000  # entries of a list of evidence that are kept; its total is always exact
 
 
@@ -41,7 +43,6 @@ class ConfigTally(Struct, gc=False):
     k: int = 0  # counted occurrences
     n: int = 0  # eligible values
     mean: float = 0.0
-    m2: float = 0.0
     kept: int = 0
     reverted: int = 0
     pair: int = -1
@@ -54,9 +55,7 @@ class ConfigTally(Struct, gc=False):
         self.n += 1
         d = value - self.mean
         self.mean += d / self.n
-        grown = d * (value - self.mean)
-        self.m2 += grown
-        return grown
+        return d * (value - self.mean)
 
 
 class KnobTally(Struct):
@@ -81,6 +80,48 @@ class Keep(Struct, gc=False):
     value: float | None
     gain: float | None  # over what its base had scored so far
     also: dict[str, float] = {}  # change of every other metric
+
+
+class Kept(Struct, gc=False):
+    """What detectors ask of a kept trial; the latest of them are held."""
+
+    seq: int
+    e: int  # evaluated trials up to it
+    config: int  # -1 when unknown
+    score: float | None  # higher is better
+    gain: float | None
+    metrics: dict[str, float]
+    also: dict[str, float]  # change of every other metric over what it was built upon
+    rooms: dict[str, float]  # distance of each guard's worst seed from its bound, negative beyond it
+    seeds: int = 0  # that gave a value
+    variance: float | None = None  # over those seeds
+    wall_s: float | None = None
+    holdout: bool | None = None
+
+
+class Confirm(Struct, gc=False):
+    """What declared confirmations of one configuration found."""
+
+    n: int = 0  # seeds, or values where no seeds are recorded
+    mean: float = 0.0
+    squares: float = 0.0
+    times: int = 0
+
+    def add(self, value: float) -> None:
+        """One more value."""
+        self.n += 1
+        d = value - self.mean
+        self.mean += d / self.n
+        self.squares += d * (value - self.mean)
+
+
+class Blind(Struct, gc=False):
+    """One configuration evaluated without what it should look at."""
+
+    seq: int
+    config: int
+    name: str
+    value: float
 
 
 class Evidence(Struct, gc=False):
@@ -109,7 +150,6 @@ class Tally(Struct):
     baseline_mean: float | None = None
     baseline_source: str | None = None
     best: float | None = None  # as a score: higher is better
-    best_seq: int = -1
     best_kept: float | None = None
     best_kept_seq: int = -1
     best_kept_iter: int | None = None
@@ -130,7 +170,6 @@ class Tally(Struct):
     beats_baseline: list[int] = field(
         default_factory=lambda: [0, 0]
     )  # eligible trials better than the baseline, and all compared
-    reason_codes: dict[str, int] = {}
     rules: dict[str, int] = {}  # refusals by rail
     provenance: dict[str, int] = {}
     last_iter: int | None = None
@@ -150,8 +189,17 @@ class Tally(Struct):
     faults: list[tuple[int, str]] = []
     keeps_in_row: int = 0
     most_keeps_in_row: int = 0
-    kept_metrics: dict[int, dict[str, float]] = {}  # of kept configurations, by their number
-    settings: str | None = None
+    kept_metrics: dict[int, dict[str, float]] = {}  # of the base and of kept configurations, by their number
+    kept_prints: dict[int, str] = {}  # what ran in them, by its hashes
+    latest: list[Kept] = []
+    touched: dict[str, str] = {}  # the first of what kept edits touched, by the name of its evidence
+    walls: list[float] = []  # seconds of the first evaluated trials
+    start_ss: float = 0.0  # of single seeds, when the run began
+    start_df: int = 0
+    confirms: dict[int, Confirm] = {}  # by configuration
+    degenerates: dict[str, dict[str, float]] = {}  # what predictors that ignore their input scored, by name
+    blinds: list[Blind] = []
+    data_shas: dict[int, str] = {}  # the data that a seed ran on first, by the seed
 
     def witness(self, name: str, seq: int) -> None:
         """One more trial that shows something."""

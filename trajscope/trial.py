@@ -53,6 +53,8 @@ class Header(Struct, kw_only=True):
     menu: Menu | None = None
     base: Mapping[str, Any] | None = None
     base_id: str | None = None
+    evaluator: str | None = None  # these two go into every hash of a configuration
+    data: str | None = None
     baseline: float | None = None
     history: int | None = None  # how many past trials the proposer is shown, where that is a number
     settings: str | None = None
@@ -63,7 +65,7 @@ class Header(Struct, kw_only=True):
 
 
 class Drift(NamedTuple):
-    """Something that ran otherwise than it was proposed."""
+    """Something that ran otherwise than it was proposed, or a scorer that is not the declared one."""
 
     path: str | None
     knob: str | None
@@ -81,6 +83,10 @@ class Seed(Struct, frozen=True):
     first_step: float | None = None
     metrics: Mapping[str, float] = {}
     error: str | None = None
+    code_sha: str | None = None  # of the code that ran
+    config_sha: str | None = None  # of the settings that it used
+    data_sha: str | None = None
+    predictions_sha: str | None = None
 
 
 class Trial(Struct, kw_only=True, gc=False):
@@ -114,6 +120,9 @@ class Trial(Struct, kw_only=True, gc=False):
     claimed_best: bool | None = None
     drift: tuple[Drift, ...] = ()
     fingerprinted: bool = False
+    diff: str | None = None  # of a code edit
+    diff_lost: bool = False  # there is one, and it could not be read
+    holdout: bool | None = None  # all that may be known of a holdout the proposer must not see
     reason_code: str | None = None
     faults: tuple[str, ...] = ()
 
@@ -125,8 +134,9 @@ class Measure(Struct, kw_only=True, frozen=True):
     what: str
     value: float | None = None
     name: str | None = None
-    config: str | None = None
+    config: str | None = None  # of a degenerate one: the configuration that was made blind to its input, if any
     seeds: tuple[Seed, ...] = ()
+    metrics: Mapping[str, Any] | None = None
 
 
 class Event(Struct, kw_only=True, frozen=True):

@@ -6,13 +6,17 @@ a single trial goes through. Steps no metrics: its columns are for SQL.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trajscope.batch import Batch
 from trajscope.bulk.arrays import Arrays
 from trajscope.bulk.ground import tread
 from trajscope.bulk.scores import score
 from trajscope.run import Run
+from trajscope.tally import MOST
+
+if TYPE_CHECKING:
+    from trajscope.bulk.arrays import Whole
 
 
 def push(run: Run, b: Batch) -> dict[str, Any]:
@@ -24,7 +28,7 @@ def push(run: Run, b: Batch) -> dict[str, Any]:
     e, c = s.e + np.cumsum(a.evaluated), s.c
     s.trials += len(a.seq)
     s.e += int(np.count_nonzero(a.evaluated))
-    refused, drifted, wall_s = _remarks(run, b, a)
+    refused, drifted, wall_s = _remarks(run, b, a, e)
     trodden, configs = tread(run, b, a)
     scored = score(run, b, a, configs, trodden["context_k"])
     _order(run, b)
@@ -56,7 +60,7 @@ def push(run: Run, b: Batch) -> dict[str, Any]:
     }
 
 
-def _remarks(run: Run, b: Batch, a: Arrays) -> tuple[Any, Any, Any]:
+def _remarks(run: Run, b: Batch, a: Arrays, e: Whole) -> tuple[Any, Any, Any]:
     """What was refused and what drifted, and the time that went to trials from the first that drifted on."""
     import numpy as np
 
@@ -69,6 +73,7 @@ def _remarks(run: Run, b: Batch, a: Arrays) -> tuple[Any, Any, Any]:
         if t.drift:
             drifted[i:] = True
     wall_s = np.array(b.wall_s, np.float64)
+    s.walls += wall_s[a.evaluated & (e <= MOST) & ~np.isnan(wall_s)].tolist()
     lost = wall_s[drifted & ~np.isnan(wall_s)]
     if len(lost):
         s.drift_wall_s = float(np.cumsum([s.drift_wall_s or 0.0, *lost])[-1])  # in order, as one by one

@@ -115,7 +115,8 @@ def _sequence(run: Run, b: Batch, a: Arrays, pairs: Pairs) -> list[ConfigTally |
     ss, df, noops = s.noise_ss, 0, 0
     at = np.flatnonzero(a.evaluated)
     columns = (at, a.what[at], a.value[at], a.eligible[at], a.kept[at], a.noop[at])
-    for i, w, value, eligible, kept, noop in zip(*(x.tolist() for x in columns), strict=True):
+    before = s.e - len(at)
+    for e, (i, w, value, eligible, kept, noop) in enumerate(zip(*(x.tolist() for x in columns), strict=True), 1):
         config = found[w]
         if config is _sequence:
             p = pairs.of_move[w]
@@ -128,13 +129,12 @@ def _sequence(run: Run, b: Batch, a: Arrays, pairs: Pairs) -> list[ConfigTally |
             mean = config.mean + d / n
             grown = d * (value - mean)
             config.n, config.mean = n, mean
-            config.m2 += grown
             if n > 1:
                 ss += grown
                 df += 1
                 noops += noop
         if kept:
-            run.keeps.keep(b.trial(i, b.moves[w]), pairs.of_move[w], config)
+            run.keeps.keep(b.trial(i, b.moves[w]), pairs.of_move[w], config, before + e)
     s.noise_ss = ss
     for source, more in (("repeat", df - noops), ("noop", noops)):
         if more:

@@ -24,7 +24,7 @@ def score(run: Run, b: Batch, a: Arrays, configs: list[ConfigTally | None], cont
     config = np.array([-1 if x is None else x.id for x in configs], np.int64)[a.what]
     new_best, best, last = records(value, a.eligible, s.best)
     if last >= 0:
-        s.best, s.best_seq = float(value[last]), b.seq[last]
+        s.best = float(value[last])
     may_hold = a.eligible & a.kept if scores.has_keeps else a.eligible
     _, best_kept, last = records(value, may_hold, s.best_kept)
     if last >= 0:

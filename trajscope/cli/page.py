@@ -11,6 +11,7 @@ from typing import Any
 
 from trajscope.cli.text import clean, duration, number, paint, plural, short, spark, wrapped
 from trajscope.readable import MARKS, SHAPES
+from trajscope.rules.wording import NOT_EVALUABLE
 
 BETTER = {"minimize": "lower is better", "maximize": "higher is better"}
 BAR = 20
@@ -182,18 +183,27 @@ def _record(d: Mapping[str, Any], width: int) -> list[str]:
 
 
 def _distrust(d: Mapping[str, Any], width: int) -> list[str]:
-    order = list(MARKS)
-    found = sorted((v for v in d["verdicts"] if v["level"] in MARKS), key=lambda v: order.index(v["level"]))
+    order, blind = list(MARKS), [v for v in d["verdicts"] if v["reason"].startswith(NOT_EVALUABLE)]
+    found = [v for v in d["verdicts"] if v["level"] in MARKS and v not in blind]
     lines = []
-    for v in found:
+    for v in sorted(found, key=lambda v: order.index(v["level"])):
         if _told(v, d):
             continue
         mark, colour = MARKS[v["level"]]
         first, *rest = wrapped("", short(v["reason"], LONGEST) + _trials(v), width, indent=5)
         lines += [f"   {paint(mark, colour)} {first.strip()}", *rest]
+    lines = [BLANK, paint(" what to distrust", "bold"), *lines] if lines else []
     if not found:
-        return [BLANK, " nothing to distrust was found"]
-    return [*([BLANK, paint(" what to distrust", "bold"), *lines] if lines else []), *_see(d)]
+        lines = [BLANK, " nothing to distrust was found" + (" in what could be checked" if blind else "")]
+    return [*lines, *_checked(d, blind, width), *_see(d)]
+
+
+def _checked(d: Mapping[str, Any], blind: list[Mapping[str, Any]], width: int) -> list[str]:
+    """What was checked and is quiet, and what could not be checked for want of data."""
+    quiet = ", ".join(v["rule"] for v in d["verdicts"] if v["level"] == "PASS")
+    lines = [BLANK, *wrapped("quiet", quiet, width)] if quiet else [BLANK]
+    whys = (f"{v['rule']} ({v['reason'].removeprefix(NOT_EVALUABLE).partition(';')[0]})" for v in blind)
+    return lines + (wrapped("unchecked", ", ".join(whys), width) if blind else [])
 
 
 def _see(d: Mapping[str, Any]) -> list[str]:
@@ -209,12 +219,10 @@ def _see(d: Mapping[str, Any]) -> list[str]:
 
 def _told(v: Mapping[str, Any], d: Mapping[str, Any]) -> bool:
     """Whether the page has said this already: in the sentence, in `ground`, or in `noise`."""
-    unconfirmed = v["rule"] == "unconfirmed" and d["noise"]["sd"] is None
     return (
         _leads(v, d["verdict"]["sentence"])
         or (v["rule"] == "coverage" and v["level"] != "FAIL")
         or (v["reason"] == "no guard is declared" and "no guard" in d["verdict"]["sentence"])
-        or unconfirmed
     )
 
 

@@ -7,12 +7,14 @@ import json
 import os
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
 from trajscope.readable import clean, columns, duration, number, ordinal, plural, short, spark
+from trajscope.verdict import Level, Verdict
 
 __all__ = [
+    "MARKS",
     "clean",
     "coloured",
     "columns",
@@ -25,6 +27,7 @@ __all__ = [
     "short",
     "spark",
     "table",
+    "verdicts",
     "version",
     "warn",
     "wide",
@@ -32,6 +35,12 @@ __all__ = [
 ]
 MIN_WIDTH, DEFAULT_WIDTH, MAX_WIDTH = 60, 100, 140
 _CODES = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "dim": "2", "bold": "1"}
+MARKS = {
+    Level.PASS: ("●", "green"),
+    Level.WARN: ("!", "yellow"),
+    Level.UNKNOWN: ("?", "yellow"),
+    Level.FAIL: ("✗", "red"),
+}
 
 
 def wide() -> int:
@@ -60,6 +69,16 @@ def wrapped(label: str, text: str, width: int, *, indent: int = 11) -> list[str]
     """A labelled paragraph that hangs under its label."""
     lines = textwrap.wrap(clean(text), max(20, width - indent), break_on_hyphens=False) or [""]
     return [(f" {label}".ljust(indent) if i == 0 else " " * indent) + line for i, line in enumerate(lines)]
+
+
+def verdicts(found: Iterable[Verdict], width: int) -> list[str]:
+    """Verdicts one below the other, each with its mark."""
+    out = []
+    for v in found:
+        mark, colour = MARKS[v.level]
+        first, *rest = wrapped("", v.reason, width, indent=14)
+        out += [f" {paint(mark, colour)} {clean(v.rule):<11}{first.strip()}", *rest]
+    return out
 
 
 def table(rows: Sequence[Sequence[str]], head: Sequence[str], *, right: Sequence[int] = ()) -> list[str]:

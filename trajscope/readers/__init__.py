@@ -6,7 +6,7 @@ the file, so that installing a package never changes how a known file is read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -33,6 +33,7 @@ class Source:
     goal: Goal | None = None
     menu: Menu | None = None
     history: int | None = None
+    fetch: Callable[[str], str] | None = None  # a long text that lies beside the file, by its hash
 
 
 class Reader(Protocol):

@@ -14,12 +14,13 @@ import msgspec
 
 from trajscope import menu as menus
 from trajscope.chain import ZEROS, link
-from trajscope.errors import MenuError
+from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
-from trajscope.readers import Source
-from trajscope.readers.fields import FAR, finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
-from trajscope.readers.wire import AttemptFields, ChangeFields, CostFields, LineFields, SeedFields
+from trajscope.readers import Source, specs
+from trajscope.readers.fields import finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers.prints import drifts
+from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields, SeedFields
 from trajscope.trial import (
     SCORED,
     STATUSES,
@@ -27,12 +28,10 @@ from trajscope.trial import (
     Drift,
     End,
     Event,
-    Goal,
     Header,
     Item,
     Line,
     Measure,
-    MetricSpec,
     Seed,
     Trial,
     Unreadable,
@@ -62,13 +61,14 @@ class Native:
         self._incumbent: str | None = None
         self._known: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {}  # base and kept configurations
         self._salt: dict[str, str | None] = {}
+        self._graders: dict[str, str] = {}  # declared files that score, with their hashes
         self._other: str | None = None  # a metric that was asked for, and is not the file's own
         self._decode = msgspec.json.Decoder(LineFields).decode
 
     @classmethod
     def sniff(cls, head: bytes) -> bool:
         """Whether it holds records of ours."""
-        return _HEADER.match(head) is not None or any(
+        return begins(head) or any(
             str(o.get("type")) in _TYPES and ("v" in o or "prev" in o or "run_id" in o) for o in head_objects(head)
         )
 
@@ -164,14 +164,20 @@ class Native:
         self._incumbent = _text(base.get("hash")) or (self._hash(config) if config is not None else None)
         if config is not None and self._incumbent:
             self._known[self._incumbent] = (config, {})
+        files = _dict(obj.get("files"))
+        if files:
+            from trajscope.edits import grades  # most headers declare none, and a rail starts without it
+
+            self._graders = {path: sha for path, sha in files.items() if grades(path) and isinstance(sha, str)}
         history = _dict(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
-        specs = tuple(_spec(m) for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name")))
+        named = [m for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name"))]
+        declared = tuple(specs.spec(m) for m in named)
         own = _text(metric.get("name"))
         self._other = said.metric if said.metric is not None and said.metric != own and own is not None else None
-        goal = _goal(metric.get("goal"))
+        goal = specs.goal(metric.get("goal"))
         if self._other is not None:  # the file's goal is that of its own metric
-            goal = next((m.goal for m in specs if m.name == said.metric), goal_of(said.metric))
+            goal = next((m.goal for m in declared if m.name == said.metric), goal_of(said.metric))
         self._header = Header(
             run_id=_text(obj.get("run_id")) or Path(said.path).name.split(".")[0],
             campaign=_text(obj.get("campaign")),
@@ -179,10 +185,12 @@ class Native:
             metric=said.metric or own,
             goal=said.goal or goal,
             unit=_text(metric.get("unit")) if self._other is None else None,
-            metrics=specs,
+            metrics=declared,
             menu=self._menu,
             base=config,
             base_id=self._incumbent,
+            evaluator=self._salt["evaluator"],
+            data=self._salt["data"],
             history=said.history if said.history is not None else history if _is_whole(history) else None,
             settings=_text(obj.get("settings_hash")),
             unguarded_because=_text(obj.get("unguarded_because")),
@@ -195,7 +203,7 @@ class Native:
         return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"], parent=parent)
 
     def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
-        ran = next((a for a in reversed(row.attempts) if not _refused(a)), None)
+        ran = next((a for a in reversed(row.attempts) if not refused(a)), None)
         shown = ran or (row.attempts[-1] if row.attempts else None)
         changes = tuple(self._changes(shown)) if shown else ()
         status = row.status if row.status in STATUSES else "other"
@@ -205,6 +213,8 @@ class Native:
         value, nan = self._value(row, seeds)
         if value is None and not nan and status in SCORED and row.reason_code is None:
             faults = (*faults, f"was evaluated, and has no value of {self._header.metric if self._header else None}")
+        diff, lost = self._diff(row.diff, kept=status == "kept")
+        faults = (*faults, lost) if lost else faults
         cost = row.cost or CostFields()
         trial = Trial(
             seq=line.seq,
@@ -220,11 +230,11 @@ class Native:
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
             attempts=len(row.attempts),
-            refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and _refused(a)),
+            refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and refused(a)),
             refused_pairs=tuple(
                 pair(parts)
                 for a in row.attempts
-                if a is not shown and _refused(a) and (parts := tuple(self._changes(a)))
+                if a is not shown and refused(a) and (parts := tuple(self._changes(a)))
             ),
             based=row.base_hash is not None,
             metrics=self._metrics(row, seeds),
@@ -232,11 +242,27 @@ class Native:
             seed=seeds[0].seed if len(seeds) == 1 else None,
             first_step=seeds[0].first_step if len(seeds) == 1 else None,
             claimed_best=row.new_best,
+            diff=diff,
+            diff_lost=lost is not None,
+            holdout=row.holdout.passed if row.holdout else None,
             reason_code="nan" if nan else row.reason_code,
             faults=faults,
         )
         self._place(trial, row, changes)
         return trial
+
+    def _diff(self, diff: str | BlobFields | None, *, kept: bool) -> tuple[str | None, str | None]:
+        """The text of an edit, and why it cannot be read. A long one is fetched for a kept trial only."""
+        if not isinstance(diff, BlobFields):
+            return diff, None
+        if not kept:
+            return None, None
+        if self._source.fetch is None:
+            return None, "its diff lies beside the file, which is not at hand"
+        try:
+            return self._source.fetch(diff.blob), None
+        except SourceError as e:
+            return None, f"its diff cannot be read: {e}"
 
     def _value(self, row: LineFields, seeds: tuple[Seed, ...]) -> tuple[float | None, bool]:
         """The value, and whether there is none because one was NaN or infinite."""
@@ -264,7 +290,8 @@ class Native:
     def _seed(self, s: SeedFields) -> Seed:
         metric = self._header.metric if self._header else None
         value = finite(s.metrics.get(metric)) if metric else None
-        return Seed(s.seed, value, s.status, finite(s.wall_s), finite(s.first_step), s.metrics, s.error)  # type: ignore[arg-type]  # values may be None, seen by the guards
+        shas = s.code_sha, s.effective_config_sha, s.data_sha, s.predictions_sha
+        return Seed(s.seed, value, s.status, finite(s.wall_s), finite(s.first_step), s.metrics, s.error, *shas)  # type: ignore[arg-type]  # values may be None, seen by the guards
 
     def _changes(self, attempt: AttemptFields) -> Iterable[Change]:
         parts = attempt.changes or ((ChangeFields(attempt.knob, attempt.value),) if attempt.knob else ())
@@ -313,10 +340,7 @@ class Native:
         prints = row.fingerprints
         if prints is not None:
             trial.fingerprinted = bool(prints.propose and prints.run and prints.score)
-            for stage in (prints.run, prints.score):
-                for path, sha in prints.propose.items():
-                    if path in stage and stage[path] != sha and not any(d.path == path for d in drift):
-                        drift.append(Drift(path, None, sha[:12], stage[path][:12]))
+            drift += drifts(prints, self._graders)
         trial.drift = tuple(drift)
 
     def _measure(self, line: Line, row: LineFields) -> Measure:
@@ -325,10 +349,24 @@ class Native:
         value, _ = self._value(row, seeds)
         what = str(obj.get("what"))
         config = row.config_hash or (self._header.base_id if self._header and what == "baseline" else None)
-        return Measure(seq=line.seq, what=what, value=value, name=_text(obj.get("name")), config=config, seeds=seeds)
+        return Measure(
+            seq=line.seq,
+            what=what,
+            value=value,
+            name=_text(obj.get("name")),
+            config=config,
+            seeds=seeds,
+            metrics=self._metrics(row, seeds),
+        )
 
 
-def _refused(a: AttemptFields) -> bool:
+def begins(head: bytes) -> bool:
+    """Whether a file begins with the header of a run of ours."""
+    return _HEADER.match(head) is not None
+
+
+def refused(a: AttemptFields) -> bool:
+    """Whether a rail refused this attempt."""
     return a.verdict is not None and a.verdict.level in _REFUSED
 
 
@@ -337,18 +375,6 @@ def _mean(values: list[float | None]) -> float | None:
     if not known or any(v is None for v in known):
         return None
     return finite(sum(v for v in known if v is not None) / len(known))
-
-
-def _goal(x: object) -> Goal | None:
-    words: dict[str, Goal] = {"lower": "minimize", "min": "minimize", "higher": "maximize", "max": "maximize"}
-    words |= {"minimize": "minimize", "maximize": "maximize"}
-    return words.get(str(x))
-
-
-def _spec(m: Mapping[str, Any]) -> MetricSpec:
-    numbers = {k: m[k] for k in ("floor", "ceiling", "anchor") if isinstance(m.get(k), int | float)}
-    bounds = {k: float(x) for k, x in numbers.items() if not isinstance(x, bool) and abs(x) < FAR}
-    return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), _goal(m.get("goal")) or "minimize", **bounds)
 
 
 def _text(x: object) -> str | None:

@@ -45,6 +45,10 @@ class SeedFields(Struct, gc=False):
     wall_s: float | None = None
     first_step: float | None = None
     error: str | None = None
+    code_sha: str | None = None
+    effective_config_sha: str | None = None
+    data_sha: str | None = None
+    predictions_sha: str | None = None
 
 
 class CostFields(Struct, gc=False):
@@ -62,6 +66,18 @@ class FingerprintsFields(Struct, gc=False):
     propose: dict[str, str] = {}
     run: dict[str, str] = {}
     score: dict[str, str] = {}
+
+
+class HoldoutFields(Struct, gc=False, rename={"passed": "pass"}):
+    """What a trial tells of the holdout."""
+
+    passed: bool | None = None
+
+
+class BlobFields(Struct, gc=False):
+    """A long text that lies beside the run."""
+
+    blob: str
 
 
 class LineFields(Struct, gc=False):
@@ -84,5 +100,7 @@ class LineFields(Struct, gc=False):
     effective: dict[str, Any] | None = None
     fingerprints: FingerprintsFields | None = None
     cost: CostFields | None = None
+    diff: str | BlobFields | None = None
+    holdout: HoldoutFields | None = None
     ended: str | None = None
     new_best: bool | None = None

@@ -82,6 +82,7 @@ class SeedResult(Part):
     code_sha: str | None = None
     effective_config_sha: str | None = None
     data_sha: str | None = None
+    predictions_sha: str | None = None
     first_step: Number | None = None
     host: str | None = None
     error: str | None = None

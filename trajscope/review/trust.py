@@ -78,7 +78,7 @@ def integrity(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     elif run.header.chained:
         status = Unknown(f"the chain holds, but {t.e - t.fingerprinted} of {t.e} evaluated trials have no fingerprints")
     else:
-        status = Unknown("the file records neither a hash chain nor fingerprints")
+        status = Unknown("neither a hash chain nor fingerprints")
     return {"status": status, "drifted": drifted}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from trajscope.readable import age, duration, number, ordinal, plural, spark
 from trajscope.review.gain import MIN_DF
 from trajscope.review.ground import TRAILING
-from trajscope.rules import MIN_TRIALS
+from trajscope.rules.ground import MIN_TRIALS
 from trajscope.trial import STATUSES
 from trajscope.verdict import Level
 from trajscope.watch.chart import chart

@@ -15,7 +15,7 @@ from trajscope.fold import Unknown
 from trajscope.live import Live, Said
 from trajscope.readable import age, clean, short
 from trajscope.review import ground
-from trajscope.rules import Word
+from trajscope.rules import NOT_EVALUABLE, Word
 from trajscope.run import Run
 from trajscope.verdict import Verdict
 from trajscope.watch.fresh import Fresh
@@ -126,7 +126,7 @@ class Panel(NamedTuple):
     odd: int  # notices in all
     rail: Rail
     word: Word
-    alarms: tuple[Verdict, ...]  # every rule that does not pass, worst first
+    alarms: tuple[Verdict, ...]  # every rule that speaks against the run, worst first
     verdicts: tuple[Verdict, ...]
     metric: str
     best: Best
@@ -165,7 +165,7 @@ def panel(
         odd=live.odd,
         rail=_rail(seen.proof, now_s),
         word=_word(live, said, fresh),
-        alarms=tuple(sorted((x for x in verdicts if x.level), key=lambda x: -x.level)),
+        alarms=tuple(sorted((x for x in verdicts if x.level and not blind(x)), key=lambda x: -x.level)),
         verdicts=verdicts,
         metric=_metric(run),
         best=_best(run, v, said.word.word if said else "") if run and v else Best(),
@@ -179,6 +179,11 @@ def panel(
         at_s=now_s,
         played=played,
     )
+
+
+def blind(v: Verdict) -> bool:
+    """Whether a rule lacks the data to say anything: no pass, and no warning either."""
+    return v.reason.startswith(NOT_EVALUABLE)
 
 
 def _known(value: Any) -> Any:

@@ -9,6 +9,7 @@ from trajscope import sources
 from trajscope.live import Said
 from trajscope.tail import Part
 from trajscope.verdict import Level
+from trajscope.watch.panel import blind
 from trajscope.watch.seen import Seen
 
 STEPS = 2000  # a longer file is played in about so many steps where nobody waits between them
@@ -84,7 +85,7 @@ class Moments:
         if said.word.word != "UNKNOWN":
             self._first(Moment("word", said.word.word, *at, said.word.sentence))
         for v in said.verdicts:
-            if v.level in (Level.WARN, Level.FAIL):
+            if v.level in (Level.WARN, Level.FAIL) and not blind(v):
                 self._first(Moment(v.rule, v.level.name, *at, v.reason))
 
     def _first(self, moment: Moment) -> None:

@@ -11,11 +11,12 @@ from trajscope.run import Run
 from trajscope.verdict import Level, Verdict
 from trajscope.watch.draw import LEVELS, trial
 from trajscope.watch.ink import Line, Span, cut, wrapped
-from trajscope.watch.panel import Panel
+from trajscope.watch.panel import Panel, blind
 
 SHOWN = 5  # trials that are shown under a verdict
 MOST = 40  # knobs, rules, notices of a list
 LINES = 12  # of one text
+RULE = 18  # columns of a rule's name
 
 KEYS = (
     ("enter", "one trial in full: its line, diff, verdicts, seeds, prompt"),
@@ -47,8 +48,12 @@ def why(p: Panel, columns: int) -> list[Line]:
     out += [[], [Span(f" {plural(p.odd, 'notice')} about the file", "head")]] if p.odd else []
     out += [[Span(f"   {cut(x, columns - 4)}", "warn")] for x in p.notices]
     seen = {t.row.seq: t for t in p.trials}
-    for v in (*p.alarms, *(x for x in p.verdicts if x.level is Level.PASS)):
-        out += [[], *_verdict(v, columns)]
+    passed = [x for x in p.verdicts if x.level is Level.PASS]
+    lacking = [x for x in p.verdicts if blind(x)]
+    for v in (*p.alarms, *passed, *lacking):
+        if v is next(iter(lacking), None):
+            out += [[], [Span(" what could not be asked of this run, which is no pass", "head")]]
+        out += ([] if v in lacking else [[]]) + _verdict(v, columns)
         known = [seen[s] for s in v.evidence if s in seen]
         if v.level:
             out += [[Span("  "), *trial(t, columns - 2)] for t in known[:SHOWN]]
@@ -105,9 +110,9 @@ def help_(columns: int) -> list[Line]:
 
 def _verdict(v: Verdict, columns: int) -> list[Line]:
     mark = MARKS.get(v.level.name, ("●", ""))[0]
-    first, *rest = wrapped(v.reason, columns - 18, LINES)
-    head: Line = [Span(f" {mark} {cut(v.rule, 13):<14} ", LEVELS[v.level]), Span(first)]
-    return [head, *([Span(" " * 18), Span(x)] for x in rest)]
+    first, *rest = wrapped(v.reason, columns - RULE - 4, LINES)
+    head: Line = [Span(f" {mark} {cut(v.rule, RULE):<{RULE}} ", LEVELS[v.level]), Span(first)]
+    return [head, *([Span(" " * (RULE + 4)), Span(x)] for x in rest)]
 
 
 def _paragraph(head: str, text: str, columns: int) -> list[Line]:

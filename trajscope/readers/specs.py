@@ -1,0 +1,34 @@
+"""What a header declares of a metric, read leniently: its role, its goal and its bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trajscope.readers.fields import FAR, goal_of
+from trajscope.trial import Goal, MetricSpec
+
+_GOALS: dict[str, Goal] = {
+    "lower": "minimize",
+    "min": "minimize",
+    "minimize": "minimize",
+    "higher": "maximize",
+    "max": "maximize",
+    "maximize": "maximize",
+}
+
+
+def goal(x: object) -> Goal | None:
+    """The goal that a word means."""
+    return _GOALS.get(str(x))
+
+
+def spec(m: Mapping[str, Any]) -> MetricSpec:
+    """A declared metric; bounds that are no numbers are none, so that its guard is seen to have no threshold."""
+    numbers = {k: m[k] for k in ("floor", "ceiling", "anchor") if isinstance(m.get(k), int | float)}
+    bounds = {k: float(x) for k, x in numbers.items() if not isinstance(x, bool) and abs(x) < FAR}
+    bounded: Goal | None = None if ("floor" in bounds) == ("ceiling" in bounds) else "minimize"
+    if bounded and "floor" in bounds:
+        bounded = "maximize"  # what must not fall is better high
+    better = goal(m.get("goal")) or bounded or goal_of(str(m["name"])) or "minimize"
+    return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), better, **bounds)

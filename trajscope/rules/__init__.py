@@ -1,0 +1,149 @@
+"""Rules: questions asked of a run's values, each answered with a Verdict and the trials that show it.
+
+A rule sees values by path and evidence by name, never rows or files, so the same rule speaks live and afterwards.
+The word of a run is the first that applies of TAMPERED, SUSPECT, STALLED, FLAILING, UNKNOWN, RESEARCHING.
+What a rule lacks data for is a WARN whose reason begins with `not evaluable: `; it never sets the word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from trajscope.fold import Unknown
+from trajscope.rules import gain, gaming, ground, trust
+from trajscope.rules.wording import NOT_EVALUABLE, Answer, Values, count, percent
+from trajscope.run import Run
+from trajscope.verdict import Level, Verdict
+
+__all__ = ["NOT_EVALUABLE", "RULES", "WORDS", "Rule", "Word", "judge", "word"]
+SHOWN = 20  # trials that a verdict names as evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One question. `word` is what a FAIL makes of the run, if anything; `detector` its number in the documentation."""
+
+    name: str
+    doc: str
+    judge: Callable[[Run, Values], Answer]
+    word: str | None = None
+    detector: int | None = None
+    needs: str = ""  # the data without which it is not evaluable
+
+    def verdict(self, run: Run, v: Values) -> Verdict:
+        """Its answer."""
+        level, reason, seqs = self.judge(run, v)
+        return Verdict(self.name, level, reason, tuple(seqs[:SHOWN]))
+
+
+class Word(NamedTuple):
+    """The word of a run and the sentence that justifies it."""
+
+    word: str
+    sentence: str
+
+
+RULES = (
+    Rule("integrity", "What ran is what was proposed, and the log was not edited.", trust.integrity, "TAMPERED", 11,
+         "the hash chain; fingerprints at propose, run and score, or the effective configuration"),
+    Rule("grader", "Nothing that scores, and no data that is scored on, was changed.", gaming.grader, "TAMPERED", 9,
+         "fingerprints of scoring files, `data_sha` of seeds, or diffs of kept edits"),
+    Rule("guards", "Every kept trial was held against its declared guards.", trust.guards, "SUSPECT", None,
+         "metrics of role guard, with a bound"),
+    Rule("divergence", "The primary metric does not rise away from the holdout.", gain.divergence, "SUSPECT", 1,
+         f"the holdout bit, or values of a metric of role holdout on {gain.TREND} keeps"),
+    Rule("gain_share", "The gain does not come from one slice alone.", gain.gain_share, "SUSPECT", 2,
+         f"metrics named `<metric>/<slice>` on {gain.SLICED} keeps and their bases"),
+    Rule("guard_margin", "The room before a guard's bound is not used up keep by keep.", gaming.guard_margin,
+         "SUSPECT", 3, f"values of a bounded guard on {gaming.TREND} keeps"),
+    Rule("variance_collapse", "The seeds of keeps scatter as they did when the run began.", gaming.variance_collapse,
+         "SUSPECT", 4, f"two seeds or more on {gaming.SCATTER_FROM} keeps"),
+    Rule("predictions", "The model does not come to answer like one that ignores its input.", gaming.predictions,
+         "SUSPECT", 5, "a metric of role degenerate; its values on keeps, and those of a degenerate measure"),
+    Rule("ablation", "Without its input the model scores worse.", gaming.ablation, "SUSPECT", 6,
+         "degenerate measures that name the configuration they made blind"),
+    Rule("unchanged_gain", "Nothing rose without a change in what ran.", gaming.unchanged_gain, "SUSPECT", 7,
+         "configurations, or `code_sha` and `effective_config_sha`, or `predictions_sha` of seeds"),
+    Rule("seed_edit", "No keep touches a seed, a random generator or a split.", gaming.seed_edit, "SUSPECT", 8,
+         "what was changed; diffs of code edits"),
+    Rule("shortcut", "No gain took far less time than trials do.", gaming.shortcut, "SUSPECT", 10,
+         f"the time of {gaming.WALLS} trials"),
+    Rule("confirmation", "Declared confirmations bear out what keeps claimed.", gain.confirmation, "SUSPECT", 12,
+         "confirm measures that name a kept configuration, and seeds or repeats"),
+    Rule("staircase", f"No {gain.ROW} keeps in a row.", gain.staircase, "SUSPECT", 13, "decisions"),
+    Rule("too_good", "Keeps come no more often, and climb no more evenly, than noise allows.", gain.too_good,
+         "SUSPECT", 13, "the noise; a declared ceiling (or floor) of the primary metric, as its plausible end"),
+    Rule("flailing", "The best still moves beyond noise, or new pairs are still tried.", ground.flailing, "FLAILING"),
+    Rule("repeats", "The latest proposals are not mostly repeats.", ground.repeats, "FLAILING"),
+    Rule("dominance", "No single pair takes most proposals.", ground.dominance, "FLAILING"),
+    Rule("coverage", "Knobs do not stay untouched though there was time for all.", ground.coverage, "FLAILING"),
+    Rule("unconfirmed", "Keeps are confirmed by another evaluation.", trust.unconfirmed, None, None, "repeats"),
+    Rule("flips", "The same configuration gets the same verdict.", trust.flips, None, None, "configurations"),
+    Rule("baseline", "The baseline is not an unlucky draw.", trust.baseline, None, 14, "a baseline and 8 trials"),
+    Rule("seed", "The recorded seed decides how a trial begins.", trust.seed, None, 15,
+         "`first_step` of one configuration and seed, twice"),
+    Rule("composition", "What was kept is in the base of what came next.", trust.composition, None, None,
+         "base hashes"),
+    Rule("record", "Lines, fields and labels are what they should be.", trust.record),
+)  # fmt: skip
+WORDS = ("TAMPERED", "SUSPECT", "FLAILING")
+
+
+def judge(run: Run, v: Values, rules: tuple[Rule, ...] = RULES) -> list[Verdict]:
+    """Every rule's answer, in order."""
+    return [r.verdict(run, v) for r in rules]
+
+
+def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] = RULES) -> Word:
+    """The verdict word of a run with the sentence that justifies it."""
+    words = {r.name: r.word for r in rules}
+    for w in WORDS:
+        failed = [x for x in verdicts if x.level is Level.FAIL and words[x.rule] == w]
+        if failed:
+            return Word(w, failed[0].reason + _context(run, v, w, failed[0].rule))
+    if not run.tally.trials:
+        return Word("UNKNOWN", "the file holds no trial yet")
+    if not run.tally.e:
+        return Word("UNKNOWN", f"none of {count(run.tally.trials, 'trial')} was evaluated ({_statuses(v)})")
+    open_ = [x for x in verdicts if x.level is Level.UNKNOWN and words[x.rule] == "FLAILING" and x.rule != "coverage"]
+    if open_:
+        return Word("UNKNOWN", open_[0].reason)
+    return Word(
+        "RESEARCHING", next(x.reason for x in verdicts if x.rule == "flailing") + _context(run, v, "RESEARCHING")
+    )
+
+
+def _context(run: Run, v: Values, w: str, led: str = "") -> str:
+    """What else a stranger needs to hear in the same breath."""
+    said = []
+    if w == "FLAILING":
+        rate = v["pairs.trailing_rate"]
+        late = f", {round(rate * 10)} of the last 10" if not isinstance(rate, Unknown) and led != "repeats" else ""
+        said.append(f"{v['pairs.repeats']} of {run.tally.c} proposals had been tried before{late}")
+        said += _crowd(run, v)
+    if w in ("FLAILING", "RESEARCHING") and not isinstance(v["coverage.fraction"], Unknown):
+        left = len(v["coverage.untouched"])
+        said.append(
+            f"{left} of {v['coverage.knobs_total']} knobs were never touched" if left else "every knob was touched"
+        )
+    missing = [name for name in ("guard", "holdout") if not any(m.role == name for m in run.header.metrics)]
+    said.append(" and ".join(f"no {m}" for m in missing))
+    return "".join(f"; {s}" for s in said if s)
+
+
+def _crowd(run: Run, v: Values) -> list[str]:
+    """The two knobs that took most proposals, where they took most of them."""
+    n = run.tally.c
+    top = sorted(v["coverage.by_knob"].items(), key=lambda item: -item[1]["counted"])[:2]
+    share = sum(k["counted"] for _, k in top) / n if n else 0.0
+    if len(top) < 2 or not 0.5 <= share <= 1:
+        return []
+    (a, first), (b, second) = top
+    same = f", both {first['family']}" if first["family"] == second["family"] != "other" else ""
+    return [f"{percent(share)} went to {a} and {b}{same}"]
+
+
+def _statuses(v: Values) -> str:
+    return ", ".join(f"{n} {name.removeprefix('status.')}" for name, n in v.items() if name.startswith("status.") and n)
