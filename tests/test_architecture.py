@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("batch", "lines", "expr", "settings", "tally"),
     ("fold", "sources", "record", "stats", "integrity", "watermark", "wake"),
     ("readers", "writer", "ground", "scores", "metrics", "keep", "tail"),
-    ("keeps",),
+    ("keeps", "beyond"),
     ("run",),
     ("bulk",),
     ("pipeline", "nulls", "rules", "store"),

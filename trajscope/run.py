@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from trajscope.batch import Move
+from trajscope.beyond import Beyond
 from trajscope.columns import DERIVED_VERSION, Row
 from trajscope.fold import Metric
 from trajscope.ground import NOTHING, Ground, New
@@ -47,6 +48,7 @@ class Run:
         self.ground = Ground(self.header, tally)
         self.scores = Scores(self.header, tally)
         self.keeps = Keeps(self.header, tally, self.ground, self.scores)
+        self.beyond = Beyond()
 
     # --- what goes in -------------------------------------------------------------------------------------------
 

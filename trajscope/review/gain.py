@@ -121,23 +121,7 @@ def _since_beyond_noise(run: Run, sd: float | Unknown) -> int | Unknown:
         return Unknown(f"the noise is not known: {sd.why}")
     if run.tally.baseline_mean is None:
         return NO_BASELINE
-    n_i, mean_i = len(run.tally.baseline), run.scores.sign * run.tally.baseline_mean
-    incumbent = run.scores.base.id if run.scores.base is not None else -2
-    means: dict[int, tuple[int, float]] = {incumbent: (n_i, mean_i)}
-    last = 0
-    for e, (score, config) in enumerate(zip(run.scores.scores, run.scores.score_configs, strict=True), 1):
-        if score != score:
-            continue
-        key = config if config >= 0 else -e - 2  # an unknown configuration is nobody's replicate
-        n, mean = means.get(key, (0, 0.0))
-        n, mean = n + 1, mean + (score - mean) / (n + 1)
-        if config >= 0:
-            means[key] = (n, mean)
-        if key == incumbent:
-            n_i, mean_i = n, mean
-        elif mean > mean_i and stats.beyond_noise(mean - mean_i, sd, n_i, n):
-            incumbent, n_i, mean_i, last = key, n, mean, e
-    return run.tally.e - last
+    return run.tally.e - run.beyond.last(run.scores, run.tally, sd)
 
 
 def doubts(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
