@@ -264,9 +264,9 @@ def confirmation(run: Sample) -> str | None:
 
 
 def staircase(run: Sample) -> str:
-    """Six keeps in a row or more, and fewer than one such row in twenty campaigns at the rate of this one."""
+    """Six keeps in a row or more, and fewer than one such row in fifty campaigns at the rate of this one."""
     letters = "".join("k" if t["status"] == "kept" else "r" for t in run.scored)
     longest, n = max(map(len, letters.split("r"))), len(letters)
     rate = (letters.count("k") + 2) / (n + 10)
     rows = (n - longest) * (1 - rate) * rate**longest + rate**longest
-    return "PASS" if longest < 6 else "FAIL" if rows < 0.05 else "WARN"
+    return "PASS" if longest < 6 else "FAIL" if rows < 0.02 else "WARN"

@@ -13,6 +13,9 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import HealthCheck, settings
 
+# One thread for a product of small matrices: where test processes share the cores, several wait for each other, and a
+# training takes ten times as long. It is read when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # How long drawing an example takes says more of the machine than of the test; pytest's own limit stands in any case.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")

@@ -266,8 +266,8 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("confirmation", PASS, "2 confirmations bore out", confirmed(0.95, 2.4, claims=(1.0, 2.0))),
     ("confirmation", WARN, "not evaluable: no declared confirmation", confirmed()),
 
-    # Before them none of twenty, drawn towards a fifth by ten more: 2/30 of 20, three times over, is 4.
-    ("too_good", FAIL, "13 of the last 20 trials were kept (bound 4,",
+    # Before them none of twenty, drawn towards a fifth by ten more: 2/30, and three times that of 20 is 4.
+    ("too_good", FAIL, "13 of the last 20 trials were kept, more than 3 times the 7% of the trials before",
      made(*[("y", i, "reverted", 0.0) for i in range(20)],
           *[("z", i, "kept" if i % 3 else "reverted", 0.1 * i) for i in range(20)], header=head())),
     ("too_good", WARN, "not evaluable",  # an expert keeps as often at the end as at the beginning

@@ -23,6 +23,8 @@ from trajscope.run import Run
 from trajscope.trial import Header, Measure, MetricSpec, Seed, Trial
 from trajscope_loop.domains import perturbation
 
+pytestmark = pytest.mark.timeout(240)  # real trainings: seconds on a quiet machine, minutes on one that is shared
+
 LADDER = tuple({"blend": b} for b in (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0))
 HONEST = (
     *({"gene_wd": 1.0}, {"gene_wd": 3.0}, {"hidden": 16}, {"gene_wd": 10.0}, {"lr": 0.03}, {"gene_wd": 20.0}),

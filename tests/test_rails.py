@@ -362,7 +362,7 @@ def test_an_answer_that_refuses_is_not_true() -> None:
 
 
 def test_the_pass_repeats_what_the_last_rail_said() -> None:
-    assert _ask("lr", 1e-4).verdict == Verdict("rails", Level.PASS, "lr=0.0001: was not tried before")
+    assert _ask("lr", 1e-4).verdict == Verdict("rails", Level.PASS, "lr=0.0001 was not tried before")
 
 
 def test_the_first_refusal_is_the_answer() -> None:

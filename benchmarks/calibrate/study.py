@@ -58,7 +58,7 @@ BOUNDS: tuple[Bound, ...] = (
     *(Bound("dominance", ground, (("TOP_FAIL", x),)) for x in (0.3, 0.4, 0.5, 0.6)),
     *(
         Bound("staircase", gain, (("ROW", n), ("ODD", x)))
-        for n, x in ((5, 0.05), (6, 0.01), (6, 0.05), (6, 0.2), (8, 0.05))
+        for n, x in ((5, 0.02), (6, 0.01), (6, 0.02), (6, 0.05), (8, 0.05))
     ),
     *(
         Bound("too_good", gain, (("CROWD_MOST", x), ("SMOOTH", y)))

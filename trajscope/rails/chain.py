@@ -103,7 +103,7 @@ class Rails:
         except Exception as error:  # noqa: BLE001  # the surface where whatever fails is a refusal
             failed = f"the {rule} check failed ({_message(error)}), so the proposal is refused unjudged; mend the check"
             return Answer(Verdict(rule, Level.UNKNOWN, failed), found)
-        return Answer(Verdict("rails", Level.PASS, f"{found.pair.label}: {new}"), found)
+        return Answer(Verdict("rails", Level.PASS, f"{found.pair.label} {new}"), found)
 
     def _edit(self, proposal: Proposal) -> Proposal | Verdict | None:
         """The diff lint; what comes back is the proposal with the hash of its code, where it left that to us."""

@@ -20,7 +20,7 @@ BITS = 4  # keeps with a holdout bit below which no number of failures is beyond
 CHANCE_FAILS = 0.25  # of the holdout bits of keeps that leave it where it was, against one standard error
 SLICED = 5  # keeps with slices below which their shares say nothing
 SHORT = 2.0  # standard errors by which a confirmation may miss its claim
-ROW, ODD = 6, 0.05  # keeps in a row, and how often so long a row may be expected before it says nothing
+ROW, ODD = 6, 0.02  # keeps in a row, and how often so long a row may be expected before it says nothing
 # Of an honest campaign that nothing is known of yet: a fifth, believed as much as so many trials of its own.
 KEEP_RATE, KEEP_TRIALS = 0.2, 10
 CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the share that was kept before
@@ -195,10 +195,11 @@ def _crowded(run: Run) -> Answer | None:
     late = [k.seq for k in t.latest if k.e > t.e - CROWD]
     rate = _keep_rate(t.keep_count - len(late), t.e - CROWD)
     most, p = CROWD_MOST * rate * CROWD, stats.binomial_tail(len(late), CROWD, rate)
-    if len(late) <= most or p >= ALPHA:
+    bound = stats.spent(ALPHA, t.e // CROWD - 1)  # one look for every so many trials
+    if len(late) <= most or p >= bound:
         return None
-    said = f"{len(late)} of the last {CROWD} trials were kept (bound {most:.2g}, p={p:.1g} at the {percent(rate)} of "
-    return Level.FAIL, f"{said}the trials before)", late
+    said = f"{len(late)} of the last {CROWD} trials were kept, more than {CROWD_MOST:g} times the {percent(rate)} of"
+    return Level.FAIL, f"{said} the trials before (p={p:.1g}, bound {bound:.1g})", late
 
 
 def _rise(run: Run, sd: float | Unknown) -> str:

@@ -28,6 +28,8 @@ def integrity(run: Run, v: Values) -> Answer:
         path, knob, proposed, ran, seq = t.drift[0]
         lost = f", {hours(t.drift_wall_s)} spent since" if t.drift_wall_s else ""
         what = f"{knob or path}: proposed {proposed}, ran {ran}"
+        if knob is None and None in (proposed, ran):  # a file that was not there at one of the moments
+            what = f"{path} {'is gone' if ran is None else 'appeared'} since it was proposed"
         return Level.FAIL, f"{what}, since trial {seq}{lost}", run.evidence("drift").seqs
     status = v["integrity.status"]
     if isinstance(status, Unknown):
