@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trajscope.watch.group import Group
     from trajscope.watch.ink import Line
     from trajscope.watch.panel import Panel
+    from trajscope.watch.telling import Telling
     from trajscope.watch.watching import Watching
 
 PAINTS = {
@@ -43,6 +44,21 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Show what is there now, and end.")] = False,
     until_alarm: Annotated[
         bool, typer.Option("--until-alarm", help="End at the first alarm, with exit code 1; 3 where nothing is known.")
+    ] = False,
+    notify: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--notify",
+            metavar="TARGET",
+            help="Tell of alarms: bell, terminal, a URL (slack+https://... for Slack's shape) or a file of JSON lines.",
+        ),
+    ] = None,
+    execute: Annotated[
+        list[str] | None,
+        typer.Option("--exec", metavar="CMD", help="Run a program for each alarm, with its JSON on standard input."),
+    ] = None,
+    notify_warnings: Annotated[
+        bool, typer.Option("--notify-warnings", help="Tell of warnings too, and not only of what fails.")
     ] = False,
     replay: Annotated[
         float | None,
@@ -77,7 +93,8 @@ def watch(
     def said(path: Path) -> Any:
         return source(path, reader, metric, goal, menu, history)
 
-    group = Group(said, folder=folder)
+    telling = _telling(notify or [], execute or [], warnings=notify_warnings)
+    group = Group(said, folder=folder, told=telling.hear if telling else None)
     for path in files if folder is None else ():
         played = None if replay is None else Played(str(path), replay, time.monotonic)
         group.add(path, Watching(*said(path), asked=not lines, played=played))
@@ -89,9 +106,24 @@ def watch(
                 code = _screen(group, wake, until_alarm=until_alarm)
         finally:
             group.close()
+            if telling:
+                telling.close()
     _moments(group.runs.values(), json=json)
     if code:
         raise typer.Exit(code)
+
+
+def _telling(targets: list[str], commands: list[str], *, warnings: bool) -> Telling | None:
+    """Whoever is to be told; a target that cannot be told is an error before anything is watched."""
+    if not targets and not commands:
+        return None
+    from trajscope import notify
+    from trajscope.cli.text import warn
+    from trajscope.verdict import Level
+    from trajscope.watch.telling import Telling
+
+    sinks = [*map(notify.sink, targets), *map(notify.program, commands)]
+    return Telling(sinks, warn, least=Level.WARN if warnings else Level.FAIL)
 
 
 def _screen(group: Group, wake: Any, *, until_alarm: bool) -> int:

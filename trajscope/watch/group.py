@@ -26,11 +26,12 @@ Said = Callable[[Path], tuple[Source, str | None]]
 class Group:
     """Runs by their path. `folder` is searched for more of them; a file that no reader knows is let go again."""
 
-    def __init__(self, said: Said, *, folder: Path | None = None) -> None:
+    def __init__(self, said: Said, *, folder: Path | None = None, told: Callable[[Panel], None] | None = None) -> None:
         self.runs: dict[str, Watching] = {}
         self.troubles: dict[str, str] = {}  # files that cannot be watched, and why
         self.folder = folder
         self._said = said
+        self._told = told
         self._foreign: dict[str, int] = {}  # and how many bytes no reader knew
         self._searched = False
         self._next_s = 0.0
@@ -76,6 +77,13 @@ class Group:
                 del self.runs[path]
                 self._foreign[path] = watching.live.tail.at
         return news
+
+    def look(self, now_s: float, *, at_once: bool = True) -> dict[str, Panel]:
+        """Every run as it is now, by its path; whoever wanted to be told hears of it."""
+        found = {path: x.look(now_s, at_once=at_once or not x.behind) for path, x in list(self.runs.items())}
+        for panel in found.values() if self._told else ():
+            self._told(panel)  # type: ignore[misc]  # asked above
+        return found
 
     def close(self) -> None:
         """Let go of all of them."""
@@ -132,12 +140,17 @@ def panels(
     """
     if once:
         _to_the_end(group, wake, clock)
-        yield from ((x, x.look(clock())) for x in group.runs.values())
+        yield from _each(group, clock)
         return
     for _ in beats(group, wake, clock, every=group.played):
-        yield from ((x, x.look(clock())) for x in list(group.runs.values()))
+        yield from _each(group, clock)
         if group.over:
             return
+
+
+def _each(group: Group, clock: Callable[[], float]) -> Iterator[tuple[Watching, Panel]]:
+    found = group.look(clock())
+    yield from ((group.runs[path], panel) for path, panel in found.items())
 
 
 def _to_the_end(group: Group, wake: Wake, clock: Callable[[], float]) -> None:

@@ -142,10 +142,8 @@ class Watch(App[int]):
 
     def _panels(self) -> dict[str, Panel]:
         """What is to be shown of the runs that can be seen."""
-        now, one = self._clock(), self._one
-        if one is not None:
-            return {one.watching.live.source.path: one.watching.look(now, at_once=not one.watching.behind)}
-        return {path: x.look(now, at_once=not x.behind) for path, x in list(self.group.runs.items())}
+        found, one = self.group.look(self._clock(), at_once=False), self._one
+        return found if one is None else {path: p for path, p in found.items() if path == one.watching.live.source.path}
 
     def _show(self, panels: dict[str, Panel]) -> None:
         one = self._one
