@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("menu",),
     ("trial",),
     ("batch", "lines", "expr", "settings", "tally"),
-    ("fold", "sources", "record", "stats", "integrity", "watermark", "wake"),
+    ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify"),
     ("readers", "writer", "ground", "scores", "metrics", "keep", "tail"),
     ("keeps", "beyond"),
     ("run",),
