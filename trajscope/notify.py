@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from trajscope.errors import SettingsError
+from trajscope.readable import clean
 from trajscope.verdict import Level, Verdict
 
 AGAIN_S = 3600.0  # after which an alarm that still holds is told again
@@ -111,7 +112,7 @@ class Terminal:
         """Write the line."""
         out = self.stream or sys.stderr
         ring = "\a" if self.bell and message.state in ("firing", "silent") else ""
-        print(ring + printable(message.line()), file=out, flush=True)
+        print(ring + clean(message.line()), file=out, flush=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,14 +272,9 @@ def program(command: str) -> Program:
     return Program(words)
 
 
-def printable(text: str) -> str:
-    """The text without anything that a terminal would obey."""
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-
-
 def _escaped(text: str) -> str:
     """The text as Slack wants it, so that nothing in it calls a whole channel."""
-    return printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return clean(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _name(sink: Sink) -> str:
