@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from trajscope import analysis, rules, sources
+from trajscope.chain import link
 from trajscope.columns import Row
 from trajscope.errors import ForeignError, SourceError
 from trajscope.fold import Metric
@@ -23,6 +24,7 @@ from trajscope.run import Run
 from trajscope.tail import Oddity, Reset, Tail
 from trajscope.trial import End, Item
 from trajscope.verdict import Verdict
+from trajscope.watermark import Mark
 
 NOTICES = 200  # oddities that are remembered; their total is exact
 
@@ -89,6 +91,13 @@ class Live:
     def torn(self) -> int:
         """Bytes of a last line that is not whole yet."""
         return self._feed.torn if self._feed else len(self._early)
+
+    def mark(self) -> Mark | None:
+        """How far the file was read: its last whole line with content."""
+        last = self._feed.last if self._feed else None
+        if last is None or last.torn:
+            return None
+        return Mark(last.seq, last.at + len(last.data) + 1, link(last.data))
 
     def step(self) -> Stepped:
         """Take what came since the last step; at most `tail.MOST` bytes of it, then `tail.behind` is true."""

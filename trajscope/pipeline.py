@@ -49,6 +49,7 @@ class Feed:
         self._sink = sink
         self._early: list[Item] = []  # unreadable lines before the first header
         self._early_lines = 0
+        self.last: Line | None = None  # that was read one by one
         self._columns = columns
         self._batch = getattr(self._reader, "batch", None) if columns and not self._metrics else None
         self._most = MOST  # lines of the next batch
@@ -100,6 +101,7 @@ class Feed:
                 self._early_lines += 1
             else:
                 run.tally.lines += 1
+            self.last = line
 
     def _take_bulk(self, lines: list[Line]) -> None:
         """Many lines at once; the law is that nothing but the time it takes is different."""

@@ -97,7 +97,7 @@ def contributions(run: Run, v: Mapping[str, Any]) -> list[dict[str, Any]] | Unkn
 def plateau(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     """How long ago the last real improvement was."""
     t = run.tally
-    since = _since_beyond_noise(run, v["noise.sd"])
+    since = since_beyond_noise(run, v["noise.sd"])
     longest = (
         NO_GOAL
         if not run.scores.sign
@@ -113,7 +113,7 @@ def plateau(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _since_beyond_noise(run: Run, sd: float | Unknown) -> int | Unknown:
+def since_beyond_noise(run: Run, sd: float | Unknown) -> int | Unknown:
     """Evaluated trials since a configuration's mean last beat the incumbent's by more than noise."""
     if not run.scores.sign:
         return NO_GOAL

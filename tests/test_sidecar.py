@@ -1,0 +1,170 @@
+"""The sidecar: the numbers of the run as it stands, never ahead of the file, and evidence where the file was cut."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clirun import AMNESIAC
+
+from trajscope import analysis, menu, sidecar, watermark
+from trajscope.chain import link
+from trajscope.live import Live
+from trajscope.readers import Source
+from trajscope.sidecar import Sidecar
+
+MENU = menu.load(AMNESIAC.with_name("amnesiac.menu.json"))
+
+
+class Clock:
+    """A time that only moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def grown(
+    path: Path, lines: list[bytes], clock: Clock, *, every_s: float = 1.0
+) -> tuple[Live, Sidecar, list[dict[str, Any]]]:
+    """A file that grows line by line, with what its sidecar held each time it was written."""
+    side = Sidecar(path, clock)
+    live = Live(Source(str(path), menu=MENU), sink=side.take)
+    held = []
+    for line in lines:
+        with path.open("ab") as f:
+            f.write(line)
+        live.step()
+        clock.now += timedelta(seconds=every_s)
+        if side.write(live):
+            held.append(json.loads(side.path.read_bytes()))
+    return live, side, held
+
+
+@pytest.fixture
+def lines() -> list[bytes]:
+    return AMNESIAC.read_bytes().splitlines(keepends=True)
+
+
+def test_it_says_what_the_analysis_of_the_file_says(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    _, side, held = grown(path, lines, Clock())
+    assert side.path == tmp_path / "run.coverage.json"
+    [doc] = analysis.of_file(Source(str(path), menu=MENU))
+    last = held[-1]
+    assert last["knob_coverage"] == pytest.approx(6 / 13)
+    assert last["pair_repeat_rate"] == pytest.approx(36 / 50)
+    assert last["plateau_length"] == 46
+    assert last["mode_dominance"] == pytest.approx(10 / 50)
+    assert last["verdict"] == doc["verdict"]
+    assert last["windows"] == doc["pairs"]["windows"]
+    assert last["cost"]["repeat_wall_s"] == doc["cost"]["repeat_wall_s"]
+    series = last["series"]
+    assert [len(series[name]) for name in series if name != "stride"] == [50] * 5
+    for name in sidecar.HEADLINES:
+        assert series[name][-1] == pytest.approx(last[name])
+
+
+def test_each_point_of_the_series_is_what_was_said_then(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    _, _, held = grown(path, lines, Clock())
+    by_seq = {h["series"]["seq"][-1]: h for h in held if h["series"]["seq"]}
+    series = held[-1]["series"]
+    for i, seq in enumerate(series["seq"]):
+        for name in sidecar.HEADLINES:
+            assert series[name][i] == pytest.approx(by_seq[seq][name]), (seq, name)
+
+
+def test_it_is_never_ahead_of_the_file_and_its_mark_holds(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    pieces = [line[i : i + 100] for line in lines for i in range(0, len(line), 100)]  # torn again and again
+    _, _, held = grown(path, pieces, Clock())
+    whole = path.read_bytes()
+    for h in held:
+        assert h["offset"] <= len(whole)
+        assert whole[: h["offset"]].endswith(b"\n")
+        assert link(whole[: h["offset"]].splitlines()[h["seq"]]) == h["line"]
+    assert watermark.read(path) == watermark.Mark(held[-1]["seq"], len(whole), link(lines[-1]))
+
+
+def test_it_is_written_at_most_so_often_and_always_after_the_last(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    live, side, held = grown(path, lines, Clock(), every_s=0.05)
+    assert len(held) < len(lines) / 3
+    side.write(live, last=True)
+    assert json.loads(side.path.read_bytes())["seq"] == len(lines) - 1
+    assert not side.write(live, last=True)  # nothing is new
+
+
+def test_a_file_that_is_cut_keeps_the_sidecar_that_shows_it(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    live, side, _ = grown(path, lines, Clock())
+    before = side.path.read_bytes()
+    path.write_bytes(b"".join(lines[:20]))
+    live.step()
+    assert not side.write(live, last=True)
+    assert "was cut off or replaced" in str(side.fault)
+    assert side.path.read_bytes() == before
+    again = Sidecar(path)
+    assert "it was cut off" in str(again.fault)
+
+
+def test_a_sidecar_of_another_file_is_not_written_over(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    _, side, _ = grown(path, lines, Clock())
+    path.write_bytes(b"".join(lines).replace(b"reverted", b"Reverted").replace(b"revert", b"Revert"))
+    assert "is not the one that its sidecar saw" in str(Sidecar(path).fault)
+    side.path.write_text("{}")
+    assert Sidecar(path).fault is not None
+
+
+def test_a_run_that_is_taken_up_again_goes_on_with_its_sidecar(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    grown(path, lines[:30], Clock())
+    side = Sidecar(path, Clock())
+    assert side.fault is None
+    live = Live(Source(str(path), menu=MENU), sink=side.take)
+    live.step()
+    with path.open("ab") as f:
+        f.write(b"".join(lines[30:]))
+    live.step()
+    assert side.write(live)
+    assert len(json.loads(side.path.read_bytes())["series"]["seq"]) == 50
+
+
+def test_a_long_run_is_thinned_and_says_so(tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sidecar, "WHOLE", 20)
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    _, _, held = grown(path, lines, Clock())
+    series = held[-1]["series"]
+    assert series["stride"] == 4
+    steps = {b - a for a, b in zip(series["seq"], series["seq"][1:], strict=False)}
+    assert steps == {4}
+    assert 10 <= len(series["seq"]) <= 20
+
+
+def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    shutil.copy(AMNESIAC, path)
+    side = Sidecar(path)
+    live = Live(Source(str(path), menu=MENU), sink=side.take)
+    live.step()
+    side.path.mkdir()
+    with pytest.raises(OSError, match=r"run\.coverage\.json"):
+        side.write(live, last=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.coverage.json", "run.jsonl"]
+    assert lines

@@ -1,0 +1,188 @@
+"""The sidecar, `<run>.coverage.json`: what is known of a run now, replaced whole after its trials, for whoever polls.
+
+It also says how far the file had come, so that a file that is behind its own sidecar is known to have been cut off. It
+is never ahead of the file, and one that tells of lines that are no more is left as it is: it is the evidence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trajscope import analysis, sources, watermark
+from trajscope.chain import link
+from trajscope.columns import Row
+from trajscope.errors import HistoryError, SourceError
+from trajscope.fold import Unknown
+from trajscope.live import Live
+from trajscope.review import gain
+from trajscope.run import Run
+
+SCHEMA = 1
+EVERY_S = 0.2  # between two writings, but for the last
+WHOLE = 10_000  # trials up to which the series hold every one; beyond, every second, fourth, ...
+SHOWN = 100  # entries of a list; its total stands beside it
+HEADLINES = {
+    "knob_coverage": "coverage.fraction",
+    "pair_repeat_rate": "pairs.repeat_rate",
+    "plateau_length": "plateau.length",
+    "mode_dominance": "dominance.proposed.share",
+}
+PARTS = ("trials", "evaluated", "status", "lines", "best", "noise", "plateau", "cost", "verdict")
+
+
+class Point(NamedTuple):
+    """The four numbers as they were after one trial; None where one was not known then."""
+
+    seq: int
+    knob_coverage: float | None
+    pair_repeat_rate: float | None
+    plateau_length: int | None
+    mode_dominance: float | None
+
+
+class Series:
+    """The points of a run, thinned where there are many."""
+
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+        self.stride = 1
+        self._trials = self._touched = self._unique = self._most = 0
+
+    def take(self, run: Run, row: Row) -> None:
+        """One more trial."""
+        self._trials += 1
+        self._touched += row.new_knobs
+        self._unique += row.k == 1
+        self._most = max(self._most, row.k)
+        if self._trials % self.stride:
+            return
+        knobs = len(run.header.menu.knobs) if run.header.menu else 0
+        c = row.c
+        noise = gain.noise(run, {})
+        dry = Unknown("") if isinstance(noise, Unknown) else gain.since_beyond_noise(run, noise["sd"])
+        self.points.append(
+            Point(
+                row.seq,
+                self._touched / knobs if knobs else None,
+                (c - self._unique) / c if c else None,
+                None if isinstance(dry, Unknown) else dry,
+                self._most / c if c else None,
+            )
+        )
+        if len(self.points) > WHOLE:
+            self.points = self.points[1::2]
+            self.stride *= 2
+
+    def to_json(self) -> dict[str, Any]:
+        """One list for each number."""
+        return {"stride": self.stride, **{n: [p[i] for p in self.points] for i, n in enumerate(Point._fields)}}
+
+
+def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) -> dict[str, Any]:
+    """What the sidecar holds of the run that goes on."""
+    run, said = live.run, live.said()
+    assert run is not None
+    assert said is not None
+    doc = analysis.document(run, said.values, file=live.source.path, format=live.format or "")
+    heads = {name: said.values[path] for name, path in HEADLINES.items()}
+    return {
+        "schema": SCHEMA,
+        "run_id": doc["run_id"],
+        "seq": mark.seq,
+        "offset": mark.offset,
+        "line": mark.line,
+        "updated_at": f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z",
+        **{name: None if isinstance(x, Unknown) else x for name, x in heads.items()},
+        "series": series.to_json(),
+        "windows": doc["pairs"]["windows"],
+        **{part: doc[part] for part in PARTS},
+        "verdicts": [_short(v) for v in doc["verdicts"]],
+        "unknown": {n: x.why for n, x in heads.items() if isinstance(x, Unknown)},
+    }
+
+
+class Sidecar:
+    """Writes the sidecar of one file as it grows. `fault` says why nothing is written, where nothing is."""
+
+    def __init__(self, path: str | Path, now: Callable[[], datetime] | None = None) -> None:
+        self.path = watermark.sidecar(path)
+        self.series = Series()
+        self.fault: str | None = None
+        self._now = now or (lambda: datetime.now(UTC))
+        self._written = 0  # the offset that the last one told of
+        self._due: datetime | None = None
+        if str(path) == "-":
+            self.fault = "standard input has no sidecar"
+        else:
+            self._vouch(path)
+
+    def take(self, run: Run, _item: object, row: Row | None) -> None:
+        """One item that the run took."""
+        if row is not None:
+            self.series.take(run, row)
+
+    def write(self, live: Live, *, last: bool = False) -> bool:
+        """Write it if something is new and the last time is long enough ago, or if it is the `last`; whether it was."""
+        if live.past and self.fault is None:
+            self.fault = f"{live.source.path}: was cut off or replaced; its sidecar is left as it was"
+        mark, now = live.mark(), self._now()
+        if self.fault or live.run is None or mark is None or mark.offset == self._written:
+            return False
+        if not last and self._due is not None and abs((now - self._due).total_seconds()) < EVERY_S:
+            return False
+        body = json.dumps(document(live, self.series, mark, now), ensure_ascii=False, separators=(",", ":"))
+        _replace(self.path, body.encode())
+        self._written, self._due = mark.offset, now
+        return True
+
+    def _vouch(self, path: str | Path) -> None:
+        """Never write over a sidecar that knows of more than the file holds."""
+        try:
+            mark = watermark.read(path)
+            if mark is None:
+                return
+            self.fault = mark.behind(sources.size(path))
+            if self.fault is None:
+                last = sources.read_at(path, _begin(path, mark), mark.offset)
+                if link(last) != mark.line:
+                    self.fault = f"{path}: line {mark.seq + 1} is not the one that its sidecar saw"
+        except (HistoryError, SourceError) as e:
+            self.fault = str(e)
+
+
+def _begin(path: str | Path, mark: watermark.Mark) -> int:
+    """Where the line begins that ends at the mark."""
+    with sources.opened(path) as f:
+        at = mark.offset - 1  # its own newline
+        step = 1 << 16
+        while at > 0:
+            start = max(0, at - step)
+            f.seek(start)
+            found = f.read(at - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            at = start
+    return 0
+
+
+def _short(v: Mapping[str, Any]) -> dict[str, Any]:
+    shown = v["evidence"]
+    return {**v, "evidence": shown[:SHOWN], "evidence_total": len(shown)}
+
+
+def _replace(path: Path, body: bytes) -> None:
+    """Replace the file whole, so that nobody ever reads half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(body)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
