@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clirun import AMNESIAC
+from clirun import AMNESIAC, Cli
 
+import trajscope
 from trajscope import analysis, menu, sidecar, watermark
 from trajscope.chain import link
 from trajscope.live import Live
@@ -168,3 +169,57 @@ def test_nothing_is_left_where_it_cannot_be_written(tmp_path: Path, lines: list[
         side.write(live, last=True)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.coverage.json", "run.jsonl"]
     assert lines
+
+
+def test_a_recorder_keeps_its_own_sidecar(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with trajscope.open_run(path, metric="loss", fsync=False) as run:
+        for i in range(12):
+            run.trial({"lr": i % 3}, value=1.0, kept=False)
+    held = json.loads((tmp_path / "run.coverage.json").read_bytes())
+    assert held["pair_repeat_rate"] == pytest.approx(9 / 12)
+    assert held["seq"] == 13  # the header before, the end after
+    assert watermark.read(path) == watermark.Mark(13, path.stat().st_size, link(path.read_bytes().splitlines()[-1]))
+    with trajscope.open_run(path, metric="loss", fsync=False, resume=True) as run:
+        run.trial({"lr": 9}, value=1.0, kept=False)
+    assert json.loads((tmp_path / "run.coverage.json").read_bytes())["series"]["seq"][-1] == 15
+
+
+def test_a_recorder_may_go_without_one(tmp_path: Path) -> None:
+    with trajscope.open_run(tmp_path / "run.jsonl", metric="loss", sidecar=False) as run:
+        run.trial({"lr": 1}, value=1.0, kept=False)
+    assert not (tmp_path / "run.coverage.json").exists()
+
+
+def test_a_sidecar_that_cannot_be_written_loses_no_trial(tmp_path: Path) -> None:
+    run = trajscope.open_run(tmp_path / "run.jsonl", metric="loss")
+    (tmp_path / "run.coverage.json").unlink(missing_ok=True)
+    (tmp_path / "run.coverage.json").mkdir()
+    run.trial({"lr": 1}, value=1.0, kept=False)
+    with pytest.warns(RuntimeWarning, match="the run goes on without it"):
+        run.close()
+    assert trajscope.analyze(tmp_path / "run.jsonl")[0]["trials"] == 1
+
+
+def test_a_recorder_does_not_go_on_with_a_file_that_is_behind_its_sidecar(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with trajscope.open_run(path, metric="loss", fsync=False) as run:
+        for i in range(5):
+            run.trial({"lr": i}, value=1.0, kept=False)
+    cut = b"".join(path.read_bytes().splitlines(keepends=True)[:3])  # the chain of what is left holds
+    path.write_bytes(cut)
+    with pytest.raises(trajscope.TrajscopeError, match="it was cut off"):
+        trajscope.open_run(path, metric="loss", resume=True)
+    assert path.read_bytes() == cut
+
+
+def test_watching_keeps_a_sidecar_for_a_stranger(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    shutil.copy(AMNESIAC, path)
+    done = Cli(tmp_path)("watch", path, "--once", "--sidecar")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run.coverage.json").read_bytes())["pair_repeat_rate"] == pytest.approx(0.72)
+    path.write_bytes(path.read_bytes()[:5000])
+    (tmp_path / "again").mkdir()
+    done = Cli(tmp_path / "again")("watch", path, "--once", "--sidecar")
+    assert "no sidecar is kept" in done.stderr

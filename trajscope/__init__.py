@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from trajscope.errors import TrajscopeError
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import analyze, load_menu, read, sql
+    from trajscope.public import analyze, load_menu, open_run, read, sql
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
-    from trajscope.writer import RunWriter, open_run
+    from trajscope.writer import RunWriter
 
 _WHERE = {
     "Header": "trial",
@@ -33,7 +33,7 @@ _WHERE = {
     "analyze": "public",
     "config_hash": "pair",
     "load_menu": "public",
-    "open_run": "writer",
+    "open_run": "public",
     "read": "public",
     "sql": "public",
 }

@@ -107,13 +107,17 @@ class Live:
                 self._take(part)
                 continue
             told.append(part)
-            self.odd += 1
-            self.notices.append(part)
+            self.note(part)
             if isinstance(part, Reset):
                 self._begin_anew()
         if self.tail.ended and self._feed is None and self._early:
             self._open(whole=True)
         return Stepped(self._items - before, tuple(told))
+
+    def note(self, odd: Oddity | Reset) -> None:
+        """Remember something odd."""
+        self.odd += 1
+        self.notices.append(odd)
 
     def close(self) -> None:
         """The file is over: its torn last line is all there will be of it."""

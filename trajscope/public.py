@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trajscope import analysis, menu, pipeline
+from trajscope.errors import RecordError
 from trajscope.menu import Menu
 from trajscope.readers import Source
 from trajscope.trial import Goal, Item
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from trajscope.writer import RunWriter
 
 
 def load_menu(path: str | Path) -> Menu:
@@ -60,6 +64,25 @@ def sql(query: str, *paths: str | Path) -> pl.DataFrame:
     store.lock()
     answer = store.query(query, most=1_000_000)
     return pl.DataFrame(answer.rows, schema=answer.columns, orient="row", infer_schema_length=None)
+
+
+def open_run(path: str | os.PathLike[str], *, sidecar: bool = True, **run: Any) -> RunWriter:
+    """Start a run file, or go on with one (`resume=True`). Keyword arguments are those of `trajscope.writer.open_run`.
+
+    Beside it, unless `sidecar` is false, `<run>.coverage.json` says what is known of the run now.
+    """
+    from trajscope import writer
+
+    if not sidecar:
+        return writer.open_run(path, **run)
+    from trajscope.sidecar import Sidecar, follow
+
+    side = Sidecar(Path(path))
+    if side.fault:  # looked at before anything is written to the file
+        raise RecordError(f"{side.fault}; nothing was written")
+    opened = writer.open_run(path, **run)
+    opened.followers.append(follow(opened.path, side))
+    return opened
 
 
 def _source(path: str | Path, metric: str | None, goal: Goal | None, known: Menu | None, history: int | None) -> Source:

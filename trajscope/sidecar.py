@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from trajscope.columns import Row
 from trajscope.errors import HistoryError, SourceError
 from trajscope.fold import Unknown
 from trajscope.live import Live
+from trajscope.readers import Source
 from trajscope.review import gain
 from trajscope.run import Run
 
@@ -154,6 +156,28 @@ class Sidecar:
                     self.fault = f"{path}: line {mark.seq + 1} is not the one that its sidecar saw"
         except (HistoryError, SourceError) as e:
             self.fault = str(e)
+
+
+def follow(path: str | Path, side: Sidecar) -> Callable[[bool], None]:
+    """A follower for the writer of a run: keeps the sidecar of its file, and never stands in the way of a trial."""
+    live = Live(Source(str(path)), sink=side.take)
+
+    def step(last: bool) -> None:
+        if side.fault is None:
+            try:
+                live.step()
+                while live.tail.behind:
+                    live.step()
+                side.write(live, last=last)
+            except OSError as e:
+                side.fault = f"{side.path}: cannot be written ({e.strerror})"
+            if side.fault:
+                warnings.warn(f"{side.fault}; the run goes on without it", RuntimeWarning, stacklevel=4)
+        if last:
+            live.close()
+
+    step(False)
+    return step
 
 
 def _begin(path: str | Path, mark: watermark.Mark) -> int:

@@ -21,7 +21,7 @@ HEAD = 4096  # bytes at the beginning of a file by which it is known again
 LAST = 256  # and before the place where reading goes on
 MOST = 4 << 20  # bytes of one poll, so that nobody who waits for the next one waits long
 
-Kind = Literal["absent", "deleted", "returned", "unreadable", "replaced"]
+Kind = Literal["absent", "deleted", "returned", "unreadable", "replaced", "sidecar"]
 
 
 class Oddity(NamedTuple):

@@ -45,6 +45,9 @@ def watch(
     until_alarm: Annotated[
         bool, typer.Option("--until-alarm", help="End at the first alarm, with exit code 1; 3 where nothing is known.")
     ] = False,
+    sidecar: Annotated[
+        bool, typer.Option("--sidecar", help="Keep RUN.coverage.json beside a run that somebody else writes.")
+    ] = False,
     notify: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,10 +97,10 @@ def watch(
         return source(path, reader, metric, goal, menu, history)
 
     telling = _telling(notify or [], execute or [], warnings=notify_warnings)
-    group = Group(said, folder=folder, told=telling.hear if telling else None)
+    group = Group(said, folder=folder, told=telling.hear if telling else None, sidecars=sidecar)
     for path in files if folder is None else ():
         played = None if replay is None else Played(str(path), replay, time.monotonic)
-        group.add(path, Watching(*said(path), asked=not lines, played=played))
+        group.add(path, Watching(*said(path), asked=not lines, played=played, sidecar=sidecar))
     with Wake([folder] if folder else [p for p in files if str(p) != "-"]) as wake:
         try:
             if lines:

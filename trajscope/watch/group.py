@@ -26,25 +26,34 @@ Said = Callable[[Path], tuple[Source, str | None]]
 class Group:
     """Runs by their path. `folder` is searched for more of them; a file that no reader knows is let go again."""
 
-    def __init__(self, said: Said, *, folder: Path | None = None, told: Callable[[Panel], None] | None = None) -> None:
+    def __init__(
+        self,
+        said: Said,
+        *,
+        folder: Path | None = None,
+        told: Callable[[Panel], None] | None = None,
+        sidecars: bool = False,
+    ) -> None:
         self.runs: dict[str, Watching] = {}
         self.troubles: dict[str, str] = {}  # files that cannot be watched, and why
         self.folder = folder
         self._said = said
         self._told = told
+        self._sidecars = sidecars
         self._foreign: dict[str, int] = {}  # and how many bytes no reader knew
         self._searched = False
         self._next_s = 0.0
 
     def add(self, path: Path, watching: Watching | None = None) -> None:
         """Watch one more file."""
-        self.runs[str(path)] = watching or Watching(*self._said(path))
+        self.runs[str(path)] = watching or Watching(*self._said(path), sidecar=self._sidecars)
 
     def reopened(self, path: str) -> Watching:
         """A run read again from its beginning, with its rows kept for SQL."""
         old = self.runs[path]
         if old.answers is None and old.played is None:
-            self.runs[path] = Watching(old.live.source, old.reader, asked=True)
+            old.close()
+            self.runs[path] = Watching(old.live.source, old.reader, asked=True, sidecar=self._sidecars)
         return self.runs[path]
 
     @property

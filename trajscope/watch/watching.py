@@ -16,7 +16,8 @@ from trajscope.errors import QueryError, SourceError
 from trajscope.live import Live, Said
 from trajscope.readers import Source
 from trajscope.run import Run
-from trajscope.tail import Reset
+from trajscope.sidecar import Sidecar
+from trajscope.tail import Oddity, Reset
 from trajscope.trial import Item
 from trajscope.watch import fresh, panel
 from trajscope.watch.answers import Answers
@@ -35,7 +36,15 @@ ABSOLUTE = "native"  # the format whose times carry a zone, so that they may be 
 class Watching:
     """One file on a screen. `asked` tells whether its rows are kept for SQL."""
 
-    def __init__(self, source: Source, reader: str | None = None, *, asked: bool = False, played: Played | None = None):
+    def __init__(
+        self,
+        source: Source,
+        reader: str | None = None,
+        *,
+        asked: bool = False,
+        played: Played | None = None,
+        sidecar: bool = False,
+    ):
         self.busy = Lock()  # held by whoever reads on, or looks where reading writes
         self.seen = Seen()
         self.answers = Answers() if asked else None
@@ -44,6 +53,7 @@ class Watching:
         self.played = played
         if played is not None:
             self.live.tail = played  # type: ignore[assignment]  # polled, closed and asked for its place like a tail
+        self.sidecar = Sidecar(source.path) if sidecar else None
         self.moments = Moments()  # of a file that is played
         self.items = 0  # taken so far
         self._said: Said | None = None
@@ -74,6 +84,7 @@ class Watching:
 
     def close(self) -> None:
         """Read no more: a torn last line is counted as such."""
+        self._sidecar(last=True)
         self.live.close()
 
     def look(self, now_s: float, *, at_once: bool = True) -> Panel:
@@ -137,14 +148,32 @@ class Watching:
                 self.seen.arrived(now_s)
             if self.played is not None and (said := self.live.said()):
                 self.moments.note(said, self.seen)
+        if stepped.items and not self.behind:
+            self._sidecar()
         self._caught_up = self._caught_up or not self.behind
         if self.live.tail.ended and not self._closed:
             self._closed = True
             self.live.close()  # nothing more can come, so what is torn stays torn
         return bool(stepped.items or stepped.notices)
 
+    def _sidecar(self, *, last: bool = False) -> None:
+        """Keep the sidecar of a run that somebody else writes; why that is not done is said once."""
+        side = self.sidecar
+        if side is None:
+            return
+        told = side.fault
+        try:
+            side.write(self.live, last=last)
+        except OSError as e:
+            side.fault = f"{side.path}: cannot be written ({e.strerror})"
+        if side.fault and (told is None or last):
+            self.live.note(Oddity("sidecar", f"no sidecar is kept: {side.fault}"))
+            self.sidecar = None
+
     def _take(self, run: Run, item: Item, row: Row | None) -> None:
         self.seen.take(run, item, row)
+        if self.sidecar is not None:
+            self.sidecar.take(run, item, row)
         if self.answers is not None:
             self.answers.take(run, item, row, len(self.live.past))
 

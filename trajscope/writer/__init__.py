@@ -84,6 +84,7 @@ class RunWriter:
         self._menu = menus.parse(fields["menu"], f"{self.path}: menu") if fields["menu"] is not None else None
         self._config: Fields | None = None  # the incumbent's; None where it is not known
         self._ended = False
+        self.followers: list[Callable[[bool], None]] = []  # called after each line, and with True when it closes
         self._start(fields)
 
     def trial(
@@ -195,6 +196,9 @@ class RunWriter:
     def close(self) -> None:
         """Let go of the file without a word: a run closed without `end` reads as interrupted."""
         with self._turn:
+            followers, self.followers = self.followers, []
+            for follow in followers if self._file.ours else ():
+                follow(True)
             self._file.close()
 
     def __enter__(self) -> Self:
@@ -214,6 +218,8 @@ class RunWriter:
         chain = self._file.tail.chain
         record, line = self._line(kind, fields, chain)
         self._file.append(line)
+        for follow in self.followers:
+            follow(False)
         return chain.seq, record
 
     def _line(self, kind: str, fields: Mapping[str, object], chain: Chain) -> tuple[Record, bytes]:

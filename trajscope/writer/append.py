@@ -50,6 +50,11 @@ class AppendFile:
         self._identity = (here.st_dev, here.st_ino)
         self.found = here.st_size  # bytes that were there when it was opened
 
+    @property
+    def ours(self) -> bool:
+        """Whether this process opened it, and no fork of it."""
+        return os.getpid() == self._pid
+
     def lines(self) -> Iterator[bytes]:
         """The whole lines of the file, without their newlines; a last line without one is not among them."""
         with self.path.open("rb") as file:
@@ -127,7 +132,7 @@ class AppendFile:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-        if os.getpid() == self._pid:  # the lock is shared with a forked child, which must not open it
+        if self.ours:  # the lock is shared with a forked child, which must not open it
             self._lock.release(force=True)
 
     def _sync(self) -> None:
@@ -138,7 +143,7 @@ class AppendFile:
         """Raise unless the file is still the one that was opened, as this writer left it."""
         if self._fd < 0:
             raise RecordError(f"{self.path}: is closed; open it again with resume=True")
-        if os.getpid() != self._pid:
+        if not self.ours:
             raise RecordError(
                 f"{self.path}: was opened by process {self._pid}, this is a fork of it; let that process write"
             )
