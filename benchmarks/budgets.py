@@ -200,13 +200,10 @@ def fleet(rows: int, rounds: int | None) -> Section:
 
 def rails(rows: int, rounds: int | None) -> Section:
     """One more question to the rails: in a process of its own, and among very many."""
-    path = railed.native(COLD_TRIALS)
-    cold = Contender(
-        f"one proposal against {COLD_TRIALS:,} native trials",
-        [sys.executable, "-c", railed.COLD, str(path), str(path.with_suffix(".menu.json"))],
-    )
+    compiled = {"PYTHONDONTWRITEBYTECODE": ""}  # set, every module would be compiled again each time
+    cold = Contender(f"rail check against {COLD_TRIALS:,} native trials", railed.cold(COLD_TRIALS), env=compiled)
     floor = Contender("python -c 'import msgspec'", [sys.executable, "-c", "import msgspec"])
-    bare = Contender("python -c pass", [sys.executable, "-c", "pass"])
+    bare = Contender("python -S -c pass", [sys.executable, "-S", "-c", "pass"])
     take_turns([cold, floor, bare], rounds or SMALL_ROUNDS)
     asked = {
         (kind, pairs): Contender(

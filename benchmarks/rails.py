@@ -1,6 +1,6 @@
 """Rails: what it costs to ask whether something was tried. `python -m benchmarks.rails NAME ...` measures one.
 
-`lookup` asks many times in one process, beside a plain set; `duckdb` scans; `COLD` asks once in a process of its own.
+`lookup` asks many times in one process, beside a plain set; `duckdb` scans; `cold` is the command for one question.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import random
 import resource
+import shlex
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -29,14 +31,14 @@ ASKED = 20_000
 ASKED_SLOWLY = 200  # of what takes milliseconds
 WIDE = {"knobs": {"x": {"type": "float", "range": [0.0, 1.0], "default": 0.5, "family": "only"}}}
 MENUS: dict[str, dict[str, Any]] = {"thirteen": MENU, "one": WIDE}
+# The command itself, started without `site`: the finder of an editable install takes a tenth of the budget, and nobody
+# who installed a wheel has one.
 COLD = """\
 import sys
-from trajscope import menu
-from trajscope.rails import Rails
-from trajscope.rails.history import History
-known = menu.load(sys.argv[2])
-rails = Rails(known, History.of([sys.argv[1]], known), base=known.defaults)
-print('"' + rails.ask('{"knob": "lr", "value": 0.00031}').verdict.rule + '"')
+sys.path += {paths!r}
+sys.argv = ["trajscope", "rail", "check", "--menu", {menu!r}, "--run", {run!r}, "--base", {base!r}]
+from trajscope.cli import main
+main()
 """
 WORDS = "Increase the capacity of the model a little, to see whether the loss still falls at this budget."
 
@@ -141,6 +143,20 @@ def _fill(history: History, menu: Menu, rng: random.Random, many: int) -> list[f
         if i % max(1, many // 1000) == 0:
             some.append(value)
     return some
+
+
+def cold(trials: int) -> list[str]:
+    """The command line that puts one proposal to `rail check`, in a process of its own."""
+    path = native(trials)
+    beside = path.with_suffix(".menu.json")
+    program = COLD.format(
+        paths=[str(Path(__file__).resolve().parents[1]), sysconfig.get_path("purelib")],
+        menu=str(beside),
+        run=str(path),
+        base=json.dumps(menus.load(beside).defaults),
+    )
+    asked = f'echo \'{{"knob": "lr", "value": 0.00031}}\' | {shlex.quote(sys.executable)} -S -c {shlex.quote(program)}'
+    return ["sh", "-c", f"{asked}; test $? -eq 2"]  # of so many trials one was near
 
 
 def _drawn(menu: Menu, rng: random.Random) -> tuple[str, Any]:

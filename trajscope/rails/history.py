@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -160,7 +160,7 @@ class History:
         if any(f.name == seen.where for f in self._follows):
             self._own.add((seen.where, seen.line))
         self._note(pair, seen, intent)
-        self._price(wall_s, tokens, usd, ran=seen.status not in NOT_RUN)
+        self._price([Tried(seen.seq, seen.status, wall_s=wall_s, tokens=tokens, usd=usd)])
 
     def refresh(self) -> None:
         """Take in what was written since; anything that would make the history a guess is a `HistoryError`."""
@@ -190,15 +190,15 @@ class History:
         for ledger in (self._pairs, self._configs, self._places):
             ledger.close()
 
-    def _take(self, follow: Follow, trials: Iterable[Tried]) -> None:
+    def _take(self, follow: Follow, trials: Sequence[Tried]) -> None:
         name, native = follow.name, follow.native
-        for seq, status, pair, number, value, base, config, intent, wall_s, tokens, usd, fault, _ in trials:
+        if self._own:  # trials that were added by hand before they stood in the file
+            again = [t for t in trials if (name, t.seq + 1) in self._own]
+            self._own.difference_update((name, t.seq + 1) for t in again)
+            trials = [t for t in trials if t not in again]
+        for seq, status, pair, number, value, base, config, intent, _, _, _, fault, _ in trials:
             if fault is not None:
                 raise follow.lost(f"{fault}, so what it tried is a guess; mend the line, or leave the file out", seq)
-            if self._own and (name, seq + 1) in self._own:
-                self._own.discard((name, seq + 1))
-                continue
-            self._price(wall_s, tokens, usd, ran=status not in NOT_RUN)
             if pair is not None:
                 # What another format calls a base is not the hash that a rail knows bases by.
                 place = (base, config) if native else (None, None)
@@ -212,6 +212,17 @@ class History:
                     "or leave the file out",
                     seq,
                 )
+        self._price(trials)
+
+    def _price(self, trials: Sequence[Tried]) -> None:
+        """What trials cost; many at once take a third of what they take one by one."""
+        idle = [t for t in trials if t.status in NOT_RUN]
+        for name, values, unasked in zip(_COSTS, _costs(trials), _costs(idle), strict=True):
+            known = [x for x in values if x is not None and x >= 0]  # neither nothing nor NaN is a price
+            self._cost[name] = sum(known, self._cost[name])
+            self._dearest[name] = max(self._dearest[name], max(known, default=0.0))
+            unpriced = len(values) - len(known)
+            self._unpriced[name] += unpriced - sum(not (x is not None and x >= 0) for x in unasked)
 
     def _note(self, pair: Pair, seen: Seen, intent: str | None) -> None:
         self.trials += 1
@@ -244,12 +255,7 @@ class History:
         if len(pair.changes) == 1 and (cell := pair.changes[0].cell) is not None:
             self.cells.add(cell)
 
-    def _price(self, wall_s: float | None, tokens: int | None, usd: float | None, *, ran: bool) -> None:
-        cost, dearest = self._cost, self._dearest
-        for name, spent in zip(_COSTS, (wall_s, tokens, usd), strict=True):
-            if spent is not None and spent >= 0:
-                cost[name] += spent
-                if spent > dearest[name]:  # noqa: PLR1730  # max() takes as long as all of the rest
-                    dearest[name] = spent
-            elif ran:
-                self._unpriced[name] += 1
+
+def _costs(trials: Sequence[Tried]) -> tuple[list[float | None], ...]:
+    """What trials cost, one list for each of `_COSTS`."""
+    return [t.wall_s for t in trials], [t.tokens for t in trials], [t.usd for t in trials]
