@@ -107,6 +107,19 @@ def test_it_is_written_at_most_so_often_and_always_after_the_last(tmp_path: Path
     assert not side.write(live, last=True)  # nothing is new
 
 
+def test_a_run_whose_numbers_take_long_is_written_less_often(
+    tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = iter(range(10_000))
+    monkeypatch.setattr(
+        sidecar, "perf_counter", lambda: next(ticks) / 16
+    )  # each writing takes a sixteenth: rest 1.25 s
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    _, _, held = grown(path, lines, Clock())  # a line each second, so every second one
+    assert len(held) == pytest.approx(len(lines) / 2, abs=1)
+
+
 def test_a_file_that_is_cut_keeps_the_sidecar_that_shows_it(tmp_path: Path, lines: list[bytes]) -> None:
     path = tmp_path / "run.jsonl"
     path.touch()

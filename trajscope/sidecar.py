@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from time import perf_counter
 from typing import Any, NamedTuple
 
 from trajscope import analysis, sources, watermark
@@ -27,6 +28,7 @@ from trajscope.run import Run
 
 SCHEMA = 1
 EVERY_S = 0.2  # between two writings, but for the last
+REST = 20.0  # and never more often than this many times what the last one took, so that a long run is not slowed
 WHOLE = 10_000  # trials up to which the series hold every one; beyond, every second, fourth, ...
 SHOWN = 100  # entries of a list; its total stands beside it
 HEADLINES = {
@@ -118,7 +120,8 @@ class Sidecar:
         self.fault: str | None = None
         self._now = now or (lambda: datetime.now(UTC))
         self._written = 0  # the offset that the last one told of
-        self._due: datetime | None = None
+        self._last: datetime | None = None
+        self._rest_s = EVERY_S
         if str(path) == "-":
             self.fault = "standard input has no sidecar"
         else:
@@ -136,11 +139,13 @@ class Sidecar:
         mark, now = live.mark(), self._now()
         if self.fault or live.run is None or mark is None or mark.offset == self._written:
             return False
-        if not last and self._due is not None and abs((now - self._due).total_seconds()) < EVERY_S:
+        if not last and self._last is not None and abs((now - self._last).total_seconds()) < self._rest_s:
             return False
+        started = perf_counter()
         body = json.dumps(document(live, self.series, mark, now), ensure_ascii=False, separators=(",", ":"))
         _replace(self.path, body.encode())
-        self._written, self._due = mark.offset, now
+        self._written, self._last = mark.offset, now
+        self._rest_s = max(EVERY_S, REST * (perf_counter() - started))
         return True
 
     def _vouch(self, path: str | Path) -> None:
