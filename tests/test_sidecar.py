@@ -111,9 +111,8 @@ def test_a_run_whose_numbers_take_long_is_written_less_often(
     tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ticks = iter(range(10_000))
-    monkeypatch.setattr(
-        sidecar, "perf_counter", lambda: next(ticks) / 16
-    )  # each writing takes a sixteenth: rest 1.25 s
+    # Each writing takes a sixteenth of a second, and 20 / 16 are 1.25.
+    monkeypatch.setattr(sidecar, "perf_counter", lambda: next(ticks) / 16)
     path = tmp_path / "run.jsonl"
     path.touch()
     _, _, held = grown(path, lines, Clock())  # a line each second, so every second one
