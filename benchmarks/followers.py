@@ -33,7 +33,8 @@ MORE = 60  # rows that are appended to see what one more costs
 ASKED = 7  # and of these, after how many SQL is asked
 EACH = 1000  # rows of one step of the simulated hour
 TEMPLATES = 2000  # different rows of it
-LOOKS = 10  # steps of it between two looks
+CONTINUOUS = (("lr", 1e-5, 2e-8), ("weight_decay", 0.0, 7e-7), ("grad_clip", 0.1, 2e-5), ("beta1", 0.8, 5e-7))
+LOOKS = 40  # steps of it between two looks
 _COLUMNS = "{stage: 'VARCHAR', proposal: 'STRUCT(knob VARCHAR, new_value JSON)', val_bpb: 'DOUBLE'}"
 _QUERY = f"""
     WITH t AS (SELECT proposal.knob AS knob, proposal.new_value::VARCHAR AS value, val_bpb, stage
@@ -226,9 +227,10 @@ def _rows(kind: str, rows: int) -> Iterator[bytes]:
         row = templates[i % TEMPLATES]
         row["iter"] = i + 1
         if kind == "many":
-            value = 1e-5 + i * 2e-8
-            row["proposal"] |= {"knob": "lr", "new_value": value}
-            row["candidate_cfg"] = {**generate.BASE, "lr": value}
+            knob, low, step = CONTINUOUS[i % len(CONTINUOUS)]
+            value = low + i * step
+            row["proposal"] |= {"knob": knob, "new_value": value}
+            row["candidate_cfg"] = {**generate.BASE, knob: value}
         yield json.dumps(row).encode() + b"\n"
 
 

@@ -64,9 +64,12 @@ class Wake:
         self.close()
 
     def _listen(self, folder: Path) -> None:
+        import logging
+
         from watchdog.events import FileSystemEvent, FileSystemEventHandler
         from watchdog.observers import Observer
 
+        logging.getLogger("watchdog").addHandler(logging.NullHandler())  # what it says of its own ending is no news
         changed = self._changed
 
         class Heard(FileSystemEventHandler):
