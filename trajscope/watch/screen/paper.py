@@ -53,8 +53,8 @@ class Paper(Static):
     def write(self, lines: Sequence[Line]) -> None:
         """Show these lines; what stands there already is not drawn again."""
         if lines != self._lines:
-            self._lines = lines
-            self.update(content(lines))
+            high, self._lines = len(self._lines), lines
+            self.update(content(lines), layout=len(lines) != high)  # a layout costs as much as all the rest
 
 
 class Rows(Widget, can_focus=True):
