@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from clirun import AMNESIAC, Cli
 
@@ -71,6 +72,14 @@ def test_it_says_what_the_analysis_of_the_file_says(tmp_path: Path, lines: list[
     assert [len(series[name]) for name in series if name != "stride"] == [50] * 5
     for name in sidecar.HEADLINES:
         assert series[name][-1] == pytest.approx(last[name])
+
+
+def test_every_one_of_a_run_is_of_its_schema(tmp_path: Path, lines: list[bytes]) -> None:
+    _, _, held = grown(tmp_path / "run.jsonl", lines, Clock())
+    asked = jsonschema.Draft202012Validator({**sidecar.schema(), "additionalProperties": False})
+    assert len(held) == len(lines)
+    for doc in held:
+        asked.validate(doc)
 
 
 def test_each_point_of_the_series_is_what_was_said_then(tmp_path: Path, lines: list[bytes]) -> None:

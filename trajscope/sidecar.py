@@ -111,6 +111,33 @@ def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) ->
     }
 
 
+def schema() -> dict[str, Any]:
+    """The sidecar's JSON Schema; what it shares with the analysis is of the analysis."""
+    shared, number = analysis.schema()["properties"], {"type": ["number", "null"]}
+    mark = {"seq": {"type": "integer"}, "offset": {"type": "integer"}, "line": {"type": "string"}}
+    lists = {name: {"type": "array", "items": number} for name in Point._fields}
+    series = {"type": "object", "properties": {"stride": {"type": "integer"}, **lists}, "required": ["stride", *lists]}
+    own = {
+        "schema": {"const": SCHEMA},
+        "run_id": shared["run_id"],
+        **mark,
+        "updated_at": {"type": "string", "format": "date-time"},
+        **{name: {**number, "description": f"`{path}` of the analysis."} for name, path in HEADLINES.items()},
+        "series": series,
+        "windows": shared["pairs"]["properties"]["windows"],
+        **{part: shared[part] for part in PARTS},
+        "verdicts": shared["verdicts"],
+        "unknown": shared["unknown"],
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The sidecar of a run, `<run>.coverage.json`",
+        "type": "object",
+        "properties": own,
+        "required": list(own),
+    }
+
+
 class Sidecar:
     """Writes the sidecar of one file as it grows. `fault` says why nothing is written, where nothing is."""
 
