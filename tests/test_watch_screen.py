@@ -11,74 +11,30 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from clirun import AMNESIAC, SAMPLES
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
-from watchruns import NOON, header, hostile, sample, source, trial, write
+from watchruns import NOON, header, hostile, sample, trial, write
+from watchscreen import app_on, drive, press, text
 
-from trajscope.cli.watch import _exported
 from trajscope.wake import Wake
 from trajscope.watch import marks
-from trajscope.watch.group import Group
 from trajscope.watch.screen.app import Watch
 from trajscope.watch.screen.asked import Asked, OneTrial, Sql
 from trajscope.watch.screen.many import Many, Runs
 from trajscope.watch.screen.one import One
 from trajscope.watch.screen.paper import Trials
-from trajscope.watch.watching import Watching
 
 LOOKED_AT = Path(__file__).parent / "screens"
-Script = Callable[[Watch, Pilot[int]], Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
 def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A state folder of its own, so that nobody's bookmarks are touched."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-def app_on(
-    *paths: Path, folder: Path | None = None, now: list[float] | None = None, export: Path | None = None, **more: Any
-) -> Watch:
-    """The screen of some runs. Nothing is read until `turn`; the clock is the last of `now`."""
-    group = Group(source, folder=folder)
-    for path in paths:
-        group.add(path, Watching(*source(path), asked=len(paths) == 1))
-    clock = now if now is not None else [NOON]
-    return Watch(group, clock=lambda: clock[-1], page=_exported, export_to=export, **more)
-
-
-def drive(app: Watch, script: Script, size: tuple[int, int] = (80, 24)) -> None:
-    """Show it, read everything there is, and do what the script says."""
-
-    async def go() -> None:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            app.turn()
-            while app.group.behind:
-                app.turn()
-            app.turn()
-            await pilot.pause()
-            await script(app, pilot)
-
-    asyncio.run(go())
-
-
-def text(app: Watch) -> str:
-    """What stands on the screen."""
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(part.text for part in strip).rstrip() for strip in strips)
-
-
-async def press(pilot: Pilot[int], *keys: str) -> None:
-    """Press keys, and let what they began come to an end."""
-    await pilot.press(*keys)
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------
