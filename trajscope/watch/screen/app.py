@@ -84,6 +84,10 @@ class Watch(App[int]):
     def turn(self) -> None:
         """Read on and show it, in this thread."""
         self.group.turn(self._clock())
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Show what was read."""
         self._show(self._panels())
 
     def turn_soon(self) -> None:
