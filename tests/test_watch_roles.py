@@ -123,7 +123,11 @@ def laid(name: str) -> tuple[list[Path], dict[str, Any]]:
     ]
     lines: dict[str, list[Any]] = {
         "not_begun": [header()],
-        "waiting": [header(), *ten, {"v": 1, "type": "event", "seq": 11, "kind": "pause"}],
+        "waiting": [
+            header(),
+            *ten,
+            {"v": 1, "type": "event", "seq": 11, "kind": "pause", "data": {"reason": "too good"}},
+        ],
         "silent": [header(), *ten],
         "cut": [header(), *ten],
     }

@@ -107,6 +107,8 @@ def alive(p: Panel, columns: int) -> list[Line]:
     if p.metric:
         parts.append([Span(p.metric, "dim")])
     head = flow("", parts, columns, 1)
+    if p.waits:
+        head.append([Span(" ‖ ", "warn"), Span(cut(p.waits, columns - 3), "warn")])
     if p.notices:
         more = f" ({plural(p.odd, 'notice')}, w shows them)" if p.odd > 1 else ""
         head.append([Span(" ! ", "warn"), Span(cut(p.notices[-1] + more, columns - 3), "warn")])
