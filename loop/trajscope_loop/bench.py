@@ -52,7 +52,7 @@ def measure(job: Job) -> Result:
 
 def _measured(job: Job, began: float) -> Result:
     with Room(job["files"], job["shas"]) as room:
-        place = data.at(job)
+        place = data.at(job) if job["data_shas"] else room.folder("none")
         _data(place, room.given, job["data_shas"], "given")
         ran = _trained(job, room)
         judged, truth = room.folder("judged"), room.folder("truth")

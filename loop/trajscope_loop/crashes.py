@@ -25,9 +25,9 @@ _NAN = re.compile(r"FloatingPointError\b|(?i:\b(?:nan|infinite|non-?finite)\b)")
 _KEY = re.compile(
     r"(?:sk|pk|rk|ak|as|gh[pousr]|github_pat|hf|xox[abp]|AKIA|AIza|nvapi|glpat)[-_]?[A-Za-z0-9_-]{12,}"
     r"|(?i:bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}"
-    r"|(?i:(?:api[_-]?key|token|secret|password|authorization)['\"]?\s*[=:]\s*['\"]?)[^\s'\",;]{6,}"
+    r"|(?i:(?:api[_-]?key|token|secret|password|authorization)['\"]?\s*[=:]\s*['\"]?(?:bearer\s+|basic\s+)?)[^\s'\",;]{6,}"
 )
-_SECRET = re.compile(r"(?i)key|token|secret|passw|credential")
+_SECRET = re.compile(r"(?i)(?:^|_)(?:(?:api|access|private)?key|token|secret|passw(?:or)?d|credentials?|auth)s?(?:_|$)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]+")
 _TRACE = re.compile(r"^(?:\s|Traceback |During handling|The above exception)")
 
@@ -67,10 +67,15 @@ def last_words(err: bytes) -> str:
 def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
     """A text on one short line, without what looks like a key and without the values of the keys in our environment."""
     for name, value in (os.environ if environment is None else environment).items():
-        if _SECRET.search(name) and len(value) >= 8:
+        if secret(name) and len(value) >= 8:
             text = text.replace(value, "[removed]")
     text = _KEY.sub("[removed]", _CONTROL.sub(" ", text)).strip()
     return text if len(text) <= MOST else f"{text[: MOST // 2 - 2]} ... {text[-MOST // 2 + 3 :]}"
+
+
+def secret(name: str) -> bool:
+    """Whether an environment variable of this name holds a key."""
+    return _SECRET.search(name) is not None
 
 
 def failed(job: Job, status: Status, error: str, *, wall_s: float = 0.0) -> Result:

@@ -6,13 +6,13 @@ Knows the form, not the files that it names.
 from __future__ import annotations
 
 import difflib
-import re
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trajscope.keep import GateSettings, Guard, Holdout, Margin, Metric, Speed
+from trajscope_loop.crashes import secret
 from trajscope_loop.errors import DomainError
 from trajscope_loop.tree import plant
 
@@ -47,7 +47,6 @@ _METRIC: Mapping[str, type | tuple[type, ...]] = {
 _MORE: Mapping[str, type | tuple[type, ...]] = {"name": str, "role": str, "goal": str, "unit": str}
 _ROLES = ("monitor", "diagnostic")
 _GATE = {"guards": Guard, "margins": Margin, "holdout": Holdout, "speed": Speed}
-_KEYLIKE = re.compile(r"(?i)(?:^|_)(?:\w*key|token|secret|passw(?:or)?d|credentials?)s?$")
 
 
 def built_in() -> list[str]:
@@ -182,6 +181,6 @@ def environment(found: Mapping[str, Any], at: Path) -> dict[str, str]:
     for name, value in found.items():
         if not isinstance(value, str):
             raise DomainError(f"{at}: `env.{name}` is {value!r}; the environment holds texts")
-        if _KEYLIKE.search(name):
+        if secret(name):
             raise DomainError(f"{at}: `env.{name}` looks like a key; training is given none")
     return dict(found)
