@@ -66,14 +66,14 @@ def test_a_line_that_is_written_over_while_it_is_read_is_not_handed_on(
     path.write_bytes(b"one\nAAAABBBB")
     t = Tail(path)
     t.poll()
-    path.write_bytes(b"one\naaaabbbb\n")
-    real, halves = os.pread, [b"AAAAbbbb\n"]  # what one look finds whose first half came before the writing
+    path.write_bytes(b"one\naaaabbb\n")  # as long as before
+    real, halves = os.pread, [b"AAAAbbb\n"]  # what one look finds whose first half came before the writing
     monkeypatch.setattr(os, "pread", lambda fd, n, at: halves.pop() if n > 256 and halves else real(fd, n, at))
     assert t.poll() == []
     assert t.behind
     parts = t.poll()
     assert not halves
-    assert (said(parts), data(parts)) == (["mended"], b"aaaabbbb\n")
+    assert (said(parts), data(parts)) == (["mended"], b"aaaabbb\n")
 
 
 def test_a_line_too_long_to_hold_is_handed_on_as_it_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +205,19 @@ def test_a_replacement_that_begins_alike_goes_on_where_reading_stood(tmp_path: P
     other.replace(path)
     parts = t.poll()
     assert (said(parts), data(parts)) == (["replaced"], b"two\n")
+
+
+def test_half_a_line_that_a_replacement_ends_otherwise_is_read_again(tmp_path: Path) -> None:
+    path, other = tmp_path / "run.jsonl", tmp_path / "new"
+    path.write_bytes(b"one\ntw")
+    other.write_bytes(b"one\nx\n")
+    for p in (path, other):
+        os.utime(p, ns=(1, 1))  # as a copy that keeps times may have them
+    t = Tail(path)
+    t.poll()
+    other.replace(path)
+    parts = t.poll()
+    assert (said(parts), data(parts)) == (["replaced", "mended"], b"x\n")
 
 
 def test_a_replacement_that_begins_otherwise_begins_anew(tmp_path: Path) -> None:

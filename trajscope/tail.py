@@ -52,6 +52,7 @@ class Tail:
         self.held = b""  # bytes of the file after those: a line that has no end yet
         self.behind = False  # the last poll left bytes for the next one
         self.ended = False
+        self.damaged = False  # an archive that cannot be unpacked to its end
         self.changed_ns = 0  # when the file last changed, by its own account
         self._fd = -1
         self._head = self._last = b""
@@ -228,7 +229,7 @@ class Tail:
         try:
             data = next(self._packed, None)
         except SourceError:
-            self.ended = True  # a damaged archive gets no better
+            self.ended = self.damaged = True  # gets no better, unless it is still being written
             raise
         self.behind = data is not None
         if data is None:

@@ -23,7 +23,7 @@ class Played:
         self.at = 0
         self.held = b""  # a file that is over holds nothing back
         self.changed_ns = 0
-        self.ended = False
+        self.ended = self.damaged = False
         self.behind = True
         self.size = sources.size(path)
         self._speed = speed
