@@ -62,7 +62,7 @@ SHOTS = (
     Shot("watch_ended", ["honest"], (100, 30)),
     Shot("watch_why", ["amnesiac"], (120, 40), ["w"], lines=LINES),
     Shot("watch_gaps", ["amnesiac"], (100, 24), ["g"]),
-    Shot("watch_trial", ["honest"], (100, 40), ["down", "down", "down", "enter"], lines=31),
+    Shot("watch_trial", ["honest"], (100, 40), ["down", "down", "down", "enter", "end"], lines=31),
     Shot("watch_many", FLEET, (120, 16)),
 )
 
@@ -133,7 +133,7 @@ def squeezed(png: bytes) -> bytes:
 
     out = io.BytesIO()
     flat = Image.open(io.BytesIO(png)).convert("RGB")
-    found = Counter(flat.getdata()).most_common(COLOURS)  # a median of colours is none of them
+    found = Counter(flat.get_flattened_data()).most_common(COLOURS)  # a median of colours is none of them
     palette = Image.new("P", (1, 1))
     palette.putpalette([part for colour, _ in found for part in colour])
     flat.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
