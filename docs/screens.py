@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
 
 from trajscope import menu, pipeline, tail
@@ -133,7 +133,9 @@ def squeezed(png: bytes) -> bytes:
 
     out = io.BytesIO()
     flat = Image.open(io.BytesIO(png)).convert("RGB")
-    found = Counter(flat.get_flattened_data()).most_common(COLOURS)  # a median of colours is none of them
+    found: list[tuple[Any, int]] = Counter(flat.get_flattened_data()).most_common(
+        COLOURS
+    )  # a median of colours is none of them
     palette = Image.new("P", (1, 1))
     palette.putpalette([part for colour, _ in found for part in colour])
     flat.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
