@@ -21,8 +21,9 @@ from watchruns import ESCAPE, NOON, header, hostile, panel, sample, trial, watch
 
 from trajscope.errors import QueryError
 from trajscope.readable import MARKS, SHAPES, columns
+from trajscope.rules import alive
 from trajscope.trial import STATUSES
-from trajscope.watch import draw, fresh, history, ink, spoken, texts
+from trajscope.watch import draw, history, ink, spoken, texts
 from trajscope.watch.detail import detail
 from trajscope.watch.fresh import Cadence
 from trajscope.watch.history import History, Piece
@@ -162,7 +163,7 @@ def test_sql_answers_from_the_file_that_is_there_now(tmp_path: Path) -> None:
     ("gaps", "age", "state"),
     [
         ([], 10.0, "running"),
-        ([], fresh.BLIND_S + 1, "stalled"),  # the pace is not known: an hour is too long for anybody
+        ([], alive.BLIND_S + 1, "stalled"),  # the pace is not known: an hour is too long for anybody
         ([10.0] * 2, 900.0, "running"),  # n<3
         ([10.0] * 3, 59.0, "running"),
         ([10.0] * 3, 61.0, "stalled"),
@@ -178,7 +179,7 @@ def test_silence_is_judged_against_the_runs_own_pace(gaps: list[float], age: flo
     for gap in gaps:
         at += gap
         cadence.beat(at)
-    assert fresh.judge(age, cadence.usual_s).state == state
+    assert alive.judge(age, cadence.usual_s).state == state
 
 
 def test_a_clock_that_is_set_back_is_no_gap() -> None:
