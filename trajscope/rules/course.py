@@ -15,7 +15,9 @@ from trajscope.verdict import Level
 # An honest campaign of which nothing is known keeps a fifth, and that is believed as much as so many trials of its own:
 # a beta distribution, so that a campaign that keeps little is not held to the fifth for long.
 KEEP_RATE, KEEP_TRIALS = 0.2, 10
-NO_KEEP_FAIL, NO_KEEP_WARN = 0.01, 0.05
+# Where nothing was ever kept; and where something was, and then no more. The second never fails: one honest campaign in
+# five found what there was to find, and then kept nothing for longer than its own rate explains.
+NO_KEEP_FAIL, NO_KEEP_WARN, NO_MORE_WARN = 0.001, 0.05, 0.01
 CRASHES, ODD = 5, 0.02  # in a row, and how often so long a row may be expected before it says nothing
 CRASH_RATE, CRASH_TRIALS = 0.1, 10  # what a loop of which nothing is known crashes, and how much that is believed
 CRASHED_FAIL, CRASHED_WARN = 0.5, 0.25  # of the latest trials that ran
@@ -38,9 +40,9 @@ def zero_keeps(run: Run, v: Values) -> Answer:
     if most is not None:
         return (Level.FAIL if since >= most else Level.PASS), f"{said} (bound {most:,})", last
     p = stats.drought(since, kept + KEEP_RATE * KEEP_TRIALS, t.e - since - kept + (1 - KEEP_RATE) * KEEP_TRIALS)
-    fail, warn = (stats.spent(x, kept + 1) for x in (2 * NO_KEEP_FAIL, 2 * NO_KEEP_WARN))
-    level = Level.FAIL if p < fail else Level.WARN if p < warn else Level.PASS
-    return level, f"{said} (p={p:.2g}, bound {fail if level is Level.FAIL else warn:.2g})", last
+    warn = stats.spent(NO_MORE_WARN, kept) if kept else NO_KEEP_WARN  # one look for every keep that might be the last
+    level = Level.FAIL if p < NO_KEEP_FAIL and not kept else Level.WARN if p < warn else Level.PASS
+    return level, f"{said} (p={p:.2g}, bound {NO_KEEP_FAIL if level is Level.FAIL else warn:.2g})", last
 
 
 def crashes(run: Run, v: Values) -> Answer:
@@ -70,7 +72,7 @@ def crashes(run: Run, v: Values) -> Answer:
         return Level.WARN, said, t.crash_seqs
     if bits == LATELY and share >= CRASHED_WARN:
         return Level.WARN, f"{of_late} (bound {percent(CRASHED_WARN)})", t.crash_seqs
-    return Level.PASS, f"{of_late} (bound {percent(CRASHED_WARN)} of {LATELY}), {row} of them since", []
+    return Level.PASS, f"{of_late} (bound {percent(CRASHED_WARN)}), {row} of them in a row (bound {bound:,})", []
 
 
 class _Spent(NamedTuple):
@@ -100,7 +102,7 @@ def budget(run: Run, v: Values) -> Answer:
         return lacking(f"{blind.bare:,} of {of} that ran do not say what they took of {blind.most:,g} {blind.name}")
     elif worst >= NEARLY:
         level = Level.WARN
-    bound = "all of it" if level is Level.FAIL else percent(NEARLY)
+    bound = percent(1.0 if level is Level.FAIL else NEARLY)
     return level, f"{' and '.join(said)} are spent: {percent(worst)} (bound {bound})", []
 
 

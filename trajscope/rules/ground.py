@@ -109,7 +109,7 @@ def excess(run: Run, v: Values) -> Answer:
         return lacking(_few(n))
     cells, repeated = v["coverage.cells.total"], v["pairs.repeats"]
     p, bound = stats.few_met(cells, n, v["pairs.unique"]), stats.spent(ALPHA, n)
-    level = Level.FAIL if p < bound else Level.WARN if p < ALPHA else Level.PASS
+    level = Level.FAIL if p < bound and n >= REPEATS_FROM else Level.WARN if p < ALPHA else Level.PASS
     said = f"{repeated} of {n} proposals had been tried before, where a blind walker over {cells:,} cells repeats "
     said += f"{repeated - more:.1f} (p<{p:.1g}, bound {ALPHA if level is Level.WARN else bound:.1g})"
     return level, said, _repeated(run) if level else []
@@ -209,11 +209,10 @@ def stuck(run: Run, v: Values) -> Answer:
     bound = max(DRY, DRY_SHARE * t.c)
     p, least = (1 - left / total) ** since, stats.spent(ALPHA, touched + 1)
     said = f"no new {what} in the last {count(since, 'trial')} (bound {bound:g}), though {left:,} of {total:,} are "
-    said += f"untried: a blind walker misses them with p={p:.1g} (bound {least:.1g})"
-    if since < bound or p >= ALPHA:
-        return Level.PASS, said, []
-    level = Level.FAIL if p < least else Level.WARN
-    return level, said, _since(run, last)
+    level = Level.PASS if since < bound or p >= ALPHA else Level.FAIL if p < least else Level.WARN
+    at = least if level is Level.FAIL else ALPHA
+    said += f"untried: a blind walker misses them with p={p:.1g} (bound {at:.2g})"
+    return level, said, _since(run, last) if level else []
 
 
 def _few(n: int) -> str:
