@@ -236,7 +236,8 @@ def test_a_server_hears_an_alarm_once_again_and_that_it_is_over_and_of_silence_a
     changed = "+lr = 'hunter2'"
     crash: dict[str, Any] = {"status": "crashed", "value": None, "diff": f"--- a\n+++ b\n{changed}\n"}
     path = write(tmp_path / "run.jsonl", header(), *(trial(n, at_s=60.0 * n, diff=changed) for n in range(1, 6)))
-    watching, failed = watched(path), []
+    watching = watched(path)
+    failed: list[str] = []
     telling = Telling([sink(server.url), sink(f"slack+{server.url}/slack")], failed.append, again_s=HOUR)
 
     def goes_on(now_s: float, *lines: dict[str, Any]) -> None:

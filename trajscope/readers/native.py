@@ -15,7 +15,6 @@ import msgspec
 from trajscope import menu as menus
 from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
-from trajscope.knob import is_number
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
 from trajscope.readers import Source, specs
@@ -174,7 +173,7 @@ class Native:
         listed = obj.get("metrics")
         named = [m for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name"))]
         declared = tuple(specs.spec(m) for m in named)
-        budget, unlimited = _budget(_dict(_dict(obj.get("settings")).get("rails")).get("budget"))
+        budget, unlimited = specs.budget(_dict(_dict(obj.get("settings")).get("rails")).get("budget"))
         why = unlimited or why
         own = _text(metric.get("name"))
         self._other = said.metric if said.metric is not None and said.metric != own and own is not None else None
@@ -387,14 +386,6 @@ def _text(x: object) -> str | None:
 
 def _is_whole(x: object) -> TypeGuard[int]:
     return isinstance(x, int) and not isinstance(x, bool) and abs(x) < 2**63
-
-
-def _budget(said: object) -> tuple[dict[str, float], str | None]:
-    """A declared budget under the names that the rails give it, and what of it could not be used."""
-    given = {k: x for k in ("trials", "hours", "tokens", "usd") if (x := _dict(said).get(k)) is not None}
-    usable = {k: x for k, x in given.items() if is_number(x) and finite(x) is not None and x > 0}
-    wrong = ", ".join(f"{k} is {shown(x)!r}" for k, x in given.items() if k not in usable)
-    return usable, f"the budget in its settings: {wrong}; give a number above 0" if wrong else None
 
 
 def _dict(x: object) -> dict[str, Any]:
