@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -20,12 +22,14 @@ from law_strategies import analyzed, made
 from test_notify import Server
 from watchruns import NOON, header, sample, source, trial, watched, write
 
-from trajscope import rules
+from trajscope import analysis, rules
 from trajscope.alarms import DEFAULTS, QUIETABLE, AlarmSettings, BudgetSettings
+from trajscope.menu import parse
 from trajscope.notify import sink
 from trajscope.readers import Source
 from trajscope.rules import Fresh, alive
 from trajscope.run import Run
+from trajscope.trial import Header, Trial
 from trajscope.verdict import Level
 from trajscope.watch.panel import Panel
 from trajscope.watch.played import Played
@@ -125,6 +129,40 @@ def test_a_budget_that_the_header_declares_is_watched_and_a_wrong_one_is_told(tm
     p = watched(write(tmp_path / "b.jsonl", *lines({"usd": "four"}))).look(NOON)
     assert p.rows.bad == 1
     assert "usd is 'four'; give a number above 0" in next(v.reason for v in p.verdicts if v.rule == "record")
+
+
+def test_settings_hold_whichever_way_a_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one, many at once, from the cache, and played again."""
+    from trajscope import cache, replay
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    said, _ = source(sample("amnesiac"))
+    set_ = replace(said, alarms=AlarmSettings(repeats=1.0, plateau=60, off=("dominance",)))
+    small = analysis.of_file(set_, quick=True)
+    monkeypatch.setattr(cache, "WORTH", 0)
+    large, cached = (analysis.of_file(set_, quick=True) for _ in range(2))
+    assert small == large == cached
+    assert small[0]["verdict"]["word"] == "RESEARCHING"
+    assert [s.word for s in replay.steps(set_)][-1] == "RESEARCHING"
+    assert analysis.of_file(said, quick=True)[0]["verdict"]["word"] == "FLAILING", "and the cache keeps no settings"
+
+
+# --- the rules that compare with a blind walker -----------------------------------------------------------------------
+
+
+def test_a_blind_walker_is_accused_of_nothing() -> None:
+    """The law behind the bounds of `excess`, `stuck` and `family_dominance`: of all walkers 1% at most, ever."""
+    asked = tuple(r for r in rules.RULES if r.name in ("excess", "stuck", "family_dominance"))
+    knobs = {f"k{i}": {"choices": list(range(1, 8)), "default": 1, "family": "xyz"[i % 3]} for i in range(5)}
+    known = parse({"knobs": knobs})
+    for seed in range(12):
+        draw = Random(seed)
+        run = made(header=Header(run_id="r", metric="loss", goal="minimize", baseline=1.0, menu=known))
+        for seq in range(1, 71):
+            move = known.pair({f"k{draw.randrange(5)}": draw.randint(2, 7)})
+            run.push(Trial(seq=seq, at=0, status="reverted", value=2.0, pair=move))
+            said = rules.judge(run, analysis.values(run, quick=True), asked)
+            assert not [v for v in said if v.level is Level.FAIL], (seed, seq)
 
 
 # --- what a clock adds ------------------------------------------------------------------------------------------------
