@@ -36,7 +36,7 @@ def grown(
     path: Path, lines: list[bytes], clock: Clock, *, every_s: float = 1.0
 ) -> tuple[Live, Sidecar, list[dict[str, Any]]]:
     """A file that grows line by line, with what its sidecar held each time it was written."""
-    side = Sidecar(path, clock)
+    side = Sidecar(path, clock, lambda: 0.0)
     live = Live(Source(str(path), menu=MENU), sink=side.take)
     held = []
     for line in lines:
