@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rows above its own. A package (readers, cli) counts as one module.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
+    ("alarms", "verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
     ("knob", "edits"),
     ("menu",),
     ("trial",),

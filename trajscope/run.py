@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from trajscope.alarms import DEFAULTS
 from trajscope.batch import Move
 from trajscope.beyond import Beyond
 from trajscope.columns import DERIVED_VERSION, Row
@@ -19,13 +20,15 @@ from trajscope.ground import NOTHING, Ground, New
 from trajscope.keeps import Keeps
 from trajscope.pair import Pair
 from trajscope.scores import Scores
-from trajscope.tally import MOST, ConfigTally, Evidence, PairTally, Tally
+from trajscope.tally import LATELY, MOST, ConfigTally, Evidence, PairTally, Tally
 from trajscope.trial import CODE, SCORED, Break, End, Event, Header, Item, Measure, Trial, Unreadable
 
 LAGS = 64  # gaps beyond this many trials are not told apart
 EVALUATED = frozenset(CODE[s] for s in SCORED)
 _KEPT, _REVERTED, _ABORTED, _INELIGIBLE = CODE["kept"], CODE["reverted"], CODE["aborted"], CODE["ineligible"]
 _OTHER = CODE["other"]
+CRASHED = frozenset((CODE["crashed"], _ABORTED))  # an aborted one with a value was evaluated all the same
+_RECENT = (1 << LATELY) - 1
 _new = tuple.__new__  # a Row without the call in Python that its own constructor makes
 
 
@@ -34,6 +37,7 @@ class Run:
 
     def __init__(self, header: Header, metrics: Iterable[Metric] = ()) -> None:
         self.header = header
+        self.alarms = DEFAULTS  # what a user set for the rules that are asked of it
         self.metrics = tuple(metrics)
         self.states: dict[str, Any] = {m.name: m.zero() for m in self.metrics}
         self._steps = [(m.name, m.step) for m in self.metrics]
@@ -84,6 +88,16 @@ class Run:
         pair = t.pair
         s.trials += 1
         s.e += evaluated
+        if evaluated or code in CRASHED:
+            s.ran += 1
+            s.crashes_lately = (s.crashes_lately << 1 | (not evaluated)) & _RECENT
+            if not evaluated:
+                s.crashed(t.seq)
+            elif s.crash_row:
+                s.crash_row, s.crash_seqs = 0, []
+            s.timed += t.wall_s is not None
+            s.metered += t.tokens_in is not None and t.tokens_out is not None
+            s.priced += t.usd is not None
         k = gap = kept_k = knob_k = context_k = 0
         near = revisit = noop = counted = False
         new = NOTHING
@@ -136,6 +150,10 @@ class Run:
                 p.last = s.c
                 self.repeats.append(k > 1)
                 self.counted_seqs.append(t.seq)
+            if new.cells:
+                s.new_cell_c = s.c
+            if new.knobs:
+                s.new_knob_c = s.c
         eligible = new_best = False
         if evaluated:
             if s.e <= MOST and t.wall_s is not None:

@@ -120,6 +120,34 @@ def binomial_tail(k: int, n: int, p: float) -> float:
     return min(1.0, sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1)))
 
 
+def binomial_bound(k: int, n: int, p: float) -> float:
+    """What the P of at least k of n, each with probability p, cannot exceed (Chernoff): at once, however large n."""
+    share = k / n if n else 0.0
+    if share <= p:
+        return 1.0
+    if p <= 0:
+        return 0.0
+    apart = share * math.log(share / p) + ((1 - share) * math.log((1 - share) / (1 - p)) if share < 1 else 0.0)
+    return math.exp(-n * apart)
+
+
+def few_met(cells: int, drawn: int, met: int) -> float:
+    """What the P cannot exceed that a walker drawing uniformly meets no more than so many different cells.
+
+    He stays within some set of that size; each set has (met / cells) ** drawn, and there are so many sets.
+    """
+    if met >= min(cells, drawn):
+        return 1.0
+    sets = math.lgamma(cells + 1) - math.lgamma(met + 1) - math.lgamma(cells - met + 1)
+    return min(1.0, math.exp(min(0.0, sets + drawn * math.log(met / cells)))) if met else 0.0
+
+
+def drought(n: int, wins: float, losses: float) -> float:
+    """P of no success in n, where the rate of success is known as well as so many wins and losses tell (beta)."""
+    lg = math.lgamma
+    return math.exp(lg(losses + n) + lg(wins + losses) - lg(losses) - lg(wins + losses + n))
+
+
 def expected_runs(n: int, length: int, p: float) -> float:
     """Runs of at least so many in a row expected among n, each with probability p."""
     return max(0, n - length) * (1 - p) * p**length + (p**length if n >= length else 0.0)

@@ -15,6 +15,7 @@ from trajscope.pair import Pair
 
 LATEST = 100  # keeps that detectors look back over
 START_DF = 40  # degrees of freedom of the seeds that show how a run's seeds scattered when it began
+LATELY = 20  # trials that ran, of which it is remembered whether they crashed
 MOST = 1000  # entries of a list of evidence that are kept; its total is always exact
 
 
@@ -189,6 +190,15 @@ class Tally(Struct):
     faults: list[tuple[int, str]] = []
     keeps_in_row: int = 0
     most_keeps_in_row: int = 0
+    ran: int = 0  # trials on which something was spent: evaluated ones and crashes
+    crashes_lately: int = 0  # one bit for each of the latest of them, 1 where it crashed
+    crash_row: int = 0  # crashes since the last trial that was evaluated
+    crash_seqs: list[int] = []  # the latest of those
+    timed: int = 0  # of the trials that ran, those that say how long they took
+    metered: int = 0  # how many tokens they took, in and out
+    priced: int = 0  # what they cost
+    new_cell_c: int = 0  # counted trials up to the last that reached a new cell
+    new_knob_c: int = 0
     kept_metrics: dict[int, dict[str, float]] = {}  # of the base and of kept configurations, by their number
     kept_prints: dict[int, str] = {}  # what ran in them, by its hashes
     latest: list[Kept] = []
@@ -200,6 +210,12 @@ class Tally(Struct):
     degenerates: dict[str, dict[str, float]] = {}  # what predictors that ignore their input scored, by name
     blinds: list[Blind] = []
     data_shas: dict[int, str] = {}  # the data that a seed ran on first, by the seed
+
+    def crashed(self, seq: int) -> None:
+        """One more crash in a row."""
+        self.crash_row += 1
+        self.crash_seqs.append(seq)
+        del self.crash_seqs[:-LATELY]
 
     def witness(self, name: str, seq: int) -> None:
         """One more trial that shows something."""

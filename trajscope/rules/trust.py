@@ -7,7 +7,8 @@ from statistics import median
 from trajscope.fold import Unknown
 from trajscope.rules.wording import Answer, Values, are, count, hours, lacking
 from trajscope.run import Run
-from trajscope.tally import MOST
+from trajscope.scores import SAME_START
+from trajscope.tally import LATEST, MOST
 from trajscope.verdict import Level
 
 BIAS = 0.01  # p of a lopsided baseline
@@ -74,11 +75,11 @@ def flips(run: Run, v: Values) -> Answer:
     if isinstance(found, Unknown):
         return lacking(found.why)
     names = ", ".join(f"{f['pair']} ({f['kept']} of {f['kept'] + f['reverted']} kept)" for f in found[:3])
-    return (
-        (Level.WARN, f"same configuration, both verdicts: {names}", [])
-        if found
-        else (Level.PASS, "no verdict flipped", [])
-    )
+    if not found:
+        return Level.PASS, "no verdict flipped", []
+    configs = run.scores.configs
+    seqs = [k.seq for k in run.tally.keeps[-LATEST:] if k.config >= 0 and configs[k.config].reverted]
+    return Level.WARN, f"same configuration, both verdicts: {names}", seqs
 
 
 def baseline(run: Run, v: Values) -> Answer:
@@ -103,7 +104,8 @@ def seed(run: Run, v: Values) -> Answer:
     if isinstance(ineffective, Unknown):
         return lacking(ineffective.why)
     if ineffective:
-        return Level.WARN, "the same configuration and seed began differently: the seed does nothing", []
+        said = f"the same configuration and seed began differently by over {SAME_START:.2%}: the seed does nothing"
+        return Level.WARN, said, []
     return Level.PASS, "no trial contradicts its seed", []
 
 

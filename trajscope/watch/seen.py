@@ -9,7 +9,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from trajscope.alarms import DEFAULTS, AlarmSettings
 from trajscope.columns import Row
+from trajscope.rules import alive
+from trajscope.rules.alive import Fresh
 from trajscope.run import Run
 from trajscope.trial import Event, Header, Item
 from trajscope.watch.fresh import Cadence
@@ -34,10 +37,20 @@ class Proof(NamedTuple):
     seq: int
 
 
+class Gap(NamedTuple):
+    """A silence between two trials of which a clock would have said that the run is stalled."""
+
+    seq: int  # of the trial before it
+    trials: int
+    spent_s: float
+    fresh: Fresh
+
+
 class Seen:
     """What is remembered of the run that goes on. Its `take` is a sink."""
 
-    def __init__(self) -> None:
+    def __init__(self, alarms: AlarmSettings = DEFAULTS) -> None:
+        self.alarms = alarms
         self._begin()
 
     def _begin(self) -> None:
@@ -51,6 +64,7 @@ class Seen:
         self.timed = False  # trials record when they ended or how long they took
         self.spent_s = 0.0
         self.trials = 0
+        self.gap: Gap | None = None  # the first there was
         self._listed: tuple[Line, ...] = ()
         self._listed_at = 0  # trials behind that list
 
@@ -80,6 +94,7 @@ class Seen:
         self._arrivals.beat(now_s)
 
     def _trial(self, row: Row) -> None:
+        self._alive(row.time_ms)
         self.trials += 1
         self.latest.append(row)
         self.history.add(row)
@@ -94,7 +109,17 @@ class Seen:
             self.timed = True
             self._recorded.beat(None, row.wall_s)
 
+    def _alive(self, time_ms: int | None) -> None:
+        """A sign of life, and how long nothing was heard before it; waiting for a person is no silence."""
+        waits = not self.latest or self.waits_since is not None
+        if waits or self.gap is not None or time_ms is None or self.time_ms is None:
+            return
+        fresh = alive.judge((time_ms - self.time_ms) / 1000, self.usual_s, self.alarms)
+        if fresh.state == "stalled":
+            self.gap = Gap(self.latest[-1].seq, self.trials, self.spent_s, fresh)
+
     def _event(self, event: Event) -> None:
+        self._alive(event.time_ms)
         if event.time_ms is not None:
             self.time_ms = max(self.time_ms or event.time_ms, event.time_ms)
         if event.kind == "selftest":
