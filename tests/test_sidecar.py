@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,15 @@ class Clock:
 
 
 def grown(
-    path: Path, lines: list[bytes], clock: Clock, *, every_s: float = 1.0
+    path: Path,
+    lines: list[bytes],
+    clock: Clock,
+    *,
+    every_s: float = 1.0,
+    effort_s: Callable[[], float] = lambda: 0.0,
 ) -> tuple[Live, Sidecar, list[dict[str, Any]]]:
     """A file that grows line by line, with what its sidecar held each time it was written."""
-    side = Sidecar(path, clock)
+    side = Sidecar(path, clock, effort_s)
     live = Live(Source(str(path), menu=MENU), sink=side.take)
     held = []
     for line in lines:
@@ -108,15 +114,12 @@ def test_it_is_written_at_most_so_often_and_always_after_the_last(tmp_path: Path
     assert not side.write(live, last=True)  # nothing is new
 
 
-def test_a_run_whose_numbers_take_long_is_written_less_often(
-    tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_whose_numbers_take_long_is_written_less_often(tmp_path: Path, lines: list[bytes]) -> None:
     ticks = iter(range(10_000))
-    # Each writing takes a sixteenth of a second, and 20 / 16 are 1.25.
-    monkeypatch.setattr(sidecar, "perf_counter", lambda: next(ticks) / 16)
     path = tmp_path / "run.jsonl"
     path.touch()
-    _, _, held = grown(path, lines, Clock())  # a line each second, so every second one
+    # Each writing takes a sixteenth of a second, and 20 / 16 are 1.25: of a line each second, every second one.
+    _, _, held = grown(path, lines, Clock(), effort_s=lambda: next(ticks) / 16)
     assert len(held) == pytest.approx(len(lines) / 2, abs=1)
 
 

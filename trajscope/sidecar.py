@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 from typing import IO, Any, NamedTuple
 
 from trajscope import analysis, sources, watermark
@@ -117,11 +117,17 @@ def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) ->
 class Sidecar:
     """Writes the sidecar of one file as it grows. `fault` says why nothing is written, where nothing is."""
 
-    def __init__(self, path: str | Path, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        now: Callable[[], datetime] | None = None,
+        effort_s: Callable[[], float] = thread_time,  # not the time that went by: others may have had the processor
+    ) -> None:
         self.path = watermark.sidecar(path)
         self.series = Series()
         self.fault: str | None = None
         self._now = now or (lambda: datetime.now(UTC))
+        self._effort_s = effort_s
         self._written = 0  # the offset that the last one told of
         self._last: datetime | None = None
         self._rest_s = EVERY_S
@@ -146,11 +152,11 @@ class Sidecar:
             return False
         if not last and self._last is not None and abs((now - self._last).total_seconds()) < self._rest_s:
             return False
-        started = perf_counter()
+        started = self._effort_s()
         body = json.dumps(document(live, self.series, mark, now), ensure_ascii=False, separators=(",", ":"))
         _replace(self.path, body.encode())
         self._written, self._last = mark.offset, now
-        self._rest_s = max(EVERY_S, REST * (perf_counter() - started))
+        self._rest_s = max(EVERY_S, REST * (self._effort_s() - started))
         return True
 
     def _vouch(self, path: str | Path) -> None:
