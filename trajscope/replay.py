@@ -51,7 +51,7 @@ def steps(source: Source, reader: str | None = None, *, every: int = 1) -> Itera
 
 
 def _step(run: Run, left_s: float) -> Step:
-    v = analysis.values(run, quick=True)
+    v = analysis.glance(run)
     said = rules.word(run, v, rules.judge(run, v))
     known = {
         k: None if isinstance(v[k], Unknown) else v[k] for k in ("pairs.trailing_rate", "plateau.length", "best.value")
