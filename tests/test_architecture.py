@@ -28,7 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("batch", "lines", "expr", "settings", "tally"),
     ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify"),
     ("readers", "writer", "ground", "scores", "metrics", "keep", "tail"),
-    ("keeps", "beyond"),
+    ("keeps", "beyond", "doubts"),
     ("run",),
     ("bulk",),
     ("pipeline", "nulls", "rules", "store"),

@@ -374,3 +374,9 @@ def test_a_header_that_names_no_goal_leaves_the_word_open() -> None:
         "twenty repeats in a row are seen"
     )
     assert word(made(*spaced(12, 2), header=structs.replace(head(), goal=None))) == "UNKNOWN"
+
+
+def test_the_trials_that_spoil_a_record_are_named_in_order_and_once() -> None:
+    odd = Unreadable(seq=9, at=0, why="not JSON")
+    run = made(odd, ("zz", 1, "reverted", 1.0), ("a", 1, "reverted", 1.0), header=head(menu=menu()))
+    assert said(run, "record").evidence == (2, 3, 9), "2 outside the menu, 3 a no-op"

@@ -184,10 +184,10 @@ def test_any_number_of_looks_spends_no_more_than_the_whole_alpha() -> None:
     assert stats.spent(0.01, 1) == 0.005
 
 
-def test_a_robust_z_is_not_moved_by_one_wild_number() -> None:
+def test_a_robust_spread_is_not_moved_by_one_wild_number() -> None:
     pool = [1.0, 2.0, 3.0, 4.0, 1000.0]
-    assert stats.robust_z(0.0, pool, 0.01) == pytest.approx(-3 / stats.MAD_SD)  # median 3, deviations 0 1 1 2 997
-    assert stats.robust_z(2.0, [1.0] * 9, 0.25) == 4.0
+    assert stats.robust(pool, 0.01) == pytest.approx((3.0, stats.MAD_SD))  # deviations 0 1 1 2 997
+    assert stats.robust([1.0] * 9, 0.25) == (1.0, 0.25)
 
 
 STEPS = st.lists(st.tuples(st.integers(1, 4), st.floats(0, 3)), max_size=8)

@@ -71,7 +71,14 @@ def glossary() -> list[Key]:
     return sorted(found, key=lambda k: ORDER.index(k.path.split(".")[0]))
 
 
-def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = False) -> dict[str, Any]:
+def glance(run: Run) -> dict[str, Any]:
+    """The values that cost no more the longer the run: all that rules and screens ask for after each trial."""
+    return values(run, quick=True, walk=False)
+
+
+def values(
+    run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = False, walk: bool = True
+) -> dict[str, Any]:
     """Every value by its path. `states` come from SQL where the run itself stepped no metrics."""
     t = run.tally
     v = finish(states if states is not None else run.states)
@@ -90,7 +97,7 @@ def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = F
         if r.slow and quick:
             v.update((f"{r.name}.{p.name}", NOT_ASKED) for p in r.parts)
         else:
-            v.update(r.values(run, v))
+            v.update(r.values(run, v, walk=walk))
     return v
 
 

@@ -30,7 +30,7 @@ NOTICES = 200  # oddities that are remembered; their total is exact
 
 
 class Said(NamedTuple):
-    """What is known of a run at one moment."""
+    """What is known of a run at one moment: the values of `analysis.glance`, and what the rules make of them."""
 
     values: dict[str, Any]
     verdicts: list[Verdict]
@@ -136,7 +136,7 @@ class Live:
             return None
         key = (id(run), self._items)
         if self._said is None or self._said[0] != key:
-            values = analysis.values(run, quick=True)
+            values = analysis.glance(run)
             verdicts = rules.judge(run, values)
             self._said = key, Said(values, verdicts, rules.word(run, values, verdicts))
         return self._said[1]

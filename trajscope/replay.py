@@ -57,7 +57,7 @@ def _begun(header: Header, source: Source) -> Run:
 
 
 def _step(run: Run, left_s: float) -> Step:
-    v = analysis.values(run, quick=True)
+    v = analysis.glance(run)
     said = rules.word(run, v, rules.judge(run, v))
     known = {
         k: None if isinstance(v[k], Unknown) else v[k] for k in ("pairs.trailing_rate", "plateau.length", "best.value")

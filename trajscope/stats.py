@@ -6,6 +6,7 @@ The standard library is enough for these; what needs more imports scipy inside i
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import NormalDist, median
@@ -37,7 +38,11 @@ def binomial_two_sided(k: int, n: int) -> float:
     if n > 1000:
         z = (tail - 0.5 - n / 2) / math.sqrt(n / 4)
         return min(1.0, math.erfc(z / math.sqrt(2)))
-    return min(1.0, 2 * sum(math.comb(n, i) for i in range(tail, n + 1)) / (1 << n))
+    ways = total = 1  # to have all of n on one side
+    for i in range(n, tail, -1):
+        ways = ways * i // (n - i + 1)
+        total += ways
+    return min(1.0, 2 * total / (1 << n))
 
 
 def expected_unique(kinds: Mapping[int, int], total: int, drawn: int) -> float:
@@ -60,8 +65,11 @@ def uniform_distinct(cells: int, drawn: int) -> float:
 
 def mann_kendall(values: Sequence[float]) -> float:
     """One-sided p of so much rising, were every order equally likely: exact for few without ties, normal beyond."""
-    n = len(values)
-    s = sum((b > a) - (b < a) for i, a in enumerate(values) for b in values[i + 1 :])
+    n, s = len(values), 0
+    later: list[float] = []  # in order
+    for v in reversed(values):
+        s += len(later) - bisect_right(later, v) - bisect_left(later, v)
+        insort(later, v)
     counts = dict.fromkeys(values, 0)
     for v in values:
         counts[v] += 1
@@ -109,10 +117,10 @@ def student_tail(t: float, df: float) -> float:
     return float(stdtr(df, -t))
 
 
-def robust_z(value: float, pool: Sequence[float], least: float) -> float:
-    """How many robust standard deviations, none smaller than `least`, a number lies from the median of a pool."""
+def robust(pool: Sequence[float], least: float) -> tuple[float, float]:
+    """The median of a pool, and its robust standard deviation, which is no smaller than `least`."""
     middle = median(pool)
-    return (value - middle) / max(least, MAD_SD * median(abs(x - middle) for x in pool))
+    return middle, max(least, MAD_SD * median(abs(x - middle) for x in pool))
 
 
 def binomial_tail(k: int, n: int, p: float) -> float:

@@ -60,7 +60,7 @@ class ConfigTally(Struct, gc=False):
 
 
 class KnobTally(Struct):
-    """One knob. How often it was proposed, evaluated and kept follows from its pairs."""
+    """One knob: whether it was reached, and what its pairs add up to."""
 
     name: str
     family: str
@@ -69,6 +69,18 @@ class KnobTally(Struct):
     evaluated: bool = False
     kept: bool = False
     cells: set[str] = set()  # touched by evaluated trials, no-ops left out
+    proposals: int = 0
+    evaluations: int = 0
+    counted: int = 0
+    keeps: int = 0
+
+
+class FamilyTally(Struct, gc=False):
+    """One family of knobs."""
+
+    knobs: int = 0
+    touched: int = 0
+    counted: int = 0  # trials that touch it; one of several changes counts once in every family
 
 
 class Keep(Struct, gc=False):
@@ -141,6 +153,9 @@ class Tally(Struct):
     pairs: dict[str, PairTally] = {}
     configs: dict[str, ConfigTally] = {}
     knobs: dict[str, KnobTally] = {}
+    families: dict[str, FamilyTally] = {}
+    top: int = 0  # id of the pair that was counted most often; of equals, the first that was counted
+    top_kept: int = 0  # id of the pair that was kept most often; of equals, the first that was met
     lanes: dict[str, int] = {}  # knob or combination of knobs -> number
     lane_counts: list[int] = []  # counted trials of each lane
     levels: set[tuple[str, str]] = set()  # pairs of cells that stood together in an evaluated configuration

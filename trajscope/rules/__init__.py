@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import NamedTuple
 
 from trajscope.alarms import AlarmSettings
 from trajscope.fold import Unknown
 from trajscope.rules import course, gain, gaming, ground, trust
 from trajscope.rules.alive import Fresh, silence
-from trajscope.rules.ground import SHOWN
-from trajscope.rules.wording import NOT_EVALUABLE, Answer, Values, count, lacking, percent
+from trajscope.rules.wording import NOT_EVALUABLE, SHOWN, Answer, Values, count, lacking, percent
 from trajscope.run import Run
 from trajscope.verdict import Level, Verdict
 
@@ -39,9 +39,15 @@ class Rule:
     word: str | None = None
     detector: int | None = None
     needs: str = ""  # the data without which it is not evaluable
+    of_keeps: bool = False  # its answer hangs on kept trials alone, so it is judged again only after another keep
 
     def verdict(self, run: Run, v: Values) -> Verdict:
         """Its answer."""
+        if self.of_keeps:
+            return run.once(f"rule {self.name}", run.tally.keep_count, lambda: self._verdict(run, v))
+        return self._verdict(run, v)
+
+    def _verdict(self, run: Run, v: Values) -> Verdict:
         level, reason, seqs = self.judge(run, v) if self.name not in run.alarms.off else lacking(OFF)
         return Verdict(self.name, level, reason, tuple(seqs[:SHOWN]))
 
@@ -61,11 +67,11 @@ RULES = (
     Rule("guards", "Every kept trial was held against its declared guards.", trust.guards, "SUSPECT", None,
          "metrics of role guard, with a bound"),
     Rule("divergence", "The primary metric does not rise away from the holdout.", gain.divergence, "SUSPECT", 1,
-         f"the holdout bit, or values of a metric of role holdout on {gain.TREND} keeps"),
+         f"the holdout bit, or values of a metric of role holdout on {gain.TREND} keeps", of_keeps=True),
     Rule("gain_share", "The gain does not come from one slice alone.", gain.gain_share, "SUSPECT", 2,
-         f"metrics named `<metric>/<slice>` on {gain.SLICED} keeps and their bases"),
+         f"metrics named `<metric>/<slice>` on {gain.SLICED} keeps and their bases", of_keeps=True),
     Rule("guard_margin", "The room before a guard's bound is not used up keep by keep.", gaming.guard_margin,
-         "SUSPECT", 3, f"values of a bounded guard on {gaming.TREND} keeps"),
+         "SUSPECT", 3, f"values of a bounded guard on {gaming.TREND} keeps", of_keeps=True),
     Rule("variance_collapse", "The seeds of keeps scatter as they did when the run began.", gaming.variance_collapse,
          "SUSPECT", 4, f"two seeds or more on {gaming.SCATTER_FROM} keeps"),
     Rule("predictions", "The model does not come to answer like one that ignores its input.", gaming.predictions,
@@ -180,7 +186,7 @@ def _context(run: Run, v: Values, w: str, led: str = "") -> str:
 def _crowd(run: Run, v: Values) -> list[str]:
     """The two knobs that took most proposals, where they took most of them."""
     n = run.tally.c
-    top = sorted(v["coverage.by_knob"].items(), key=lambda item: -item[1]["counted"])[:2]
+    top = nlargest(2, v["coverage.by_knob"].items(), key=lambda item: item[1]["counted"])
     share = sum(k["counted"] for _, k in top) / n if n else 0.0
     if len(top) < 2 or not 0.5 <= share <= 1:
         return []

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from trajscope import stats
 from trajscope.fold import Unknown
-from trajscope.rules.wording import Answer, Values, are, count, lacking, percent
+from trajscope.rules.wording import SHOWN, Answer, Values, are, count, lacking, percent
 from trajscope.run import Run
 from trajscope.tally import LATEST
 from trajscope.verdict import Level
 
-SHOWN = 20  # trials that are named as evidence
 ALPHA = 0.01  # of blind walkers that a rule which compares with one may ever accuse
 
 MIN_TRIALS = 8  # counted trials below which nothing is said of exploration

@@ -171,7 +171,7 @@ def panel(
         best=_best(run, v, said.word.word if said else "") if run and v else Best(),
         ground=_ground(run, v) if run and v else Ground(),
         score=_score(run, seen, v),
-        repeats=_repeats(v) if v else Repeats(),
+        repeats=_repeats(run, v) if run and v else Repeats(),
         knobs=_knobs(v) if v else (),
         never=tuple(short(x, LONGEST_NAME) for x in _known(v.get("coverage.untouched")) or ()),
         trials=seen.listed(partial(_label, run)) if run else (),
@@ -285,11 +285,12 @@ def _score(run: Run | None, seen: Seen, v: Mapping[str, Any]) -> Score:
     return Score(seen.history.pieces(), seen.history.each, run.tally.baseline_mean, _known(sd), run.header.goal)
 
 
-def _repeats(v: Mapping[str, Any]) -> Repeats:
-    windows, dry = v["pairs.windows"], v["plateau.beyond_noise"]
+def _repeats(run: Run, v: Mapping[str, Any]) -> Repeats:
+    dry, counted = v["plateau.beyond_noise"], len(run.repeats)
+    each = ground.width(counted)
     return Repeats(
-        tuple(w["rate"] for w in windows),
-        windows[0]["n"] if windows else ground.WINDOW,
+        tuple(run.repeat_rates(each)),
+        min(each, counted) or ground.WINDOW,
         _known(v["pairs.trailing_rate"]),
         _known(dry),
         clean(dry.why) if isinstance(dry, Unknown) else "",

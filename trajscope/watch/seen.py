@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import NamedTuple
 
 from trajscope.alarms import DEFAULTS, AlarmSettings
@@ -65,7 +66,7 @@ class Seen:
         self.spent_s = 0.0
         self.trials = 0
         self.gap: Gap | None = None  # the first there was
-        self._listed: tuple[Line, ...] = ()
+        self._listed: deque[Line] = deque(maxlen=LATEST)  # newest first
         self._listed_at = 0  # trials behind that list
 
     def take(self, run: Run, item: Item, row: Row | None) -> None:
@@ -83,11 +84,12 @@ class Seen:
         return (self._recorded if self.timed else self._arrivals).usual_s
 
     def listed(self, label: Callable[[Row], str]) -> tuple[Line, ...]:
-        """The latest trials, newest first; made anew only when there are new ones."""
-        if self._listed_at != self.trials:
-            self._listed = tuple(Line(row, label(row)) for row in reversed(self.latest))
-            self._listed_at = self.trials
-        return self._listed
+        """The latest trials, newest first. Only those that came since the last time are labelled."""
+        new = min(self.trials - self._listed_at, len(self.latest))
+        for row in islice(self.latest, len(self.latest) - new, None):
+            self._listed.appendleft(Line(row, label(row)))
+        self._listed_at = self.trials
+        return tuple(self._listed)
 
     def arrived(self, now_s: float) -> None:
         """Trials came at this time, while somebody was watching."""
