@@ -52,7 +52,7 @@ class Group:
         """A run read again from its beginning, with its rows kept for SQL."""
         old = self.runs[path]
         if old.answers is None and old.played is None:
-            old.close()
+            old.close(keep=False)
             self.runs[path] = Watching(old.live.source, old.reader, asked=True, sidecar=self._sidecars)
         return self.runs[path]
 
