@@ -156,6 +156,9 @@ class _NoWake:
 
     def wait(self, _seconds: float | None = None) -> None: ...
 
+    def made(self) -> bool:
+        return False
+
 
 def _wait_for_turns(over: threading.Event, said: dict[str, float]) -> None:
     """How long somebody who only wants the interpreter for a moment had to wait for it."""

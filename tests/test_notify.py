@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trajscope.errors import SettingsError
-from trajscope.notify import Alarms, Courier, File, Message, Program, Terminal, Webhook, program, sink
+from trajscope.notify import Alarms, Courier, File, Message, Program, Terminal, Webhook, program, schema, sink
 from trajscope.verdict import Level, Verdict
 
 MESSAGE = Message("r/flailing", "firing", "FAIL", "r", "flailing", "46 trials <!channel> dry", 50, (1, 2))
@@ -66,6 +67,13 @@ def states(alarms: Alarms, levels: list[Level], *, every_s: float = 1.0) -> list
     for n, level in enumerate(levels):
         out.append("+".join(m.state for m in alarms.hear([Verdict("x", level, "why")], n * every_s, n)))
     return out
+
+
+def test_a_message_is_of_its_schema() -> None:
+    asked = jsonschema.Draft202012Validator({**schema(), "additionalProperties": False})
+    asked.validate(MESSAGE.to_json())
+    for wrong in ({"level": "BAD"}, {"state": "over"}, {"trials": "50"}, {"more": 1}):
+        assert not asked.is_valid(MESSAGE.to_json() | wrong)
 
 
 def test_an_alarm_is_told_once_and_once_more_when_it_is_over() -> None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TextIO
+from typing import Any, Literal, NamedTuple, Protocol, TextIO, get_args, get_type_hints
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -53,6 +53,22 @@ class Message(NamedTuple):
     def to_json(self) -> dict[str, Any]:
         """It as an object, under the names that docs/watch.md promises."""
         return {**self._asdict(), "evidence": list(self.evidence)}
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a message as a sink gets it."""
+    kinds = {int: {"type": "integer"}, str: {"type": "string"}}
+    found: dict[str, Any] = {name: kinds.get(kind) for name, kind in get_type_hints(Message).items()}
+    found["state"] = {"enum": list(get_args(State))}
+    found["level"] = {"enum": [x.name for x in Level]}
+    found["evidence"] = {"type": "array", "items": {"type": "integer"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What `trajscope watch --notify` and `--exec` hand on",
+        "type": "object",
+        "properties": found,
+        "required": list(found),
+    }
 
 
 class Sink(Protocol):

@@ -139,6 +139,7 @@ class Panel(NamedTuple):
     spent_s: float
     at_s: float  # the time that it speaks of
     played: bool  # a finished file, as if it grew
+    waits: str = ""  # why it asks for a person, where it does
 
 
 def panel(
@@ -178,6 +179,7 @@ def panel(
         spent_s=seen.spent_s,
         at_s=now_s,
         played=played,
+        waits=_waits(seen) if fresh.state == "waiting" else "",
     )
 
 
@@ -200,6 +202,11 @@ def _rows(run: Run | None, held: int) -> Rows:
     t = run.tally
     bad, torn = run.evidence("unreadable").n, run.evidence("torn").n
     return Rows(t.trials, t.e, t.keep_count, bad, torn, held, sum(t.rules.values()))
+
+
+def _waits(seen: Seen) -> str:
+    why = short(seen.waits_for, LONGEST) or "it does not say why"
+    return f"asks for a person since line {seen.waits_since}: {why}"
 
 
 def _rail(proof: Proof | None, now_s: float) -> Rail:

@@ -62,6 +62,7 @@ class Seen:
         self._recorded, self._arrivals = Cadence(), Cadence()
         self.proof: Proof | None = None
         self.waits_since: int | None = None  # seq of a pause that nobody ended
+        self.waits_for = ""  # and what it says of itself
         self.time_ms: int | None = None  # of the latest sign of life that records its time
         self.timed = False  # trials record when they ended or how long they took
         self.spent_s = 0.0
@@ -169,6 +170,8 @@ class Seen:
             self.proof = Proof(event.data.get("passed") is True, event.time_ms, event.seq)
         elif event.kind == "pause":
             self.waits_since = event.seq
+            said = event.data.get("reason") or event.data.get("why") or event.data.get("text")
+            self.waits_for = said if isinstance(said, str) else ""
         elif event.kind in _OVER:
             self.waits_since = None
 
