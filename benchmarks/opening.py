@@ -146,7 +146,7 @@ class _Alone:
 
     def turn(self, now_s: float, turn_s: float = 0.1) -> bool:
         until, news = time.perf_counter() + turn_s, bool(self._watching.step(now_s))
-        while self.behind and time.perf_counter() < until:
+        while self.behind and not self._watching.to_show and time.perf_counter() < until:
             news |= bool(self._watching.step(now_s))
         return news
 

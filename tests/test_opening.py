@@ -30,6 +30,7 @@ from trajscope.pair import config_hash
 from trajscope.readers import Source, stretches
 from trajscope.watch import history, opening, seen
 from trajscope.watch.fresh import Cadence
+from trajscope.watch.group import Group
 from trajscope.watch.history import History
 from trajscope.watch.watching import Watching
 
@@ -365,10 +366,11 @@ def test_a_pause_and_a_late_time_are_remembered_in_the_order_of_the_lines(tmp_pa
 
 
 def test_the_first_step_of_a_long_file_reads_nothing_so_that_it_can_be_shown(grown: Path) -> None:
-    watching = Watching(*source(grown), asked=True)
-    assert watching.step(NOON)
-    assert watching.behind
-    p = watching.look(NOON)
+    group = Group(source)
+    group.add(grown)
+    assert group.turn(NOON)
+    assert group.behind
+    p = group.look(NOON)[str(grown)]
     assert (p.rows.trials, p.fresh.state) == (0, "reading")
 
 

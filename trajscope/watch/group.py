@@ -93,7 +93,7 @@ class Group:
         until, news = perf_counter() + turn_s, False
         for path, watching in list(self.runs.items()):
             news |= watching.step(now_s)
-            while watching.behind and perf_counter() < until:
+            while watching.behind and not watching.to_show and perf_counter() < until:
                 news |= watching.step(now_s)
             if self.folder is not None and watching.live.run is None and watching.live.foreign:
                 watching.close()

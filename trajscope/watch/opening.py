@@ -49,6 +49,11 @@ class Opening:
         """Whether there is more to do at once."""
         return not self.begun or self._writing is not None
 
+    @property
+    def to_show(self) -> bool:
+        """Whether a long file is about to be opened, which whoever waits should see first."""
+        return self._turns == 1 and not self.begun
+
     def before(self) -> bool:
         """Before a step of reading; whether this was all for now, so that the screen can be shown."""
         if self.begun or (not self._turns and self._left(0) < max(1, cache.WORTH)):

@@ -77,6 +77,11 @@ class Watching:
         return self.live.tail.behind or (self.opening is not None and not self.opening.begun)
 
     @property
+    def to_show(self) -> bool:
+        """Whether there is something to be shown before anything is read."""
+        return self.opening is not None and self.opening.to_show
+
+    @property
     def over(self) -> bool:
         """Whether nothing more will come: the run has ended, or whoever wrote it has gone."""
         return not self.reading and (self.live.tail.ended or self.live.finished)
