@@ -46,7 +46,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802  # the name that http.server calls
+            def do_POST(self) -> None:
                 server._answer(self)
 
             def log_message(self, format: str, *args: Any) -> None:
