@@ -95,6 +95,7 @@ def metrics() -> str:
         "| rule | detector | holds when | needs | a FAIL makes the run |",
         "|---|---|---|---|---|",
         *(f"| `{r.name}` | {r.detector or ''} | {r.doc} | {r.needs} | {r.word or ''} |" for r in rules.RULES),
+        f"| `{rules.SILENCE}` | | A sign of life comes as often as it usually does. | a clock: live only | STALLED |",
     ]
     return "\n".join(lines) + "\n"
 

@@ -25,6 +25,7 @@ from trajscope.readers import Source
 from trajscope.run import Run
 from trajscope.tail import Reset
 from trajscope.trial import Item
+from trajscope.wake import Wake
 
 KILLS = int(os.environ.get("KILLS", "12"))  # 200 in a soak
 WHOLE = 30.0  # seconds that anything may take
@@ -34,7 +35,9 @@ import trajscope
 with trajscope.open_run(sys.argv[1], metric="loss", resume=True, fsync=False) as run:
     for i in range(10**9):
         long = 500_000 if i % 20 == 0 else i % 900  # long enough that a kill falls into its writing
-        run.trial({"lr": i % 50}, value=float(i % 7), kept=False, reason="x" * long)
+        n = run.trial({"lr": i % 50}, value=float(i % 7), kept=False, reason="x" * long)
+        if i == 0:
+            print(n, flush=True)
 """
 # Does as it is told, line by line: one run per file, and a word back once it is done.
 OBEDIENT = """\
@@ -103,12 +106,6 @@ class Counter:
             self.seqs[-1].append(row.seq)
             self.values.append(row.value if row.value is not None else -1.0)
 
-    def more(self) -> bool:
-        """Whether one step brought trials."""
-        before = len(self.values)
-        self.live.step()
-        return len(self.values) > before
-
     def to_the_end(self) -> None:
         while self.live.step().items or self.live.tail.behind:
             pass
@@ -121,12 +118,14 @@ def python(code: str, *args: object) -> subprocess.Popen[str]:
     return subprocess.Popen(line, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
 
 
-def until(true: Callable[[], object], alive: subprocess.Popen[str] | None = None) -> None:
-    """Go on until it is true, while the process lives."""
+def until(true: Callable[[], object], alive: subprocess.Popen[str], path: Path) -> None:
+    """Look at every change beside a file until it is true, while the process lives."""
     end = time.monotonic() + WHOLE
-    while not true():
-        assert alive is None or alive.poll() is None, alive.communicate()[1]
-        assert time.monotonic() < end
+    with Wake([path], look_s=0.1) as wake:
+        while not true():
+            assert alive.poll() is None, alive.communicate()[1]
+            assert time.monotonic() < end
+            wake.wait()
 
 
 def killed(process: subprocess.Popen[str]) -> None:
@@ -177,7 +176,7 @@ def test_a_recorder_that_is_killed_again_and_again_loses_nothing_that_a_reader_s
     rows = torn = leavings = checks = 0
     for _ in range(KILLS):
         writer = python(WRITER, path)
-        until(counter.more, writer)
+        done(writer)  # it has begun to write
         stop = time.monotonic() + rng.random() / 5
         while time.monotonic() < stop:
             counter.live.step()
@@ -290,9 +289,11 @@ def test_a_full_disk_refuses_a_trial_in_one_line_and_half_of_it_is_nowhere(tmp_p
     acknowledged: list[int] = []
     for limit in (60_000, 120_001):
         writer = python(LIMITED, path, limit)
-        while writer.poll() is None:
-            counter.live.step()
-            held(path)
+        with Wake([path], look_s=0.1) as wake:
+            while writer.poll() is None:
+                counter.live.step()
+                held(path)
+                wake.wait()
         out, err = writer.communicate()
         acknowledged += map(int, out.split())
         assert writer.returncode == 1
@@ -315,9 +316,11 @@ def test_a_file_system_without_space_refuses_a_trial_and_lets_it_be_taken_up() -
     counter = Counter(path)
     for text in ("No space left on device", None):
         writer = python(LIMITED, path, 1 << 40 if text else path.stat().st_size + 100_000)
-        while writer.poll() is None:
-            counter.live.step()
-            held(path)
+        with Wake([path], look_s=0.1) as wake:
+            while writer.poll() is None:
+                counter.live.step()
+                held(path)
+                wake.wait()
         out, err = writer.communicate()
         assert (text or "File too large") in err
         assert len(out.split()) > 10
@@ -356,7 +359,7 @@ def test_a_watcher_that_is_killed_again_and_again_keeps_a_whole_sidecar_that_is_
     reached = 0
     for _ in range(max(2, KILLS // 6)):
         watcher = python("from trajscope.cli.app import main; main()", "watch", path, "--sidecar", "--plain")
-        until(lambda: held(path) == path.stat().st_size, watcher)
+        until(lambda: held(path) == path.stat().st_size, watcher, path)
         stop = time.monotonic() + 0.2 + rng.random() / 2
         while time.monotonic() < stop:
             told(writer, "write", rng.randrange(5, 30))

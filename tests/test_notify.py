@@ -92,10 +92,11 @@ def test_what_gets_worse_is_told_and_what_gets_better_but_not_good_is_not() -> N
 
 def test_silence_is_told_in_its_own_words() -> None:
     alarms = Alarms("r")
-    first = alarms.silent("no row for 20 min (usual 88 s)", 0, 5)
-    assert [(m.state, m.rule) for m in first] == [("silent", "silence")]
-    assert alarms.silent("no row for 21 min", 60, 5) == []
-    assert [m.state for m in alarms.silent("", 120, 6)] == ["resolved"]
+    quiet = Verdict("silence", Level.FAIL, "nothing was heard for 20 min")
+    assert [(m.state, m.rule) for m in alarms.hear([quiet], 0, 5)] == [("silent", "silence")]
+    assert alarms.hear([quiet], 60, 5) == []
+    assert [m.state for m in alarms.hear([quiet], 7200, 5)] == ["silent"], "and again where it lasts"
+    assert [m.state for m in alarms.hear([quiet._replace(level=Level.PASS)], 7300, 6)] == ["resolved"]
 
 
 @given(st.lists(st.sampled_from(list(Level)), max_size=40))

@@ -294,3 +294,17 @@ def test_a_file_that_is_taken_for_a_leaving_is_written_again(
     live.step()
     with pytest.raises(FileNotFoundError, match="again and again"):
         side.write(live, last=True)
+
+
+def test_whoever_reads_it_while_it_is_replaced_reads_the_old_one_whole(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    live, side, held = grown(path, lines[:3], Clock())
+    with side.path.open("rb") as f:
+        begun = f.read(10)
+        with path.open("ab") as more:
+            more.write(lines[3])
+        live.step()
+        assert side.write(live, last=True)
+        assert json.loads(begun + f.read()) == held[-1]
+    assert json.loads(side.path.read_bytes())["seq"] == 3

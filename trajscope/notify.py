@@ -25,6 +25,7 @@ from trajscope.errors import SettingsError
 from trajscope.readable import clean
 from trajscope.verdict import Level, Verdict
 
+SILENCE = "silence"  # the rule whose alarm says that there is no data
 AGAIN_S = 3600.0  # after which an alarm that still holds is told again
 TIMEOUT_S = 10.0  # for one delivery
 TRIES = 3  # deliveries of one message before it is given up, which is then said
@@ -98,6 +99,7 @@ class Alarms:
                 if state is None and was is not None and now - was[1] >= self.again_s:
                     state = "still"
                 if state:
+                    state = "silent" if v.rule == SILENCE else state
                     self._open[v.rule] = v.level, now
                     out.append(self._message(v, state, trials))
                 elif was is not None:
@@ -106,12 +108,6 @@ class Alarms:
                 del self._open[v.rule]
                 out.append(self._message(v, "resolved", trials))
         return out
-
-    def silent(self, text: str, now: float, trials: int) -> list[Message]:
-        """What to say where no data comes; an empty text says that data came again."""
-        level = Level.FAIL if text else Level.PASS
-        said = self.hear([Verdict("silence", level, text or "data comes again")], now, trials)
-        return [m._replace(state="silent") if m.state in ("firing", "still") else m for m in said]
 
     def _message(self, v: Verdict, state: State, trials: int) -> Message:
         return Message(f"{self.run}/{v.rule}", state, v.level.name, self.run, v.rule, v.reason, trials, v.evidence)

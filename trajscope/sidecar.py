@@ -93,11 +93,11 @@ class Series:
 
 def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) -> dict[str, Any]:
     """What the sidecar holds of the run that goes on."""
-    run, said = live.run, live.said()
+    run = live.run
     assert run is not None
-    assert said is not None
-    doc = analysis.document(run, said.values, file=live.source.path, format=live.format or "")
-    heads = {name: said.values[path] for name, path in HEADLINES.items()}
+    v = analysis.values(run, quick=True)
+    doc = analysis.document(run, v, file=live.source.path, format=live.format or "")
+    heads = {name: v[path] for name, path in HEADLINES.items()}
     return {
         "schema": SCHEMA,
         "run_id": doc["run_id"],
