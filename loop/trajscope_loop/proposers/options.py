@@ -98,11 +98,13 @@ def ground(view: View, who: str) -> Menu:
     return view.menu
 
 
-def values_of(said: Any) -> Values:
+def values_of(said: object) -> Values:
     """How values are drawn, as it was asked for."""
-    if said not in ("cells", "ranges"):
-        raise ProposerError(f"values is {said!r}; use cells (one value for each) or ranges (drawn anew each time)")
-    return said
+    if said == "cells":
+        return "cells"
+    if said == "ranges":
+        return "ranges"
+    raise ProposerError(f"values is {said!r}; use cells (one value for each) or ranges (drawn anew each time)")
 
 
 def pairs_of(said: object) -> int:

@@ -37,9 +37,7 @@ from trajscope_loop.proposers.options import (
 from trajscope_loop.seams import Said, View
 
 PICKED = 1625
-DISCLOSED = (
-    "no model was asked; the numbers are set by eye, so this shows how a loop behaves, not how models do"
-)
+DISCLOSED = "no model was asked; the numbers are set by eye, so this shows how a loop behaves, not how models do"
 CHOSEN = f"seed {PICKED} was chosen of 0 to 2999 to resemble one recorded night; most seeds look otherwise"
 
 
