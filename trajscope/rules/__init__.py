@@ -17,7 +17,7 @@ from trajscope.rules.wording import NOT_EVALUABLE, Answer, Values, count, percen
 from trajscope.run import Run
 from trajscope.verdict import Level, Verdict
 
-__all__ = ["NOT_EVALUABLE", "RULES", "WORDS", "Rule", "Word", "judge", "word"]
+__all__ = ["NOT_EVALUABLE", "RULES", "WORDS", "WORD_OF", "Rule", "Word", "judge", "word"]
 SHOWN = 20  # trials that a verdict names as evidence
 
 
@@ -92,6 +92,7 @@ RULES = (
     Rule("record", "Lines, fields and labels are what they should be.", trust.record),
 )  # fmt: skip
 WORDS = ("TAMPERED", "SUSPECT", "FLAILING")
+WORD_OF = {r.name: r.word for r in RULES}
 
 
 def judge(run: Run, v: Values, rules: tuple[Rule, ...] = RULES) -> list[Verdict]:
