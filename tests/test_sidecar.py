@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,7 @@ def grown(
     path: Path, lines: list[bytes], clock: Clock, *, every_s: float = 1.0
 ) -> tuple[Live, Sidecar, list[dict[str, Any]]]:
     """A file that grows line by line, with what its sidecar held each time it was written."""
-    side = Sidecar(path, clock)
+    side = Sidecar(path, clock, lambda: 0.0)
     live = Live(Source(str(path), menu=MENU), sink=side.take)
     held = []
     for line in lines:
@@ -235,3 +236,49 @@ def test_watching_keeps_a_sidecar_for_a_stranger(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     done = Cli(tmp_path / "again")("watch", path, "--once", "--sidecar")
     assert "no sidecar is kept" in done.stderr
+
+
+def test_what_a_killed_writer_left_is_cleared_away_and_nothing_else(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b"".join(lines))
+    left, held, linked = (tmp_path / f".run.coverage.json.{x}" for x in ("0123abcd", "11111111", "22222222"))
+    others = [".run.coverage.json.bak", ".run.coverage.json.0123abcde", ".run2.coverage.json.0123abcd", "run.json"]
+    for name in others:
+        (tmp_path / name).write_text("{")
+    linked.symlink_to(tmp_path / "run.json")
+    left.write_text("{")
+    with held.open("wb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)  # somebody writes it just now
+        Sidecar(path)
+        assert held.exists()
+    assert not left.exists()
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, held.name, linked.name, *others}
+
+
+def test_a_file_that_is_taken_for_a_leaving_is_written_again(
+    tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    live, side, _ = grown(path, lines[:3], Clock())
+    with path.open("ab") as f:
+        f.write(lines[3])
+    live.step()
+    real, taken = Path.replace, [0, 0]
+
+    def replace(self: Path, target: Path) -> Path:
+        if taken:
+            taken.pop()
+            self.unlink()  # by somebody who clears away, twice
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    assert side.write(live, last=True)
+    assert not taken
+    assert json.loads(side.path.read_bytes())["seq"] == 3
+    taken += [0] * sidecar.TRIES
+    with path.open("ab") as f:
+        f.write(lines[4])
+    live.step()
+    with pytest.raises(FileNotFoundError, match="again and again"):
+        side.write(live, last=True)

@@ -36,6 +36,7 @@ class Job(TypedDict):
     data_shas: dict[str, str]  # path below that folder to hash
     judge: str | None  # script whose function `judge(out, truth)` scores what training left
     wanted: dict[str, Any]  # the configuration that was proposed; the child's own account is held to it
+    constants: dict[str, str]  # the constant of the code that says a knob; a knob that is not here is its own name
     timeout_s: float
     memory_mb: int | None
     env: dict[str, str]  # all that training gets of the environment, besides a PATH and a HOME of its own

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajscope.rails.apply import applied
     from trajscope.rails.asking import ask_command
     from trajscope.rails.backtest import Replay, replay
     from trajscope.rails.budget import Budget
@@ -33,6 +34,7 @@ _WHERE = {
     "Replay": "backtest",
     "Selftest": "proof",
     "Turn": "turn",
+    "applied": "apply",
     "ask_command": "asking",
     "replay": "backtest",
     "selftest": "proof",
@@ -49,6 +51,7 @@ __all__ = [
     "Replay",
     "Selftest",
     "Turn",
+    "applied",
     "ask_command",
     "replay",
     "selftest",

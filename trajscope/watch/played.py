@@ -21,8 +21,9 @@ class Played:
     def __init__(self, path: str, speed: float, clock: Callable[[], float]) -> None:
         self.path = path
         self.at = 0
+        self.held = b""  # a file that is over holds nothing back
         self.changed_ns = 0
-        self.ended = False
+        self.ended = self.damaged = False
         self.behind = True
         self.size = sources.size(path)
         self._speed = speed
@@ -53,6 +54,10 @@ class Played:
         self.at += taken
         self.behind = not self.ended
         return out
+
+    def rest(self) -> bytes:
+        """Nothing: the last line is handed on as it is."""
+        return b""
 
     def close(self) -> None:
         """Let go of the file."""

@@ -1,1 +1,1 @@
-"""Domains: what a campaign can be about. Each is data, a model to improve, and the metrics that judge it."""
+"""Domains: what a campaign can be about, each a folder with its data, a model to improve, and the judge of it."""
