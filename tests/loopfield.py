@@ -236,6 +236,7 @@ class Toy:
             "data_shas": {},
             "judge": None,
             "wanted": dict(config),
+            "constants": dict(CONSTANT),
             "timeout_s": self.timeout_s,
             "memory_mb": None,
             "env": {},

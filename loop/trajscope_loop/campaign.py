@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from trajscope import TrajscopeError, config_hash, follow, open_run
 from trajscope.keep import Decision, Gate
 from trajscope.rails import History
-from trajscope_loop import account, asking, pause, regime, view, watched
+from trajscope_loop import account, asking, regime, view, watched
 from trajscope_loop.alarms import Alarms
 from trajscope_loop.errors import CampaignError
 from trajscope_loop.evaluate import MARK, Bench, Measure, Stopped
-from trajscope_loop.folder import RUN
+from trajscope_loop.folder import PAUSE, RUN
 from trajscope_loop.memory import Memory, Turn
 from trajscope_loop.pause import Stop
 from trajscope_loop.plan import Plan
@@ -165,9 +165,9 @@ class Campaign:
             return Outcome(1, f"paused: {state.pause.why}; look at it with `trajscope loop ack {self.folder}`")
         if self.stop.asked:
             return self._stopped(self.stop.asked)
-        if (self.folder / pause.FILE).exists():
-            self.run.event("pause", why=f"the file {pause.FILE} is there", after=state.trials)
-            return Outcome(0, f"paused: {self.folder / pause.FILE} is there; remove it, then resume")
+        if (self.folder / PAUSE).exists():
+            self.run.event("pause", why=f"the file {PAUSE} is there", after=state.trials)
+            return Outcome(0, f"paused: {self.folder / PAUSE} is there; remove it, then resume")
         self._history.refresh()
         limits = self.plan.limits
         if state.stopped is None and state.counted >= self.plan.iterations:

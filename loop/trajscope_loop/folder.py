@@ -17,7 +17,7 @@ from trajscope_loop.memory import Memory, State, put, read
 if TYPE_CHECKING:
     from trajscope_loop.plan import Plan
 
-RUN, PLAN, STATE, LOCK = "run.jsonl", "campaign.json", "state.json", "lock"
+RUN, PLAN, STATE, LOCK, PAUSE = "run.jsonl", "campaign.json", "state.json", "lock", "PAUSE"
 
 
 @contextmanager
@@ -39,10 +39,15 @@ def held(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def begin(folder: Path, plan: Plan) -> Memory:
-    """Write down what is asked, in a folder that holds no campaign yet. Call it with the folder held."""
+def free(folder: Path) -> None:
+    """Refuse a folder that holds a campaign."""
     if (folder / PLAN).exists() or (folder / RUN).exists():
         raise CampaignError(f"{folder}: holds a campaign; go on with `trajscope loop resume {folder}`, or name another")
+
+
+def begin(folder: Path, plan: Plan) -> Memory:
+    """Write down what is asked, in a folder that holds no campaign yet. Call it with the folder held."""
+    free(folder)
     memory = Memory.new(folder / STATE)
     put(folder / PLAN, plan.text(), sync=True)  # last: a folder without it is begun anew
     return memory

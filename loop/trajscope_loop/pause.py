@@ -19,7 +19,6 @@ from typing import Any, TextIO
 from trajscope_loop.errors import CampaignError
 from trajscope_loop.memory import Pause
 
-FILE = "PAUSE"
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 MOST = 4_000  # letters of a diff that a terminal shows
 
