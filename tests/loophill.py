@@ -16,6 +16,9 @@ TRAIN = """\
 import json, os, random
 X = 1.0
 Y = 0
+A = 0.0
+B = 0.0
+C = 0.0
 rng = random.Random(f"{X} {Y} {os.environ['SEED']}")
 score = 0.7 - 0.05 * abs(X - 6) - 0.03 * abs(Y - 3) + rng.gauss(0, 0.004)
 out = os.environ["OUT"]
@@ -71,6 +74,7 @@ MENU = {
     "knobs": {
         "x": {"type": "float", "range": [0.0, 10.0], "default": 1.0, "family": "one"},
         "y": {"type": "int", "range": [0, 20], "default": 0, "family": "two"},
+        **{k: {"type": "float", "range": [0.0, 1.0], "default": 0.0, "family": "idle"} for k in "abc"},
     }
 }
 
@@ -88,7 +92,7 @@ def hill(place: Path) -> Path:
 class Walker:
     """Draws a knob and a value, by trial and attempt, so that every life of a campaign is told the same."""
 
-    history = 0
+    history: int | None = 0
     denies = False
     offers = False
 
@@ -97,9 +101,9 @@ class Walker:
 
     def propose(self, view: View) -> Said:
         rng = Random(view.turn)
-        if rng.random() < 0.7:
-            return Said({"knob": "x", "value": round(rng.uniform(0, 10), 1)}, "")
-        return Said({"knob": "y", "value": rng.randrange(21)}, "")
+        knob = rng.choice("xxyabc")
+        value = rng.randrange(21) if knob == "y" else round(rng.uniform(0, 10 if knob == "x" else 1), 2)
+        return Said({"knob": knob, "value": value}, "")
 
 
 if __name__ == "__main__":

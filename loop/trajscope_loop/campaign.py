@@ -214,6 +214,7 @@ class Campaign:
                 state.stopped = f"finished, since the menu is exhausted: {ended.why}"
             self._to_record([account.unproposed(turn, ended)])
             return
+        self._stand.clear(ended.tree)
         turn.seeds = self.gate.seeds
         self.memory.go("running")
 

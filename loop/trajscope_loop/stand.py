@@ -39,9 +39,9 @@ class Stand:
         self.workspace, self.settings, self.bench = workspace, settings, bench
         self.clear()
 
-    def clear(self) -> None:
-        """Nothing is known of the next trial yet."""
-        self._tree: Tree | None = None
+    def clear(self, tree: Tree | None = None) -> None:
+        """Nothing is known of the next trial yet, but perhaps its candidate."""
+        self._tree = tree
         self._placed = False
         self._results: dict[str, list[Result]] = {}
 
