@@ -113,7 +113,6 @@ def test_killed_again_and_again_it_loses_nothing_and_does_nothing_twice(tmp_path
     (doc,) = trajscope.analyze(folder / folders.RUN)
     assert doc["lines"]["unreadable"] == doc["lines"]["torn"] == 0
     assert doc["integrity"]["status"] == "verified"
-    print(f"{kills} kills, {len(lines)} lines, {len(finished)} seeds seen finished before the process died")
     stands = {"x": 1.0, "y": 0} | {
         c["knob"]: c["value"] for t in told if t["status"] == "kept" for c in t["attempts"][-1]["changes"]
     }

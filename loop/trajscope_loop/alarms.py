@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from trajscope.keep import Gate
 from trajscope_loop import pause
 from trajscope_loop.asking import plain
+from trajscope_loop.errors import CampaignError
 from trajscope_loop.memory import State
 from trajscope_loop.plan import Plan
 
@@ -58,6 +59,23 @@ class Alarms:
             found = pause.bundle(gate.state(), **more)
             self._state.pause = pause.made(kind, why, found, self._time(), **own)
             self._event("pause", rule=kind, why=why, bundle=found)
+
+    def lift(self, gate: Gate, by: str, nonce: str, up_to: float | None) -> None:
+        """A person has looked at the pause, and lets the campaign go on."""
+        state, held = self._state, self._state.pause
+        if held is None:
+            raise CampaignError("nothing is paused, so there is nothing to acknowledge")
+        if nonce != held.nonce:
+            raise CampaignError("the nonce is not the one that this pause was shown with; nothing was acknowledged")
+        limit = held.value if up_to is None else up_to
+        if held.kind == "gate" and limit is not None:
+            gate.ack(by=by, at=self._time(), nonce=nonce, up_to=limit)
+            state.gate = gate.state()
+        if held.kind == "integrity":
+            state.tampered = None
+        more = {} if limit is None else {"up_to": limit}
+        self._run.event("ack", by=by, rule=held.kind, what=held.why, **more)
+        state.pause = None
 
     def _of_gate(self, gate: Gate) -> None:
         held = gate.pause

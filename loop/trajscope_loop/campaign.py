@@ -112,20 +112,7 @@ class Campaign:
 
     def ack(self, by: str, nonce: str, up_to: float | None = None) -> None:
         """A person has looked at the pause, and lets the campaign go on."""
-        held = self.state.pause
-        if held is None:
-            raise CampaignError("nothing is paused, so there is nothing to acknowledge")
-        if nonce != held.nonce:
-            raise CampaignError("the nonce is not the one that this pause was shown with; nothing was acknowledged")
-        more = {} if up_to is None else {"up_to": up_to}
-        if held.kind == "gate":
-            more = {"up_to": held.value if up_to is None else up_to}  # type: ignore[dict-item]  # the gate's has a value
-            self.gate.ack(by=by, at=self._time(), nonce=nonce, **more)
-            self.state.gate = self.gate.state()
-        if held.kind == "integrity":
-            self.state.tampered = None
-        self.run.event("ack", by=by, rule=held.kind, what=held.why, **more)
-        self.state.pause = None
+        self._alarms.lift(self.gate, by, nonce, up_to)
         self.memory.save(sync=True)
 
     # --- the steps -----------------------------------------------------------------------------------------------

@@ -86,6 +86,9 @@ def run(
             table[name] = {**(table.get(name) or {}), "kind": kind}
     for one in values or ():
         _set(table, one)
+    for name, kind in (("proposer", "simulated"), ("executor", "local")):
+        if isinstance(table.get(name), dict):
+            table[name].setdefault("kind", kind)
     if "domain" not in table:
         raise typer.BadParameter("a campaign needs a DOMAIN, as an argument or in the plan", param_hint="DOMAIN")
     found = plans.made(table, str(plan or "plan"))
