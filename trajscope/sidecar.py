@@ -93,11 +93,11 @@ class Series:
 
 def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) -> dict[str, Any]:
     """What the sidecar holds of the run that goes on."""
-    run, said = live.run, live.said()
+    run = live.run
     assert run is not None
-    assert said is not None
-    doc = analysis.document(run, said.values, file=live.source.path, format=live.format or "")
-    heads = {name: said.values[path] for name, path in HEADLINES.items()}
+    v = analysis.values(run, quick=True)
+    doc = analysis.document(run, v, file=live.source.path, format=live.format or "")
+    heads = {name: v[path] for name, path in HEADLINES.items()}
     return {
         "schema": SCHEMA,
         "run_id": doc["run_id"],
@@ -111,6 +111,33 @@ def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) ->
         **{part: doc[part] for part in PARTS},
         "verdicts": [_short(v) for v in doc["verdicts"]],
         "unknown": {n: x.why for n, x in heads.items() if isinstance(x, Unknown)},
+    }
+
+
+def schema() -> dict[str, Any]:
+    """The sidecar's JSON Schema; what it shares with the analysis is of the analysis."""
+    shared, number = analysis.schema()["properties"], {"type": ["number", "null"]}
+    mark = {"seq": {"type": "integer"}, "offset": {"type": "integer"}, "line": {"type": "string"}}
+    lists = {name: {"type": "array", "items": number} for name in Point._fields}
+    series = {"type": "object", "properties": {"stride": {"type": "integer"}, **lists}, "required": ["stride", *lists]}
+    own = {
+        "schema": {"const": SCHEMA},
+        "run_id": shared["run_id"],
+        **mark,
+        "updated_at": {"type": "string", "format": "date-time"},
+        **{name: {**number, "description": f"`{path}` of the analysis."} for name, path in HEADLINES.items()},
+        "series": series,
+        "windows": shared["pairs"]["properties"]["windows"],
+        **{part: shared[part] for part in PARTS},
+        "verdicts": shared["verdicts"],
+        "unknown": shared["unknown"],
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The sidecar of a run, `<run>.coverage.json`",
+        "type": "object",
+        "properties": own,
+        "required": list(own),
     }
 
 

@@ -74,9 +74,12 @@ class Wake:
         self.close()
 
     def _listen(self, folder: Path, *, below: bool) -> None:
+        import logging
+
         from watchdog.events import FileSystemEvent, FileSystemEventHandler
         from watchdog.observers import Observer
 
+        logging.getLogger("watchdog").addHandler(logging.NullHandler())  # what it says of its own ending is no news
         changed, made = self._changed, self._made
 
         class Heard(FileSystemEventHandler):

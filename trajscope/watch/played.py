@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from trajscope import sources
 from trajscope.live import Said
+from trajscope.rules import SILENCE, Word, heard, stalled
 from trajscope.tail import Part
 from trajscope.verdict import Level
 from trajscope.watch.panel import blind
@@ -80,9 +81,12 @@ class Moments:
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], Moment] = {}
+        self._word: Word | None = None  # the latest
 
     def note(self, said: Said, seen: Seen) -> None:
-        """What was said after a trial."""
+        """What was said after a trial, and in the silence before it."""
+        self._silence(seen)
+        self._word = said.word
         row = seen.latest[-1] if seen.latest else None
         if row is None:
             return
@@ -92,6 +96,17 @@ class Moments:
         for v in said.verdicts:
             if v.level in (Level.WARN, Level.FAIL) and not blind(v):
                 self._first(Moment(v.rule, v.level.name, *at, v.reason))
+
+    def _silence(self, seen: Seen) -> None:
+        gap = seen.gap
+        if gap is None or (SILENCE, Level.FAIL.name) in self.found:
+            return
+        silent = heard(gap.fresh, seen.alarms)
+        if silent.level is Level.FAIL:
+            at = (gap.seq, gap.trials, gap.spent_s)
+            self._first(Moment(SILENCE, silent.level.name, *at, silent.reason))
+            if self._word is not None and (word := stalled(self._word, silent)).word == "STALLED":
+                self._first(Moment("word", word.word, *at, word.sentence))
 
     def _first(self, moment: Moment) -> None:
         self.found.setdefault((moment.what, moment.level), moment)
