@@ -1,4 +1,4 @@
-"""`python -m benchmarks.proposers`: what memory and rails do to a proposer, played out for docs/proposers.md.
+"""Proposers: what memory and rails do to one. `python -m benchmarks.proposers` writes the tables of docs/proposers.md.
 
 Rails, history and prompt are the real ones; proposer and score are simulated, and nothing is trained.
 """
