@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_gamed_ladder import HONEST, LADDER
 
@@ -142,6 +142,7 @@ def test_the_rail_costs_calls_and_what_it_shows_takes_most_of_them_back() -> Non
 
 
 @given(st.integers(0, 10**6), st.integers(1, 500), st.sampled_from(["drawn", "auto"]), st.booleans())
+@settings(max_examples=40)
 def test_nothing_is_proposed_that_the_menu_itself_forbids(seed: int, number: int, liked: str, two: bool) -> None:
     rails = Rails(SMALL, History.none(SMALL), base=SMALL.defaults)
     pairs = 2 if two else 1
