@@ -1,4 +1,7 @@
-"""Proposers: who says what to try next. `make` finds one by its name."""
+"""Proposers: who says what to try next. `make` finds one by its name.
+
+`simulated`, `random` and `grid` need no model, no key and no network; `command` runs any program.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,9 @@ _WHERE = {
     "anthropic": "trajscope_loop.proposers.claude:Claude",
     "openai": "trajscope_loop.proposers.compatible:Compatible",
     "command": "trajscope_loop.proposers.command:Command",
+    "simulated": "trajscope_loop.proposers.simulated:Simulated",
+    "random": "trajscope_loop.proposers.blind:Blind",
+    "grid": "trajscope_loop.proposers.blind:Grid",
 }
 NAMES = tuple(_WHERE)
 
