@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import io
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
 
-import anthropic  # noqa: F401  # takes seconds to import, and here nobody measures time
-import openai  # noqa: F401  # the same
 import pytest
 from modelserver import Reply, Server, closed_port, completion, error, message, serving
 from proposalview import REFUSAL, menu, past, view
@@ -17,11 +19,22 @@ from trajscope import open_run
 from trajscope.rails import History, Rails
 from trajscope_loop.errors import ProposerError
 from trajscope_loop.proposers import make
+from trajscope_loop.proposers.claude import Claude
+from trajscope_loop.proposers.command import Command
+from trajscope_loop.proposers.compatible import Compatible
 from trajscope_loop.seams import Proposer
 
 KEY = "sk-test-7b1e5f0c9d2a4e8896"
 SAID = '{"reason": "smaller steps", "changes": [{"knob": "lr", "value": 0.05}], "intent": null}'
+pytestmark = pytest.mark.needs_module("anthropic", "openai")
 BOTH = pytest.mark.parametrize("kind", ["anthropic", "openai"])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """The SDKs, which take seconds to import, before anybody measures time."""
+    import anthropic  # noqa: F401
+    import openai  # noqa: F401
 
 
 @pytest.fixture(autouse=True)
@@ -486,3 +499,31 @@ def test_the_header_says_on_which_terms(kind: str) -> None:
     assert head["key"] == "MODEL_API_KEY"
     assert json.loads(json.dumps(head)) == head
     assert (head["prices"] is None) == (kind == "openai")
+
+
+# --- the page -------------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs" / "models.md").read_text("utf-8")
+
+
+def test_every_block_of_the_page_prints_what_stands_under_it() -> None:
+    seen = view(past=past(2), trials=2, untried=("act=gelu",))
+    blocks = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == PAGE.count("```python") == 3
+    with serving(Reply(401, error(f"no such key: {KEY}"))) as server:
+        names = {"view": seen, "make": make, "refusing": f"{server.root}/v1"}
+        for code, printed in blocks:
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                exec(compile(code, "docs/models.md", "exec"), names)  # noqa: S102  # our own text
+            assert out.getvalue() == printed
+
+
+@pytest.mark.parametrize("kind", [Claude, Compatible, Command])
+def test_every_option_stands_on_the_page_with_its_default(kind: type) -> None:
+    for name, option in inspect.signature(kind).parameters.items():
+        row = next((line for line in PAGE.splitlines() if line.startswith(f"| `{name}`")), None)
+        assert row is not None, name
+        default = option.default
+        if default is not inspect.Parameter.empty and default not in (None, (), False):
+            assert (f"{default:g}" if isinstance(default, float) else str(default)) in row, name
