@@ -165,6 +165,14 @@ def test_files_that_a_program_changed_are_its_proposal(tmp_path: Path) -> None:
     assert rails.ask(said.proposal).passed
 
 
+def test_a_key_that_a_program_writes_into_code_is_taken_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AGENT", KEY)  # no name that tells
+    program = "Path('train.py').write_text('LR = ' + repr(os.environ['AGENT']))"
+    said = run(tmp_path, program, view(files=FILES), edits=True, env=["AGENT"])
+    assert isinstance(said.proposal, dict)
+    assert "+LR = '[redacted]'" in said.proposal["diff"]
+
+
 def test_what_it_makes_and_removes_is_for_the_rails_to_judge(tmp_path: Path) -> None:
     program = "Path('evil.py').write_text('x = 1\\n'); Path('src/net.py').unlink(); print('done')"
     said = run(tmp_path, program, view(files=FILES), edits=True)

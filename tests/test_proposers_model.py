@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import re
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from modelserver import Reply, Server, closed_port, completion, error, message, 
 from proposalview import REFUSAL, menu, past, view
 
 from trajscope import open_run
-from trajscope.rails import History, Rails
+from trajscope.rails import Edits, History, Rails
 from trajscope_loop.errors import ProposerError
 from trajscope_loop.proposers import make
 from trajscope_loop.proposers.claude import Claude
@@ -444,6 +445,26 @@ def opened(path: Path) -> bytes:
         except (OSError, zlib.error):
             continue
     return raw
+
+
+def test_a_key_that_stands_in_code_is_quoted_to_nobody() -> None:
+    files = {"train.py": f"KEY = '{KEY}'\nLR = 1\n"}
+    edit = {"file": "train.py", "old": "LR = 1", "new": "LR = 2"}
+    answer = json.dumps({"reason": "r", "changes": [], "edits": [edit], "intent": None})
+    with serving(Reply(200, completion(answer))) as server:
+        said = proposer("openai", server).propose(view(files=files))
+    assert isinstance(said.proposal, dict)
+    assert "+LR = 2" in said.proposal["diff"]
+    assert KEY not in said.proposal["diff"] + said.shown
+    assert "does not read as the diff says" in refused_edit(said.proposal, files)
+
+
+def refused_edit(said: object, files: dict[str, str]) -> str:
+    """Why rails refuse an edit of these files."""
+    with tempfile.TemporaryDirectory() as tree:
+        for name, text in files.items():
+            (Path(tree) / name).write_text(text)
+        return Rails(None, History.none(None), base={}, edits=Edits(("train.py",), root=tree)).ask(said).verdict.reason
 
 
 # --- options --------------------------------------------------------------------------------------------------------

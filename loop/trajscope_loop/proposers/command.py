@@ -71,7 +71,7 @@ class Command:
         return {
             "kind": "command",
             "model": None,
-            "command": [keys.redacted(word) for word in self.command],
+            "command": self.command,
             "history": "all" if self.history is None else self.history,
             "denies": self.denies,
             "offers": self.offers,
@@ -98,12 +98,14 @@ class Command:
             said.write_text(shown, "utf-8")
             ended = self._run(said, place if self.edits else Path.cwd())
             after = _texts(place)
-        out = keys.redacted(ended.out.decode("utf-8", "replace")).strip()
-        self._check(ended, out)
+        given = [os.environ[n].strip() for n in self.env if n in os.environ]
+        out = keys.redacted(ended.out.decode("utf-8", "replace"), given).strip()
+        self._check(ended, out, given)
         told = _told(out)
         proposal = told.get("proposal", out)
         if self.edits:
-            proposal = _edited(proposal, before, after)
+            old, new = ({n: keys.redacted(t, given) for n, t in texts.items()} for texts in (before, after))
+            proposal = _edited(proposal, old, new)
         return Said(
             proposal,
             shown,
@@ -147,9 +149,9 @@ class Command:
         with said.open("rb") as stdin:
             return confine.run(self.command, cwd=cwd, env=env, timeout_s=self.timeout_s, stdin=stdin, shown=MOST)
 
-    def _check(self, ended: confine.Ended, out: str) -> None:
+    def _check(self, ended: confine.Ended, out: str, given: Sequence[str]) -> None:
         """Refuse what a program that failed has printed."""
-        words = keys.redacted(ended.err.decode("utf-8", "replace"))
+        words = keys.redacted(ended.err.decode("utf-8", "replace"), given, sentence=True)
         line = " ".join("".join(c if c.isprintable() else " " for c in words).split())
         err = f": {line[-SAID:]}" if line else ", and its error output is empty"
         name = Path(self.command[0]).name
@@ -170,7 +172,7 @@ def _words(command: str | Sequence[str]) -> list[str]:
         raise ProposerError(f"command cannot be taken apart ({error}); write it as a list of words") from None
     if not words or any("\0" in w for w in words):
         raise ProposerError("command is empty or holds what is no word; write the program and its arguments")
-    if any(keys.redacted(w) != w for w in words):
+    if any(keys.redacted(w, sentence=True) != w for w in words):
         raise ProposerError("command holds a key, and it is recorded; put the key into the environment, named by env")
     if os.sep in words[0]:
         words[0] = str(Path(words[0]).absolute())

@@ -137,7 +137,7 @@ def _extra(given: Mapping[str, Any] | None) -> dict[str, Any]:
         text = json.dumps(out, allow_nan=False)
     except (TypeError, ValueError, RecursionError):
         raise ProposerError("extra_body is not JSON; give a table of plain values") from None
-    if keys.redacted(text) != text:
+    if keys.redacted(text, sentence=True) != text:
         raise ProposerError(
             "extra_body holds a key, and it is recorded; put the key into the environment, named by key_env"
         )

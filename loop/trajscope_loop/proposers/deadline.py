@@ -105,7 +105,7 @@ def asked(
         said = question.failure
     else:
         return question.answer  # type: ignore[return-value]  # it neither failed nor is late, so it is the answer
-    raise ProposerError(f"{who}: {redacted(said, (secret,) if secret else ())}")
+    raise ProposerError(f"{who}: {redacted(said, (secret,) if secret else (), sentence=True)}")
 
 
 def _why(error: Exception, key: str) -> str:

@@ -16,11 +16,12 @@ from trajscope_loop.errors import ProposerError
 GONE = "[redacted]"
 NONE = "none"  # what is sent where a server asks for no key, since the SDK wants one
 LEAST = 8  # letters of a value that is taken for a secret; a shorter one would blank out ordinary words
+WORD = 16  # letters from which a plain word is taken for one: RAY_TOKEN_MODE=disabled names no secret
 # Words of a variable's name: KEY is one, the KEY of KEYBOARD is none.
-_SECRET = re.compile(
-    r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|AUTH)S?(?:_|$|\d)", re.IGNORECASE
-)
-# What keys look like that no variable of ours holds: another's, or one that a server shows in part.
+_SECRET = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)S?(?:_|$|\d)", re.IGNORECASE)
+_ALWAYS = re.compile(r"SECRET|PASSW", re.IGNORECASE)  # people choose words for these
+# What keys look like that no variable of ours holds: another's, or one that a server shows in part. Only for sentences:
+# in code it would hit names.
 _LOOKS = re.compile(
     r"\b(?:sk|nvapi|hf|xai|gsk|AIza|ghp|github_pat)[-_][A-Za-z0-9_\-*.]{6,}|(?<=Bearer )[^\s\"'\\,;]{4,}"
 )
@@ -35,19 +36,22 @@ def found(name: str, what: str) -> str:
 
 
 def secrets() -> tuple[str, ...]:
-    """Every value of the environment that is taken for a secret, the longest first: one may begin with another."""
-    values = {v.strip() for k, v in os.environ.items() if _SECRET.search(k)}
-    return tuple(sorted((v for v in values if len(v) >= LEAST), key=len, reverse=True))
+    """Every value of the environment that is taken for a secret."""
+    named = ((k, v.strip()) for k, v in os.environ.items() if _SECRET.search(k))
+    return tuple(v for k, v in named if len(v) >= LEAST and (not v.isalpha() or len(v) >= WORD or _ALWAYS.search(k)))
 
 
-def redacted(text: str, also: Iterable[str] = ()) -> str:
-    """The text without keys, also where they are spelt for an address or for JSON."""
-    for secret in sorted({*secrets(), *also}, key=len, reverse=True):
+def redacted(text: str, also: Iterable[str] = (), *, sentence: bool = False) -> str:
+    """The text without keys, also where they are spelt for an address or for JSON.
+
+    In a `sentence`, which nothing is built from, what merely looks like a key goes too.
+    """
+    for secret in sorted({*secrets(), *also}, key=len, reverse=True):  # the longest first: one may begin with another
         if len(secret) < LEAST:
             continue
         for spelt in (secret, quote(secret, safe=""), secret.replace("\\", "\\\\").replace('"', '\\"')):
             text = text.replace(spelt, GONE)
-    return _LOOKS.sub(GONE, text)
+    return _LOOKS.sub(GONE, text) if sentence else text
 
 
 def address(url: str, what: str) -> str:

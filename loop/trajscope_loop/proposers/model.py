@@ -183,7 +183,9 @@ class Model(ABC):
         )
         wall_s = perf_counter() - began
         text = keys.redacted(answer.text, (key,) if key else ())
-        said: object = rewrite.proposal(text, view.files) if view.files else text
+        # As it was shown: a diff may quote no key either. One that would does not fit its file, and rails refuse it.
+        files = {name: keys.redacted(body) for name, body in view.files.items()}
+        said: object = rewrite.proposal(text, files) if files else text
         if answer.stopped is not None:
             said = f"({answer.stopped}) {text}".rstrip()
         return Said(
