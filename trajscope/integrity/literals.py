@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from trajscope.pair import MAX_BITS, canon
@@ -38,6 +39,11 @@ def constants(source: str | bytes) -> dict[str, object]:
     A file that is no Python has none. The last of several plain bindings counts; after a binding under a condition, in
     a loop, by an import or a `global` statement the name is uncertain, and missing here.
     """
+    return dict(_constants(source))
+
+
+@lru_cache(maxsize=32)  # the seeds of one candidate are asked about one after another
+def _constants(source: str | bytes) -> dict[str, object]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -80,8 +80,9 @@ class OnRay:
         if ray.is_initialized():
             return ray
         _answers(self.address)
-        # Keys of ours are blanked for whatever runs there, and modules are looked for where they are here.
-        env = {name: "" for name in os.environ if secret(name)} | dict.fromkeys(THREADS, "1")
+        # Keys of ours are blanked for whatever runs there (not Ray's own), and modules are looked for as here.
+        keys = (name for name in os.environ if secret(name) and not name.startswith("RAY_"))
+        env = dict.fromkeys(keys, "") | dict.fromkeys(THREADS, "1")
         here: dict[str, Any] = {}
         if self.address is None:
             env["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
