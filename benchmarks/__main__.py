@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import generate
-from benchmarks.budgets import BENCHES, Budget, Section
+from benchmarks.budgets import BENCHES
+from benchmarks.section import Budget, Section
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 LIBRARIES = ("msgspec", "duckdb", "polars", "numpy", "altair", "vl-convert-python")
@@ -26,17 +27,23 @@ here. Files come from `benchmarks/generate.py` and are the same everywhere.
 def main() -> None:
     """Parse, measure, write."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "bench",
+        nargs="*",
+        choices=[*BENCHES, []],
+        metavar="BENCH",
+        help=f"some of {', '.join(BENCHES)}; nothing is written then, the page is printed",
+    )
     parser.add_argument("--rows", type=int, default=generate.ROWS, help="trials of the long file (%(default)s is 1 GB)")
-    parser.add_argument("--only", choices=BENCHES, help="one bench; nothing is written, the page is printed")
     parser.add_argument("--rounds", type=int, help="rounds of each bench instead of its own number")
     said = parser.parse_args()
     sections = []
-    for name, bench in BENCHES.items():
-        if said.only in (None, name):
-            print(f"{name}:", file=sys.stderr, flush=True)
+    for name, benches in BENCHES.items():
+        for bench in benches if name in (said.bench or BENCHES) else ():
+            print(f"{name}, {bench.__name__}:", file=sys.stderr, flush=True)
             sections.append(bench(said.rows, said.rounds))
     page = _page(sections, " ".join(["python -m benchmarks", *sys.argv[1:]]))
-    if said.only is None:
+    if not said.bench:
         RESULTS.write_text(page, encoding="utf-8")
     print(page)
 

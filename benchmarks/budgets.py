@@ -7,13 +7,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks import fleet as fleets
-from benchmarks import generate
+from benchmarks import generate, live
 from benchmarks import rails as railed
 from benchmarks.measure import ROOT, Contender, python, take_turns
 from benchmarks.ours import figures
+from benchmarks.section import Budget, Section
 
 SAMPLE = ROOT / "sample_runs" / "amnesiac" / "amnesiac.jsonl"
 FLEET = (100, 100_000)  # runs, trials each
@@ -21,31 +22,6 @@ SMALL_ROUNDS, LARGE_ROUNDS = 7, 3
 COLD_TRIALS = 10_000
 _ASKED = (("ask", "scan"), ("check",), ("past",), ("near",), ("set",))
 LOOKUPS = (("thirteen", 10_000), ("one", 10_000), ("thirteen", 1_000_000), ("one", 1_000_000), ("one", 2_000_000))
-
-
-class Budget(NamedTuple):
-    """One promise and what came of it. `measured` and both bounds are in `unit`."""
-
-    what: str
-    measured: float
-    must: float
-    unit: str
-    aim: float | None = None
-    more_is_better: bool = False
-
-    def met(self, bound: float) -> bool:
-        """Whether the measured number is on the right side."""
-        return self.measured >= bound if self.more_is_better else self.measured <= bound
-
-
-class Section(NamedTuple):
-    """A part of the results."""
-
-    title: str
-    about: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    budgets: Sequence[Budget] = ()
 
 
 def file(rows: int, rounds: int | None) -> Section:
@@ -140,7 +116,7 @@ def cold(rows: int, rounds: int | None) -> Section:
     )
 
 
-def live(rows: int, rounds: int | None) -> Section:
+def push(rows: int, rounds: int | None) -> Section:
     """What one more trial costs, early and late, and what it costs to stop and go on."""
     path = generate.cached(rows)
     run = Contender("live", python("benchmarks.ours", "live", path))
@@ -239,12 +215,13 @@ def rails(rows: int, rounds: int | None) -> Section:
     )
 
 
-BENCHES: dict[str, Callable[[int, int | None], Section]] = {
-    "cold": cold,
-    "rails": rails,
-    "live": live,
-    "fleet": fleet,
-    "file": file,
+Bench = Callable[[int, int | None], Section]
+BENCHES: dict[str, tuple[Bench, ...]] = {
+    "cold": (cold,),
+    "rails": (rails,),
+    "live": (live.latency, live.growth, push, live.hour, live.quiet),
+    "fleet": (fleet,),
+    "file": (file,),
 }
 
 

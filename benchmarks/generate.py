@@ -98,8 +98,15 @@ def folder() -> Path:
 def write(path: Path, rows: int, seed: int = SEED) -> None:
     """One file: the header, then the rows."""
     with path.open("w", encoding="utf-8", newline="\n") as f:
-        f.write(_header())
+        f.write(header())
         f.writelines(lines(rows, seed))
+
+
+def header() -> str:
+    """The line before the first row."""
+    meta = "trajectory log; first record is baseline; subsequent records are agent iterations"
+    first = {"_meta": meta, "baseline_val_bpb": BASELINE, "baseline_cfg": BASE, "accept_delta_frac": ACCEPT}
+    return json.dumps(first) + "\n"
 
 
 def lines(rows: int, seed: int = SEED) -> Iterator[str]:
@@ -113,12 +120,6 @@ def lines(rows: int, seed: int = SEED) -> Iterator[str]:
         if row.get("is_new_best"):
             best = row["val_bpb"]
         yield json.dumps(row) + "\n"
-
-
-def _header() -> str:
-    meta = "trajectory log; first record is baseline; subsequent records are agent iterations"
-    first = {"_meta": meta, "baseline_val_bpb": BASELINE, "baseline_cfg": BASE, "accept_delta_frac": ACCEPT}
-    return json.dumps(first) + "\n"
 
 
 def _fresh(rng: random.Random) -> tuple[str, Any]:

@@ -40,12 +40,13 @@ PLAIN = {
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated file with the text it should have."""
-    from trajscope import analysis, record
-    from trajscope.watch import spoken
+    from trajscope import record
+    from trajscope.cli import about
 
     yield ROOT / "docs/metrics.md", metrics()
-    for name, schema in {**record.schemas(), "watch": spoken.schema(), "analysis": analysis.schema()}.items():
-        folder = ROOT / ("docs" if name in ("analysis", "watch") else "docs/schema")
+    lines = record.schemas()
+    for name, schema in about.schemas().items():
+        folder = ROOT / ("docs/schema" if name in lines else "docs")
         yield folder / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     readme = (ROOT / "README.md").read_text("utf-8")
     for block, text in (("analyze", page()), ("record", f"```python\n{RECORDER}```"), ("tree", f"```\n{tree()}```")):
@@ -94,6 +95,7 @@ def metrics() -> str:
         "| rule | detector | holds when | needs | a FAIL makes the run |",
         "|---|---|---|---|---|",
         *(f"| `{r.name}` | {r.detector or ''} | {r.doc} | {r.needs} | {r.word or ''} |" for r in rules.RULES),
+        f"| `{rules.SILENCE}` | | A sign of life comes as often as it usually does. | a clock: live only | STALLED |",
     ]
     return "\n".join(lines) + "\n"
 

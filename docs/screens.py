@@ -1,5 +1,7 @@
 """Takes the pictures of the live screen that docs/watch.md shows, from the sample runs: `python docs/screens.py`.
 
+Needs the dependency group `docs` (`pip install --group docs`), and a font with its signs: DejaVu Sans Mono has them.
+
 Look at them before they are committed: can a stranger tell from each what is wrong, and what was never tried?
 """
 
@@ -7,20 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import json
 import os
+import re
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unittest import mock
 
-from trajscope import menu, pipeline
+from trajscope import menu, pipeline, tail
+from trajscope.chain import link
 from trajscope.readers import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 FIGURES = ROOT / "docs" / "figures"
 SCALE = 1.0
+COLOURS = 64  # letters are smoothed at their edges
 # 38 iterations in, 41 seconds after the last: the night of the amnesiac, while it could still have been stopped.
 LINES, AGE_S = 39, 41.0
 NOW = 1_777_141_700.0
@@ -35,13 +45,24 @@ class Shot(NamedTuple):
     size: tuple[int, int]
     keys: Sequence[str] = ()
     lines: int | None = None  # of the run, where it still goes on
+    age_s: float = AGE_S
+    pause: bool = False  # whether the run then asks for a person
+    reading: bool = False  # whether the file is still being read
 
 
 SHOTS = (
+    Shot("watch_fine", ["honest"], (120, 34), lines=31),
     Shot("watch_night", ["amnesiac"], (120, 34), lines=LINES),
     Shot("watch_small", ["gamer"], (80, 24), ["t"]),
     Shot("watch_wide", ["linter"], (170, 40)),
+    Shot("watch_stalled", ["amnesiac"], (100, 30), lines=LINES, age_s=2400.0),
+    Shot("watch_waits", ["honest"], (100, 30), lines=31, pause=True),
+    Shot("watch_begins", ["honest"], (80, 12), lines=1),
+    Shot("watch_reads", ["synthetic_1000"], (100, 30), lines=701, reading=True),
+    Shot("watch_ended", ["honest"], (100, 30)),
+    Shot("watch_why", ["amnesiac"], (120, 40), ["w"], lines=LINES),
     Shot("watch_gaps", ["amnesiac"], (100, 24), ["g"]),
+    Shot("watch_trial", ["honest"], (100, 40), ["down", "down", "down", "enter", "end"], lines=31),
     Shot("watch_many", FLEET, (120, 16)),
 )
 
@@ -52,17 +73,30 @@ def source(path: Path) -> tuple[Source, str | None]:
     return Source(str(path), menu=menu.load(beside) if beside else None), None
 
 
-def lay(shot: Shot, folder: Path) -> None:
-    """Put the runs of a picture into a folder, as old as they shall look."""
+def lay(shot: Shot, folder: Path) -> float:
+    """Put the runs of a picture into a folder, as old as they shall look; what time it is then."""
     folder.mkdir()
+    now = NOW
     for name in shot.runs:
         path = folder / f"{name}.jsonl"
-        lines = (ROOT / "sample_runs" / name / path.name).read_bytes().splitlines(keepends=True)
-        path.write_bytes(b"".join(lines[: shot.lines]))
-        os.utime(path, (NOW - AGE_S, NOW - AGE_S))
+        lines = (ROOT / "sample_runs" / name / path.name).read_bytes().splitlines(keepends=True)[: shot.lines]
+        path.write_bytes(b"".join([*lines, *([_pause(lines)] if shot.pause else [])]))
+        if found := re.findall(rb'"ended":"([^"]+)"', b"".join(lines)):  # such a file says itself how old it is
+            last = datetime.fromisoformat(found[-1].decode()).timestamp() + shot.age_s
+            now = last if len(shot.runs) == 1 else max(now, last)
         beside = ROOT / "sample_runs" / name / f"{name}.menu.json"
         if beside.is_file():
             shutil.copy(beside, folder)
+    for path in folder.glob("*.jsonl"):
+        os.utime(path, (now - shot.age_s, now - shot.age_s))
+    return now
+
+
+def _pause(lines: Sequence[bytes]) -> bytes:
+    """The line by which a native run asks for a person."""
+    asks = {"reason": "a gain of 0.13 without a holdout: look at trial 27"}
+    said = {"v": 1, "type": "event", "seq": len(lines), "prev": link(lines[-1]), "kind": "pause", "data": asks}
+    return json.dumps(said, separators=(",", ":")).encode() + b"\n"
 
 
 async def take(shot: Shot) -> str:
@@ -73,19 +107,39 @@ async def take(shot: Shot) -> str:
 
     folder = Path("runs")  # a relative path is what one would type
     with tempfile.TemporaryDirectory() as name, contextlib.chdir(name):
-        lay(shot, folder)
+        now = lay(shot, folder)
         group = Group(source, folder=folder if len(shot.runs) > 1 else None)
         if group.folder is None:
             path = folder / f"{shot.runs[0]}.jsonl"
             group.add(path, Watching(*source(path), asked=True))
-        app = Watch(group, clock=lambda: NOW, page=str)
+        app = Watch(group, clock=lambda: now, page=str)
         async with app.run_test(size=shot.size) as pilot:
-            app.turn()
-            app.turn()
+            if not shot.reading:
+                app.turn()
+                app.turn()
+            else:  # as a run of some gigabytes looks while it is opened, in smaller pieces
+                with mock.patch.object(tail, "MOST", 1 << 17):
+                    group.turn(now, 0.0)
+                    app.show_now()
             await pilot.pause()
             await pilot.press(*shot.keys)
             await pilot.pause()
             return app.export_screenshot(title="trajscope watch")
+
+
+def squeezed(png: bytes) -> bytes:
+    """The picture with a palette: a screen has few colours, and takes a tenth of the room so."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    flat = Image.open(io.BytesIO(png)).convert("RGB")
+    found: list[tuple[Any, int]] = Counter(flat.get_flattened_data()).most_common(
+        COLOURS
+    )  # a median of colours is none of them
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for colour, _ in found for part in colour])
+    flat.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
 
 
 def main() -> None:
@@ -94,7 +148,7 @@ def main() -> None:
 
     for shot in SHOTS:
         if not sys.argv[1:] or shot.name in sys.argv[1:]:
-            png = vl_convert.svg_to_png(asyncio.run(take(shot)), scale=SCALE)
+            png = squeezed(vl_convert.svg_to_png(asyncio.run(take(shot)), scale=SCALE))
             (FIGURES / f"{shot.name}.png").write_bytes(png)
             print(f"wrote docs/figures/{shot.name}.png ({len(png):,} bytes)")
 

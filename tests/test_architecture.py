@@ -21,14 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rows above its own. A package (readers, cli) counts as one module.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
+    ("alarms", "verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
     ("knob", "edits"),
     ("menu",),
     ("trial",),
     ("batch", "lines", "expr", "settings", "tally"),
     ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify"),
     ("readers", "writer", "ground", "scores", "metrics", "keep", "tail"),
-    ("keeps", "beyond"),
+    ("keeps", "beyond", "doubts"),
     ("run",),
     ("bulk",),
     ("pipeline", "nulls", "rules", "store"),

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from law_strategies import made
 
 from trajscope import stats
-from trajscope.beyond import Beyond
+from trajscope.beyond import Beyond, Incumbent
 from trajscope.run import Run
+from trajscope.scores import Scores
 
 SCORES = st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, None])), max_size=25)
 NOISE = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.4, 0.8, 1.6]), min_size=1, max_size=6)
@@ -50,18 +51,22 @@ def test_kept_up_is_walked_anew_after_every_trial_and_every_estimate(
         assert kept.last(run.scores, run.tally, sd) == walked(run, sd)
 
 
-def test_trials_that_change_no_decision_are_not_walked_again() -> None:
-    rows = [("z", i % 3, "reverted", 1.0 + i % 2 / 10) for i in range(200)]
+def test_what_was_walked_once_is_not_walked_again_however_the_noise_swings() -> None:
+    # Of a hundred steps down by 0.01 the first that clears the baseline by more than noise depends on the noise.
+    rows = [("z", i, "reverted", 1.0 - i / 100) for i in range(100)]
     run = made(*rows)
     kept = Beyond()
-    kept.last(run.scores, run.tally, 0.5)
+    lasts = {sd: kept.last(run.scores, run.tally, sd) for sd in (0.05, 0.07)}
+    assert len(set(lasts.values())) == 2
     walks = []
-    whole = kept._walk
+    look = kept._look
 
-    def counting(scores: object, sd: float) -> None:
-        walks.append(len(run.scores.scores) - kept._at)
-        whole(run.scores, sd)
+    def counting(here: Incumbent, scores: Scores, sd: float) -> None:
+        before = here.at
+        look(here, scores, sd)
+        walks.append(here.at - before)
 
-    kept._walk = counting  # type: ignore[method-assign]  # to see how far it walks
-    kept.last(run.scores, run.tally, 0.51)
-    assert walks == [0]
+    kept._look = counting  # type: ignore[method-assign]  # to see how far it walks
+    for _ in range(3):
+        assert {sd: kept.last(run.scores, run.tally, sd) for sd in (0.05, 0.07)} == lasts
+    assert sum(walks) == 0

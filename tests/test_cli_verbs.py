@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from clirun import AMNESIAC, ROOT, SAMPLES, Cli, error
+from jsonschema import Draft202012Validator
 
 from trajscope.cli import words
 from trajscope.cli.app import VERBS
@@ -133,8 +134,11 @@ def test_doctor_tries_every_part_and_says_what_to_do(cli: Cli) -> None:
 
 def test_every_schema_is_printed_and_valid(cli: Cli) -> None:
     names = cli("schema").stdout.split()
-    assert names == ["run", "trial", "measure", "event", "end", "analysis"]
-    assert all("properties" in json.loads(cli("schema", name).stdout) for name in ("trial", "analysis"))
+    assert names == ["run", "trial", "measure", "event", "end", "analysis", "watch", "coverage", "alarm"]
+    for name in names:
+        printed = json.loads(cli("schema", name).stdout)
+        Draft202012Validator.check_schema(printed)
+        assert {"properties", "$ref"} & printed.keys()
 
 
 DOCS = ROOT / "docs" / "cli.md"

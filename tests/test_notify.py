@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from trajscope.errors import SettingsError
-from trajscope.notify import Alarms, Courier, File, Message, Program, Terminal, Webhook, program, sink
+from trajscope.notify import Alarms, Courier, File, Message, Program, Terminal, Webhook, program, schema, sink
 from trajscope.verdict import Level, Verdict
 
 MESSAGE = Message("r/flailing", "firing", "FAIL", "r", "flailing", "46 trials <!channel> dry", 50, (1, 2))
@@ -68,6 +69,13 @@ def states(alarms: Alarms, levels: list[Level], *, every_s: float = 1.0) -> list
     return out
 
 
+def test_a_message_is_of_its_schema() -> None:
+    asked = jsonschema.Draft202012Validator({**schema(), "additionalProperties": False})
+    asked.validate(MESSAGE.to_json())
+    for wrong in ({"level": "BAD"}, {"state": "over"}, {"trials": "50"}, {"more": 1}):
+        assert not asked.is_valid(MESSAGE.to_json() | wrong)
+
+
 def test_an_alarm_is_told_once_and_once_more_when_it_is_over() -> None:
     f, p = Level.FAIL, Level.PASS
     assert states(Alarms("r"), [p, f, f, f, p, p, f]) == ["", "firing", "", "", "resolved", "", "firing"]
@@ -84,10 +92,11 @@ def test_what_gets_worse_is_told_and_what_gets_better_but_not_good_is_not() -> N
 
 def test_silence_is_told_in_its_own_words() -> None:
     alarms = Alarms("r")
-    first = alarms.silent("no row for 20 min (usual 88 s)", 0, 5)
-    assert [(m.state, m.rule) for m in first] == [("silent", "silence")]
-    assert alarms.silent("no row for 21 min", 60, 5) == []
-    assert [m.state for m in alarms.silent("", 120, 6)] == ["resolved"]
+    quiet = Verdict("silence", Level.FAIL, "nothing was heard for 20 min")
+    assert [(m.state, m.rule) for m in alarms.hear([quiet], 0, 5)] == [("silent", "silence")]
+    assert alarms.hear([quiet], 60, 5) == []
+    assert [m.state for m in alarms.hear([quiet], 7200, 5)] == ["silent"], "and again where it lasts"
+    assert [m.state for m in alarms.hear([quiet._replace(level=Level.PASS)], 7300, 6)] == ["resolved"]
 
 
 @given(st.lists(st.sampled_from(list(Level)), max_size=40))

@@ -63,6 +63,17 @@ def test_standard_input_has_no_folder_and_only_the_users_config(
         ('[source]\ngoal = "up"\n', r"\[source\] goal: invalid enum value 'up'"),
         ("source = 3\n", r"\[source\]: expected object, got int"),
         ("[source\n", "cannot be read as TOML"),
+        ("[alarms]\nplateu = 3\n", r"\[alarms\] plateu is no setting; did you mean plateau\?"),
+        ("[alarms]\nplateau = 0\n", r"\[alarms\] plateau: expected int >= 1"),
+        ("[alarms]\nrepeats = 1.5\n", r"\[alarms\] repeats: expected float <= 1.0"),
+        ("[alarms]\nstalled_factor = inf\n", r"\[alarms\] stalled_factor is inf; give a finite number above 0"),
+        ("[alarms]\nstalled_min_s = nan\n", r"\[alarms\] stalled_min_s"),
+        ("[alarms.budget]\nhour = 3\n", r"\[alarms.budget\] hour is no setting; did you mean hours\?"),
+        ("[alarms.budget]\nusd = -1\n", r"\[alarms.budget\] usd: expected float > 0.0"),
+        ("[alarms]\nbudget = 3\n", r"\[alarms\] budget: expected object, got int"),
+        ('[alarms]\noff = ["repeets"]\n', r"\[alarms\] off: 'repeets' cannot be switched off; did you mean repeats\?"),
+        ('[alarms]\noff = ["integrity"]\n', r"\[alarms\] off: 'integrity' cannot be switched off; known: flailing, "),
+        ('[alarms]\nwebhook = "https://example.org"\n', r"\[alarms\] webhook is no setting"),
         # Sinks never come from beside a run, and the sections of later rails are no settings yet.
         ('[sinks]\nurl = "x"\n', r"\[sinks\] is no setting"),
     ],
@@ -86,3 +97,13 @@ def test_our_own_table_must_be_a_table(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool]\ntrajscope = 3\n")
     with pytest.raises(SettingsError, match=r"tool\.trajscope is no table"):
         settings.load(tmp_path / "run.jsonl")
+
+
+def test_each_bound_of_the_alarms_comes_from_the_nearest_to_the_user_who_set_it(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "trajscope.toml").write_text(
+        '[alarms]\nplateau = 40\nrepeats = 0.9\noff = ["stuck"]\nbudget = { hours = 8, usd = 20 }\n'
+    )
+    home.write_text("[alarms]\nplateau = 50\n[alarms.budget]\nusd = 5.5\n")
+    said = settings.load(tmp_path / "run.jsonl").alarms
+    assert said.bounds() == {"plateau": 50, "repeats": 0.9, "budget.hours": 8.0, "budget.usd": 5.5}
+    assert said.off == ("stuck",)

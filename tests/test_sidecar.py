@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from clirun import AMNESIAC, Cli
 
@@ -32,10 +35,15 @@ class Clock:
 
 
 def grown(
-    path: Path, lines: list[bytes], clock: Clock, *, every_s: float = 1.0
+    path: Path,
+    lines: list[bytes],
+    clock: Clock,
+    *,
+    every_s: float = 1.0,
+    effort_s: Callable[[], float] = lambda: 0.0,
 ) -> tuple[Live, Sidecar, list[dict[str, Any]]]:
     """A file that grows line by line, with what its sidecar held each time it was written."""
-    side = Sidecar(path, clock)
+    side = Sidecar(path, clock, effort_s)
     live = Live(Source(str(path), menu=MENU), sink=side.take)
     held = []
     for line in lines:
@@ -73,6 +81,14 @@ def test_it_says_what_the_analysis_of_the_file_says(tmp_path: Path, lines: list[
         assert series[name][-1] == pytest.approx(last[name])
 
 
+def test_every_one_of_a_run_is_of_its_schema(tmp_path: Path, lines: list[bytes]) -> None:
+    _, _, held = grown(tmp_path / "run.jsonl", lines, Clock())
+    asked = jsonschema.Draft202012Validator({**sidecar.schema(), "additionalProperties": False})
+    assert len(held) == len(lines)
+    for doc in held:
+        asked.validate(doc)
+
+
 def test_each_point_of_the_series_is_what_was_said_then(tmp_path: Path, lines: list[bytes]) -> None:
     path = tmp_path / "run.jsonl"
     path.touch()
@@ -107,15 +123,12 @@ def test_it_is_written_at_most_so_often_and_always_after_the_last(tmp_path: Path
     assert not side.write(live, last=True)  # nothing is new
 
 
-def test_a_run_whose_numbers_take_long_is_written_less_often(
-    tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_whose_numbers_take_long_is_written_less_often(tmp_path: Path, lines: list[bytes]) -> None:
     ticks = iter(range(10_000))
-    # Each writing takes a sixteenth of a second, and 20 / 16 are 1.25.
-    monkeypatch.setattr(sidecar, "perf_counter", lambda: next(ticks) / 16)
     path = tmp_path / "run.jsonl"
     path.touch()
-    _, _, held = grown(path, lines, Clock())  # a line each second, so every second one
+    # Each writing takes a sixteenth of a second, and 20 / 16 are 1.25: of a line each second, every second one.
+    _, _, held = grown(path, lines, Clock(), effort_s=lambda: next(ticks) / 16)
     assert len(held) == pytest.approx(len(lines) / 2, abs=1)
 
 
@@ -235,3 +248,63 @@ def test_watching_keeps_a_sidecar_for_a_stranger(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     done = Cli(tmp_path / "again")("watch", path, "--once", "--sidecar")
     assert "no sidecar is kept" in done.stderr
+
+
+def test_what_a_killed_writer_left_is_cleared_away_and_nothing_else(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_bytes(b"".join(lines))
+    left, held, linked = (tmp_path / f".run.coverage.json.{x}" for x in ("0123abcd", "11111111", "22222222"))
+    others = [".run.coverage.json.bak", ".run.coverage.json.0123abcde", ".run2.coverage.json.0123abcd", "run.json"]
+    for name in others:
+        (tmp_path / name).write_text("{")
+    linked.symlink_to(tmp_path / "run.json")
+    left.write_text("{")
+    with held.open("wb") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)  # somebody writes it just now
+        Sidecar(path)
+        assert held.exists()
+    assert not left.exists()
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, held.name, linked.name, *others}
+
+
+def test_a_file_that_is_taken_for_a_leaving_is_written_again(
+    tmp_path: Path, lines: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    live, side, _ = grown(path, lines[:3], Clock())
+    with path.open("ab") as f:
+        f.write(lines[3])
+    live.step()
+    real, taken = Path.replace, [0, 0]
+
+    def replace(self: Path, target: Path) -> Path:
+        if taken:
+            taken.pop()
+            self.unlink()  # by somebody who clears away, twice
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    assert side.write(live, last=True)
+    assert not taken
+    assert json.loads(side.path.read_bytes())["seq"] == 3
+    taken += [0] * sidecar.TRIES
+    with path.open("ab") as f:
+        f.write(lines[4])
+    live.step()
+    with pytest.raises(FileNotFoundError, match="again and again"):
+        side.write(live, last=True)
+
+
+def test_whoever_reads_it_while_it_is_replaced_reads_the_old_one_whole(tmp_path: Path, lines: list[bytes]) -> None:
+    path = tmp_path / "run.jsonl"
+    path.touch()
+    live, side, held = grown(path, lines[:3], Clock())
+    with side.path.open("rb") as f:
+        begun = f.read(10)
+        with path.open("ab") as more:
+            more.write(lines[3])
+        live.step()
+        assert side.write(live, last=True)
+        assert json.loads(begun + f.read()) == held[-1]
+    assert json.loads(side.path.read_bytes())["seq"] == 3

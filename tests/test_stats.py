@@ -184,10 +184,10 @@ def test_any_number_of_looks_spends_no_more_than_the_whole_alpha() -> None:
     assert stats.spent(0.01, 1) == 0.005
 
 
-def test_a_robust_z_is_not_moved_by_one_wild_number() -> None:
+def test_a_robust_spread_is_not_moved_by_one_wild_number() -> None:
     pool = [1.0, 2.0, 3.0, 4.0, 1000.0]
-    assert stats.robust_z(0.0, pool, 0.01) == pytest.approx(-3 / stats.MAD_SD)  # median 3, deviations 0 1 1 2 997
-    assert stats.robust_z(2.0, [1.0] * 9, 0.25) == 4.0
+    assert stats.robust(pool, 0.01) == pytest.approx((3.0, stats.MAD_SD))  # deviations 0 1 1 2 997
+    assert stats.robust([1.0] * 9, 0.25) == (1.0, 0.25)
 
 
 STEPS = st.lists(st.tuples(st.integers(1, 4), st.floats(0, 3)), max_size=8)
@@ -210,3 +210,43 @@ def test_a_straight_line_has_no_roughness_and_noise_has_its_own() -> None:
     assert stats.roughness([1.0, 2.0, 3.0, 4.0]) == 0.0
     noise = norm.rvs(size=4000, random_state=1)
     assert stats.roughness([3 * x + i for i, x in enumerate(noise)]) == pytest.approx(3, rel=0.05)
+
+
+@given(st.integers(1, 60), st.integers(0, 60), st.sampled_from([0.05, 0.2, 0.5, 0.9]))
+def test_the_quick_bound_of_a_binomial_tail_is_never_below_it(n: int, k: int, p: float) -> None:
+    assert stats.binomial_bound(min(k, n), n, p) >= stats.binomial_tail(min(k, n), n, p) - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("k", "n", "p", "bound"), [(0, 0, 0.5, 1.0), (5, 10, 0.5, 1.0), (3, 3, 0.5, 0.125), (1, 9, 0, 0.0)]
+)
+def test_the_quick_bound_of_a_binomial_tail_at_its_ends(k: int, n: int, p: float, bound: float) -> None:
+    assert stats.binomial_bound(k, n, p) == pytest.approx(bound)
+
+
+def _met(cells: int, drawn: int) -> list[float]:
+    """P of so many different cells met, by adding one draw after the other."""
+    chances = [1.0] + [0.0] * cells
+    for _ in range(drawn):
+        chances = [
+            chances[k] * k / cells + (chances[k - 1] * (cells - k + 1) / cells if k else 0.0) for k in range(cells + 1)
+        ]
+    return chances
+
+
+@given(st.integers(1, 30), st.integers(1, 60), st.integers(1, 30))
+def test_a_blind_walker_meets_so_few_cells_at_most_as_often_as_is_said(cells: int, drawn: int, met: int) -> None:
+    exact = math.fsum(_met(cells, drawn)[: met + 1])
+    said = stats.few_met(cells, drawn, met)
+    assert exact - 1e-12 <= said <= 1.0
+    if met < min(cells, drawn) and exact < 1e-3:  # and it is no bound that never speaks
+        assert said < max(1e-2, 100 * exact)
+
+
+@pytest.mark.parametrize(("n", "wins", "losses"), [(0, 2, 8), (1, 2, 8), (30, 2, 8), (45, 3, 8), (5, 2.5, 9.5)])
+def test_a_drought_is_the_mean_over_all_rates(n: int, wins: float, losses: float) -> None:
+    from scipy import integrate
+    from scipy.stats import beta
+
+    mean, _ = integrate.quad(lambda rate: (1 - rate) ** n * beta.pdf(rate, wins, losses), 0, 1)
+    assert stats.drought(n, wins, losses) == pytest.approx(mean, rel=1e-6)

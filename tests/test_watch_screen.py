@@ -11,67 +11,30 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from clirun import AMNESIAC, SAMPLES
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Input
-from watchruns import NOON, header, hostile, sample, source, trial, write
+from watchruns import NOON, header, hostile, sample, trial, write
+from watchscreen import app_on, drive, press, text
 
-from trajscope.cli.watch import _exported
 from trajscope.wake import Wake
-from trajscope.watch.group import Group
+from trajscope.watch import marks
 from trajscope.watch.screen.app import Watch
 from trajscope.watch.screen.asked import Asked, OneTrial, Sql
 from trajscope.watch.screen.many import Many, Runs
 from trajscope.watch.screen.one import One
 from trajscope.watch.screen.paper import Trials
-from trajscope.watch.watching import Watching
 
 LOOKED_AT = Path(__file__).parent / "screens"
-Script = Callable[[Watch, Pilot[int]], Awaitable[None]]
 
 
-def app_on(
-    *paths: Path, folder: Path | None = None, now: list[float] | None = None, export: Path | None = None, **more: Any
-) -> Watch:
-    """The screen of some runs. Nothing is read until `turn`; the clock is the last of `now`."""
-    group = Group(source, folder=folder)
-    for path in paths:
-        group.add(path, Watching(*source(path), asked=len(paths) == 1))
-    clock = now if now is not None else [NOON]
-    return Watch(group, clock=lambda: clock[-1], page=_exported, export_to=export, **more)
-
-
-def drive(app: Watch, script: Script, size: tuple[int, int] = (80, 24)) -> None:
-    """Show it, read everything there is, and do what the script says."""
-
-    async def go() -> None:
-        async with app.run_test(size=size, notifications=True) as pilot:
-            app.turn()
-            while app.group.behind:
-                app.turn()
-            app.turn()
-            await pilot.pause()
-            await script(app, pilot)
-
-    asyncio.run(go())
-
-
-def text(app: Watch) -> str:
-    """What stands on the screen."""
-    strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(part.text for part in strip).rstrip() for strip in strips)
-
-
-async def press(pilot: Pilot[int], *keys: str) -> None:
-    """Press keys, and let what they began come to an end."""
-    await pilot.press(*keys)
-    await pilot.app.workers.wait_for_complete()
-    await pilot.pause()
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state folder of its own, so that nobody's bookmarks are touched."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------
@@ -198,6 +161,63 @@ def test_p_holds_the_screen_while_reading_goes_on(tmp_path: Path) -> None:
         assert "lr=3" in text(app)
 
     drive(app_on(path), script)
+
+
+def test_b_marks_a_trial_for_good_and_capital_b_goes_to_the_next_mark(tmp_path: Path) -> None:
+    beside = tmp_path / "run"
+    beside.mkdir()
+    path = write(beside / "a.jsonl", header(), *(trial(n) for n in range(1, 30)))
+
+    async def mark(app: Watch, pilot: Pilot[int]) -> None:
+        rows = app.screen.query_one(Trials)
+        await press(pilot, "B")
+        assert [n.message for n in app._notifications] == ["none of these trials has a bookmark (b sets one)"]
+        await press(pilot, "down", "down", "b", *["down"] * 20, "b")
+        assert text(app).count("★") == 1  # the other is out of sight
+        await press(pilot, "B")
+        assert rows.shown[rows.cursor].row.seq == 27
+        await press(pilot, "B")
+        assert rows.shown[rows.cursor].row.seq == 7
+        await press(pilot, "b")
+
+    drive(app_on(path), mark)
+    assert [p.name for p in path.parent.iterdir()] == ["a.jsonl"]  # nothing beside the run
+
+    async def again(app: Watch, pilot: Pilot[int]) -> None:
+        rows = app.screen.query_one(Trials)
+        assert [t.row.seq for t in rows.shown if t.row in rows.marks] == [27]
+        await press(pilot, "end", "B")
+        assert rows.shown[rows.cursor].row.seq == 27
+        assert "27★" in text(app)
+
+    drive(app_on(path), again)
+    write(path, header(run_id="a longer name"), *(trial(n) for n in range(1, 30)))
+
+    async def other(app: Watch, pilot: Pilot[int]) -> None:
+        rows = app.screen.query_one(Trials)
+        assert not any(t.row in rows.marks for t in rows.shown)  # another line is in its place
+
+    drive(app_on(path), other)
+
+
+@pytest.mark.parametrize("held", [b"{", b'{"schema": 2, "marks": []}', b'{"schema": 1, "marks": [1]}'])
+def test_bookmarks_that_cannot_be_read_are_left_alone_and_said_once(tmp_path: Path, held: bytes) -> None:
+    path = write(tmp_path / "a.jsonl", header(), trial(1), trial(2))
+
+    async def mark(app: Watch, pilot: Pilot[int]) -> None:
+        await press(pilot, "b")
+
+    drive(app_on(path), mark)
+    (kept,) = marks.folder().iterdir()
+    kept.write_bytes(held)
+
+    async def again(app: Watch, pilot: Pilot[int]) -> None:
+        await press(pilot, "b", "down", "b")
+        assert text(app).count("★") == 2
+        assert [n.severity for n in app._notifications] == ["warning"]
+
+    drive(app_on(path), again)
+    assert kept.read_bytes() == held
 
 
 def test_q_quits() -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 from clirun import AMNESIAC, Cli
+from watchruns import NOON, header, trial, watched, write
 
+from trajscope import rules
+from trajscope.alarms import DEFAULTS
 from trajscope.notify import Message
 from trajscope.readers import Source
+from trajscope.rules import Fresh
 from trajscope.verdict import Level
-from trajscope.watch.fresh import Fresh
-from trajscope.watch.telling import Telling, silence
+from trajscope.watch.telling import Telling
 from trajscope.watch.watching import Watching
 
 
@@ -47,21 +50,21 @@ def test_what_a_growing_file_comes_to_is_told_once(tmp_path: Path) -> None:
     assert all(m.level == "FAIL" or m.state == "resolved" for m in heard.messages)
 
 
-def test_silence_is_told_with_what_is_usual_and_is_over_with_the_next_row(tmp_path: Path) -> None:
-    path = tmp_path / "run.jsonl"
-    shutil.copy(AMNESIAC, path)
-    watching, heard = Watching(Source(str(path))), Heard()
-    while watching.step(0.0):
-        pass
-    panel = watching.look(0.0)
-    telling = Telling([heard], pytest.fail, least=Level.FAIL)
-    for fresh in (Fresh("running", 5.0, 60.0), Fresh("stalled", 400.0, 60.0, 300.0), Fresh("running", 1.0, 60.0)):
-        telling.hear(panel._replace(fresh=fresh))
+def test_silence_is_told_with_what_is_usual_again_while_it_lasts_and_is_over_with_the_next_row(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.jsonl", header(), *(trial(n, at_s=60.0 * n) for n in range(1, 9)))
+    watching, heard = watched(path, NOON + 480), Heard()
+    telling = Telling([heard], pytest.fail, again_s=1000)
+    for after in (5, 299, 301, 900, 1302):
+        telling.hear(watching.look(NOON + 480 + after))
+    write(path, trial(9, at_s=480 + 1310), mode="ab")
+    watching.step(NOON + 480 + 1311)
+    telling.hear(watching.look(NOON + 480 + 1311))
     telling.close()
-    about = [(m.state, m.text) for m in heard.messages if m.rule == "silence"]
-    assert about == [
-        ("silent", "no row for 7 min (usual 60 s, bound 5 min)"),
-        ("resolved", "data comes again"),
+    usual = "and a trial usually takes 60 s (bound 300 s)"
+    assert [(m.state, m.text) for m in heard.messages if m.rule == "silence"] == [
+        ("silent", f"nothing was heard for 301 s, {usual}"),
+        ("silent", f"nothing was heard for 22 min, {usual}"),
+        ("resolved", f"the last sign of life is 1 s old, {usual}"),
     ]
 
 
@@ -78,10 +81,10 @@ def test_what_is_still_being_read_is_no_news(tmp_path: Path, state: str) -> None
     assert heard.messages == []
 
 
-def test_a_file_that_is_gone_is_silent() -> None:
-    panel = Watching(Source("nowhere.jsonl")).look(0.0)
-    assert silence(panel._replace(fresh=Fresh("gone"))) == "its file is gone"
-    assert silence(panel._replace(fresh=Fresh("ended"))) == ""
+def test_a_file_that_is_gone_is_silent_and_one_that_ended_is_not() -> None:
+    gone, ended = rules.heard(Fresh("gone", 5.0), DEFAULTS), rules.heard(Fresh("ended", 9e9), DEFAULTS)
+    assert (gone.level, gone.reason) == (Level.FAIL, "its file is gone; its last sign of life is 5 s old")
+    assert ended.level is Level.PASS
 
 
 def test_the_command_line_tells_a_file_and_refuses_a_target_it_cannot_tell(tmp_path: Path) -> None:

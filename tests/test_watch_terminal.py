@@ -14,6 +14,8 @@ import pytest
 from clirun import AMNESIAC, COMMAND, ROOT
 from watchruns import header, trial, write
 
+from trajscope.watch import texts
+
 PATIENCE_S = 30.0
 pytestmark = pytest.mark.needs_program("tmux")
 
@@ -32,6 +34,7 @@ class Terminal:
             "PYTHONPATH": str(ROOT),
             "TERM": "xterm-256color",
             "XDG_CONFIG_HOME": str(self._folder),
+            "XDG_STATE_HOME": str(self._folder / "state"),
             "PYTHONUTF8": "1",
         }
         variables = [x for k, v in env.items() for x in ("-e", f"{k}={v}")]
@@ -105,6 +108,58 @@ def test_a_run_is_watched_from_before_its_beginning_to_its_end(terminal: Termina
     terminal.wait("■ ENDED", "1 trial,")
     terminal.press("q")
     terminal.wait("exit=0")
+
+
+def test_every_key_of_the_help_page_is_answered_while_the_file_grows(terminal: Terminal, tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "run.jsonl", header(), *(trial(n, diff=f"--- a\n+++ b\n-{n}\n+new {n}") for n in range(1, 30))
+    )
+    pressed: dict[str, list[str]] = {}  # of each line of the help page
+
+    def press(line: str, key: str, *says: str, without: str = "\0") -> None:
+        pressed.setdefault(line, []).append(key)
+        terminal.press(key)
+        terminal.wait(*says, without=without)
+
+    def leave() -> None:
+        pressed.setdefault("escape", []).append("Escape")
+        terminal.back()
+
+    terminal.run(watch(path))
+    terminal.wait("29 trials", "lr=29")
+    for line, key, says in (
+        ("enter", "Enter", "+new 29"),
+        ("w", "w", "no guard is declared"),
+        ("g", "g", "there is no menu"),
+        ("r", "r", "attempts refused"),
+        ("s", "s", "SQL, read-only"),
+        ("?", "?", "A blind walker draws knobs"),
+    ):
+        press(line, key, "escape: back", says)
+        leave()
+    write(path, trial(30), mode="ab")
+    terminal.wait("30 trials", "lr=30 ")
+    press("p", "p", "HELD")
+    write(path, trial(31), mode="ab")
+    terminal.wait("HELD, 1 trial")
+    press("p", "p", "31 trials", without="HELD")
+    press("arrows", "Down", "▸    30")
+    press("b, B", "b", "30★")
+    press("arrows", "End", "▸     1 ")
+    press("b, B", "B", "▸    30★")
+    press("arrows", "Home", "▸    31")
+    press("arrows", "NPage", without="▸    31")
+    press("arrows", "PPage", "▸    31")
+    press("/", "/", "filter: words")
+    terminal.press("l", "r", "=", "1", "2")
+    terminal.wait("1 of 31 hold: lr=12")
+    terminal.press("Escape")
+    terminal.wait("lr=31", without="hold:")
+    press("e", "e", "wrote run.analysis.json")
+    press("t", "t", "31 trials")
+    press("q", "q", "exit=0")
+    assert {"analysis.json", "page.txt"} <= {p.name.partition(".")[2] for p in tmp_path.iterdir()}
+    assert sorted(pressed) == sorted([*(key for key, _ in texts.KEYS), "?"])
 
 
 def test_a_pipe_is_watched_while_the_keys_come_from_the_terminal(terminal: Terminal) -> None:

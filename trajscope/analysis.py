@@ -42,6 +42,8 @@ IDENTITY = (
     Key("lines.unreadable", "Lines that hold no record.", "lines"),
     Key("lines.torn", "Last lines without an end that hold no record.", "lines"),
     Key("rail.by_rule", "Refused attempts by rail."),
+    Key("alarms.bounds", "Bounds of rules that a user set, by name; empty where all are the defaults."),
+    Key("alarms.off", "Rules that a user switched off: none of them was asked."),
 )
 CLOSING = (
     Key("verdict.word", "TAMPERED, SUSPECT, STALLED, FLAILING, UNKNOWN or RESEARCHING."),
@@ -51,7 +53,8 @@ CLOSING = (
 )
 ORDER = tuple(
     "schema file format run_id campaign metric baseline trials evaluated status lines coverage pairs rail dominance "
-    "diversity best contributions first_keep plateau noise nulls audit cost integrity verdict verdicts unknown".split()
+    "diversity best contributions first_keep plateau noise nulls audit cost integrity alarms verdict verdicts "
+    "unknown".split()
 )
 
 
@@ -68,7 +71,14 @@ def glossary() -> list[Key]:
     return sorted(found, key=lambda k: ORDER.index(k.path.split(".")[0]))
 
 
-def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = False) -> dict[str, Any]:
+def glance(run: Run) -> dict[str, Any]:
+    """The values that cost no more the longer the run: all that rules and screens ask for after each trial."""
+    return values(run, quick=True, walk=False)
+
+
+def values(
+    run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = False, walk: bool = True
+) -> dict[str, Any]:
     """Every value by its path. `states` come from SQL where the run itself stepped no metrics."""
     t = run.tally
     v = finish(states if states is not None else run.states)
@@ -87,7 +97,7 @@ def values(run: Run, states: Mapping[str, Any] | None = None, *, quick: bool = F
         if r.slow and quick:
             v.update((f"{r.name}.{p.name}", NOT_ASKED) for p in r.parts)
         else:
-            v.update(r.values(run, v))
+            v.update(r.values(run, v, walk=walk))
     return v
 
 
@@ -105,6 +115,8 @@ def document(run: Run, v: Mapping[str, Any], *, file: str, format: str) -> dict[
         "metric.name": h.metric or Unknown("the file names no metric; give --metric"),
         "metric.goal": h.goal or gain.NO_GOAL,
         **v,
+        "alarms.bounds": run.alarms.bounds(),
+        "alarms.off": list(run.alarms.off),
         "verdict.word": said.word,
         "verdict.sentence": said.sentence,
         "verdicts": [_plain(x) for x in verdicts],

@@ -14,7 +14,9 @@ from trajscope.metrics import HEADLINE, finish
 from trajscope.readers import Source
 from trajscope.rules import WORDS
 
-ENDINGS = (".jsonl", ".ndjson", ".tsv", ".csv", ".json", ".jsonl.gz", ".jsonl.xz", ".jsonl.bz2")
+ENDINGS = tuple(
+    kind + packed for kind in (".jsonl", ".ndjson", ".tsv", ".csv", ".json") for packed in ("", ".gz", ".xz", ".bz2")
+)
 BESIDE = (".menu.json", ".coverage.json", ".expected.json", ".holdout.jsonl", ".schema.json")
 FOREIGN = "foreign"
 Said = tuple[Source, str | None]  # what is said about a file, and its reader where one is named

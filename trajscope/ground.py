@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from trajscope.batch import Move
 from trajscope.knob import family
 from trajscope.menu import Menu
 from trajscope.pair import Neighbours, Pair
-from trajscope.tally import KnobTally, PairTally, Tally
+from trajscope.tally import FamilyTally, KnobTally, PairTally, Tally
 from trajscope.trial import Header, Trial
 
 
@@ -34,11 +35,25 @@ class Ground:
         self.tally = tally
         self.base_cells = _cells(header.menu, header.base)
         self.pairs: list[PairTally] = sorted(tally.pairs.values(), key=lambda p: p.id)
+        self._rooms: dict[str, int | None] = {}
         self._near: dict[str | None, Neighbours] = {}
         for base, label in tally.near:
             self._near.setdefault(base, Neighbours()).add(tally.pairs[label].pair)
         for knob in self.menu.knobs.values() if self.menu else ():
-            tally.knobs.setdefault(knob.name, KnobTally(knob.name, knob.family, True))
+            if knob.name not in tally.knobs:
+                self._found(KnobTally(knob.name, knob.family, True))
+
+    @cached_property
+    def cells(self) -> int | None:
+        """Cells of the menu that a proposal can reach; None where they cannot be counted."""
+        return self.menu.cells if self.menu else None
+
+    def room(self, name: str) -> int | None:
+        """Cells of one knob that a proposal can reach, 0 where they cannot be counted; None for a knob of no menu."""
+        if name not in self._rooms:
+            knob = self.menu.find(name) if self.menu else None
+            self._rooms[name] = None if knob is None else knob.size - knob.default_cell
+        return self._rooms[name]
 
     def meet(self, pair: Pair) -> PairTally:
         """A pair that is proposed for the first time."""
@@ -46,7 +61,7 @@ class Ground:
         outside = False
         for c in pair.changes:
             if c.knob not in s.knobs:
-                s.knobs[c.knob] = KnobTally(c.knob, family(c.knob), self.menu is None)
+                self._found(KnobTally(c.knob, family(c.knob), self.menu is None))
             outside = outside or not c.known or c.objection is not None
         lane = s.lanes.setdefault(pair.knob, len(s.lanes))
         if lane == len(s.lane_counts):
@@ -64,6 +79,7 @@ class Ground:
             knob.proposed = True
             if evaluated:
                 knobs += knob.in_menu and not knob.evaluated
+                self.tally.families[knob.family].touched += not knob.evaluated
                 knob.evaluated = True
                 if (
                     c.cell is not None
@@ -77,6 +93,28 @@ class Ground:
                 kept_knobs += knob.in_menu and not knob.kept
                 knob.kept = True
         return New(knobs, kept_knobs, proposed, cells)
+
+    def tell(self, p: PairTally, proposals: int, evaluations: int, counted: int, keeps: int) -> None:
+        """What became of a pair, once or in so many trials: its knobs and families hear it, and it may lead now."""
+        s = self.tally
+        families = set()
+        for c in p.pair.changes:
+            knob = s.knobs[c.knob]
+            families.add(knob.family)
+            knob.proposals += proposals
+            knob.evaluations += evaluations
+            knob.counted += counted
+            knob.keeps += keeps
+        if counted:
+            for name in families:
+                s.families[name].counted += counted
+            top = self.pairs[s.top]
+            if p.n >= top.n and (p.n > top.n or (p.first, p.id) < (top.first, top.id)):
+                s.top = p.id
+        if keeps:
+            top = self.pairs[s.top_kept]
+            if p.kept > top.kept or (p.kept == top.kept and p.id < top.id):
+                s.top_kept = p.id
 
     def stand(self, moved: Pair) -> None:
         """Which cells stand together in a configuration that runs for the first time."""
@@ -107,6 +145,10 @@ class Ground:
         if place not in self.tally.near:
             self.tally.near.add(place)
             self._near.setdefault(t.base, Neighbours()).add(t.pair)
+
+    def _found(self, knob: KnobTally) -> None:
+        self.tally.knobs[knob.name] = knob
+        self.tally.families.setdefault(knob.family, FamilyTally()).knobs += 1
 
     def _is_default(self, name: str, cell: str) -> bool:
         knob = self.menu.find(name) if self.menu else None

@@ -30,7 +30,7 @@ NOTICES = 200  # oddities that are remembered; their total is exact
 
 
 class Said(NamedTuple):
-    """What is known of a run at one moment."""
+    """What is known of a run at one moment: the values of `analysis.glance`, and what the rules make of them."""
 
     values: dict[str, Any]
     verdicts: list[Verdict]
@@ -69,6 +69,7 @@ class Live:
         self._sink = sink
         self._feed: Feed | None = None
         self._early = b""  # bytes by which the format is not recognised yet
+        self._peeked = b""  # the beginning of a long first line, by which it was not either
         self._items = 0
         self._said: tuple[tuple[int, int], Said] | None = None
 
@@ -90,7 +91,7 @@ class Live:
     @property
     def torn(self) -> int:
         """Bytes of a last line that is not whole yet."""
-        return self._feed.torn if self._feed else len(self._early)
+        return len(self.tail.held) + (self._feed.torn if self._feed else len(self._early))
 
     def mark(self) -> Mark | None:
         """How far the file was read: its last whole line with content."""
@@ -110,8 +111,8 @@ class Live:
             self.note(part)
             if isinstance(part, Reset):
                 self._begin_anew()
-        if self.tail.ended and self._feed is None and self._early:
-            self._open(whole=True)
+        if self._feed is None:
+            self._peek()
         return Stepped(self._items - before, tuple(told))
 
     def note(self, odd: Oddity | Reset) -> None:
@@ -121,6 +122,8 @@ class Live:
 
     def close(self) -> None:
         """The file is over: its torn last line is all there will be of it."""
+        if rest := self.tail.rest():
+            self._take(rest)
         if self._feed is None and self._early:
             self._open(whole=True)
         self._finish()
@@ -133,7 +136,7 @@ class Live:
             return None
         key = (id(run), self._items)
         if self._said is None or self._said[0] != key:
-            values = analysis.values(run, quick=True)
+            values = analysis.glance(run)
             verdicts = rules.judge(run, values)
             self._said = key, Said(values, verdicts, rules.word(run, values, verdicts))
         return self._said[1]
@@ -146,12 +149,21 @@ class Live:
             self._early += data
             self._open(whole=False)
 
+    def _peek(self) -> None:
+        """Find the reader though no line has come: nothing more will, or the first one is long."""
+        if self.tail.ended and self._early:
+            self._open(whole=True)
+        elif not self._early and (head := self.tail.held[: sources.HEAD]) != self._peeked:
+            self._peeked = head
+            self._open(whole=False)
+
     def _open(self, *, whole: bool) -> None:
         """Find the reader of what came so far; a file that begins with half a line is waited for."""
-        if not whole and b"\n" not in self._early and len(self._early) < sources.HEAD:
+        head = (self._early or self._peeked)[: sources.HEAD]
+        if not whole and b"\n" not in self._early and len(head) < sources.HEAD:
             return
         try:
-            known = get(self._reader) if self._reader else find(self.source.path, self._early[: sources.HEAD])
+            known = get(self._reader) if self._reader else find(self.source.path, head)
         except SourceError as e:
             self.why, self.foreign = str(e), isinstance(e, ForeignError)
             return
@@ -169,7 +181,7 @@ class Live:
     def _begin_anew(self) -> None:
         self._finish()
         self.past += self.runs
-        self._feed, self._early, self.finished = None, b"", False
+        self._feed, self._early, self._peeked, self.finished = None, b"", b"", False
         self.why = "the run has not begun anew"
 
     def _finish(self) -> None:

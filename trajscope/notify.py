@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TextIO
+from typing import Any, Literal, NamedTuple, Protocol, TextIO, get_args, get_type_hints
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
@@ -25,6 +25,7 @@ from trajscope.errors import SettingsError
 from trajscope.readable import clean
 from trajscope.verdict import Level, Verdict
 
+SILENCE = "silence"  # the rule whose alarm says that there is no data
 AGAIN_S = 3600.0  # after which an alarm that still holds is told again
 TIMEOUT_S = 10.0  # for one delivery
 TRIES = 3  # deliveries of one message before it is given up, which is then said
@@ -55,6 +56,22 @@ class Message(NamedTuple):
         return {**self._asdict(), "evidence": list(self.evidence)}
 
 
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a message as a sink gets it."""
+    kinds = {int: {"type": "integer"}, str: {"type": "string"}}
+    found: dict[str, Any] = {name: kinds.get(kind) for name, kind in get_type_hints(Message).items()}
+    found["state"] = {"enum": list(get_args(State))}
+    found["level"] = {"enum": [x.name for x in Level]}
+    found["evidence"] = {"type": "array", "items": {"type": "integer"}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What `trajscope watch --notify` and `--exec` hand on",
+        "type": "object",
+        "properties": found,
+        "required": list(found),
+    }
+
+
 class Sink(Protocol):
     """Carries a message somewhere; raises OSError where it could not."""
 
@@ -82,6 +99,7 @@ class Alarms:
                 if state is None and was is not None and now - was[1] >= self.again_s:
                     state = "still"
                 if state:
+                    state = "silent" if v.rule == SILENCE else state
                     self._open[v.rule] = v.level, now
                     out.append(self._message(v, state, trials))
                 elif was is not None:
@@ -90,12 +108,6 @@ class Alarms:
                 del self._open[v.rule]
                 out.append(self._message(v, "resolved", trials))
         return out
-
-    def silent(self, text: str, now: float, trials: int) -> list[Message]:
-        """What to say where no data comes; an empty text says that data came again."""
-        level = Level.FAIL if text else Level.PASS
-        said = self.hear([Verdict("silence", level, text or "data comes again")], now, trials)
-        return [m._replace(state="silent") if m.state in ("firing", "still") else m for m in said]
 
     def _message(self, v: Verdict, state: State, trials: int) -> Message:
         return Message(f"{self.run}/{v.rule}", state, v.level.name, self.run, v.rule, v.reason, trials, v.evidence)

@@ -22,11 +22,10 @@ SEED = 20261121
 
 def windows(run: Run, width: int) -> list[dict[str, Any]]:
     """Tumbling windows of the counted trials: repeats seen, and expected if the same proposals came in random order."""
-    flags, seqs = run.repeats, run.counted_seqs
-    total = len(flags)
+    seqs, total = run.counted_seqs, len(run.repeats)
     kinds = Counter(p.n for p in run.ground.pairs if p.n)
     out, before = [], 0.0
-    for a in range(0, total, width):
+    for a, rate in zip(range(0, total, width), run.repeat_rates(width), strict=True):
         b = min(a + width, total)
         unique = stats.expected_unique(kinds, total, b)
         out.append(
@@ -34,7 +33,7 @@ def windows(run: Run, width: int) -> list[dict[str, Any]]:
                 "first": seqs[a],
                 "last": seqs[b - 1],
                 "n": b - a,
-                "rate": sum(flags[a:b]) / (b - a),
+                "rate": rate,
                 "expected": (b - a - (unique - before)) / (b - a),
             }
         )

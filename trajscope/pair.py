@@ -14,6 +14,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from itertools import product
 from operator import itemgetter
 from typing import NamedTuple, Protocol
 
@@ -182,18 +183,18 @@ class Neighbours:
     """Which proposals of one context lie near which: same knobs, same words, numbers within `NEAR`."""
 
     def __init__(self) -> None:
-        # By lane, and by where the first number stands in steps a little over NEAR: the near ones are one step away.
-        self._lanes: dict[tuple[tuple[str, ...], int], list[_Point]] = {}
+        # By lane, and by where the first numbers stand in steps a little over NEAR: the near ones are one step away.
+        self._lanes: dict[tuple[tuple[str, ...], tuple[int, ...]], list[_Point]] = {}
 
     def near(self, new: Pair) -> bool:
         """Whether an earlier proposal is near, but not the same."""
         lane, point = self._place(new)
         if not point[0]:
             return False
-        step = int(point[0][0] // _STEP)
+        around = [(s, s - 1, s + 1) for s in _steps(point[0])]
         return any(
             label != new.label and _close(at, point[0])
-            for here in (step, step - 1, step + 1)
+            for here in product(*around)
             for at, label in self._lanes.get((lane, here), ())
         )
 
@@ -201,7 +202,7 @@ class Neighbours:
         """Remember a proposal; one without a place on any scale has no neighbours."""
         lane, point = self._place(new)
         if point[0]:
-            self._lanes.setdefault((lane, int(point[0][0] // _STEP)), []).append(point)
+            self._lanes.setdefault((lane, _steps(point[0])), []).append(point)
 
     @staticmethod
     def _place(new: Pair) -> tuple[tuple[str, ...], _Point]:
@@ -213,6 +214,11 @@ class Neighbours:
                 lane.append(c.knob)
                 us.append(c.position)
         return tuple(lane), (tuple(us), new.label)
+
+
+def _steps(at: tuple[float, ...]) -> tuple[int, ...]:
+    """Where a place stands, by its first numbers: of more than three, too many cells would lie around it."""
+    return tuple(int(x // _STEP) for x in at[:3])
 
 
 def _close(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

@@ -132,6 +132,7 @@ class Feed:
 
     def _begin(self, header: Header) -> Run:
         run = Run(header, self._metrics)
+        run.alarms = self.source.alarms
         self.runs.append(run)
         for item in self._early:
             run.take(item)
@@ -183,7 +184,9 @@ def header(source: Source, reader: str | None = None) -> tuple[Run, str]:
     for line in Lines().feed(head):
         for item in read_line(line):
             if isinstance(item, Header):
-                return Run(item), kind.name
+                run = Run(item)
+                run.alarms = source.alarms
+                return run, kind.name
     raise SourceError(f"{source.path}: no header in its first {len(head):,} bytes; read it whole with --no-cache")
 
 

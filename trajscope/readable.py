@@ -24,9 +24,12 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 def clean(text: object) -> str:
     """The text without anything that moves a cursor, changes a colour or turns the direction of writing."""
+    said = str(text)
+    if said.isprintable():  # as nearly all are
+        return said
     return "".join(
         c if c.isprintable() or unicodedata.category(c) == "Zs" else f"\\x{ord(c):02x}" if ord(c) < 256 else ""
-        for c in str(text)
+        for c in said
     )
 
 

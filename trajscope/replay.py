@@ -37,10 +37,10 @@ def steps(source: Source, reader: str | None = None, *, every: int = 1) -> Itera
     whole = pipeline.read(source, reader, sink=keep).runs[-1]
     total = sum(getattr(i, "wall_s", None) or 0.0 for i in items)
     spent = 0.0
-    run = Run(whole.header, METRICS)
+    run = _begun(whole.header, source)
     for item in items:
         if isinstance(item, Header):
-            run = Run(item, METRICS)
+            run = _begun(item, source)
             continue
         row = run.take(item)
         if row is None:
@@ -50,8 +50,14 @@ def steps(source: Source, reader: str | None = None, *, every: int = 1) -> Itera
             yield _step(run, total - spent)
 
 
+def _begun(header: Header, source: Source) -> Run:
+    run = Run(header, METRICS)
+    run.alarms = source.alarms
+    return run
+
+
 def _step(run: Run, left_s: float) -> Step:
-    v = analysis.values(run, quick=True)
+    v = analysis.glance(run)
     said = rules.word(run, v, rules.judge(run, v))
     known = {
         k: None if isinstance(v[k], Unknown) else v[k] for k in ("pairs.trailing_rate", "plateau.length", "best.value")

@@ -6,26 +6,32 @@ Knows no file and no format, and asks no clock. Live and batch push the same tri
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import accumulate, islice, pairwise
+from typing import Any, TypeVar
 
 import msgspec
 
+from trajscope.alarms import DEFAULTS
 from trajscope.batch import Move
 from trajscope.beyond import Beyond
 from trajscope.columns import DERIVED_VERSION, Row
+from trajscope.doubts import Doubts
 from trajscope.fold import Metric
 from trajscope.ground import NOTHING, Ground, New
 from trajscope.keeps import Keeps
 from trajscope.pair import Pair
 from trajscope.scores import Scores
-from trajscope.tally import MOST, ConfigTally, Evidence, PairTally, Tally
+from trajscope.tally import LATELY, MOST, ConfigTally, Evidence, PairTally, Tally
 from trajscope.trial import CODE, SCORED, Break, End, Event, Header, Item, Measure, Trial, Unreadable
 
 LAGS = 64  # gaps beyond this many trials are not told apart
 EVALUATED = frozenset(CODE[s] for s in SCORED)
 _KEPT, _REVERTED, _ABORTED, _INELIGIBLE = CODE["kept"], CODE["reverted"], CODE["aborted"], CODE["ineligible"]
 _OTHER = CODE["other"]
+CRASHED = frozenset((CODE["crashed"], _ABORTED))  # an aborted one with a value was evaluated all the same
+_RECENT = (1 << LATELY) - 1
+T = TypeVar("T")
 _new = tuple.__new__  # a Row without the call in Python that its own constructor makes
 
 
@@ -34,6 +40,7 @@ class Run:
 
     def __init__(self, header: Header, metrics: Iterable[Metric] = ()) -> None:
         self.header = header
+        self.alarms = DEFAULTS  # what a user set for the rules that are asked of it
         self.metrics = tuple(metrics)
         self.states: dict[str, Any] = {m.name: m.zero() for m in self.metrics}
         self._steps = [(m.name, m.step) for m in self.metrics]
@@ -49,6 +56,9 @@ class Run:
         self.scores = Scores(self.header, tally)
         self.keeps = Keeps(self.header, tally, self.ground, self.scores)
         self.beyond = Beyond()
+        self.doubts = Doubts()
+        self._held: dict[str, tuple[object, Any]] = {}
+        self._repeats_so_far = array("i", [0])  # before each counted trial, as far as somebody asked
 
     # --- what goes in -------------------------------------------------------------------------------------------
 
@@ -84,6 +94,16 @@ class Run:
         pair = t.pair
         s.trials += 1
         s.e += evaluated
+        if evaluated or code in CRASHED:
+            s.ran += 1
+            s.crashes_lately = (s.crashes_lately << 1 | (not evaluated)) & _RECENT
+            if not evaluated:
+                s.crashed(t.seq)
+            elif s.crash_row:
+                s.crash_row, s.crash_seqs = 0, []
+            s.timed += t.wall_s is not None
+            s.metered += t.tokens_in is not None and t.tokens_out is not None
+            s.priced += t.usd is not None
         k = gap = kept_k = knob_k = context_k = 0
         near = revisit = noop = counted = False
         new = NOTHING
@@ -136,6 +156,11 @@ class Run:
                 p.last = s.c
                 self.repeats.append(k > 1)
                 self.counted_seqs.append(t.seq)
+            self.ground.tell(p, 1, evaluated, counted, kept)
+            if new.cells:
+                s.new_cell_c = s.c
+            if new.knobs:
+                s.new_knob_c = s.c
         eligible = new_best = False
         if evaluated:
             if s.e <= MOST and t.wall_s is not None:
@@ -251,6 +276,21 @@ class Run:
         """The trials that show something; an empty one where nothing does."""
         return self.tally.evidence.get(name) or Evidence()
 
+    def once(self, name: str, key: object, answer: Callable[[], T]) -> T:
+        """What is answered to a question of this name; asked again only when the key, all it hangs on, has changed."""
+        held = self._held.get(name)
+        if held is None or held[0] != key:
+            held = self._held[name] = key, answer()
+        found: T = held[1]
+        return found
+
+    def repeat_rates(self, width: int) -> list[float]:
+        """The share of repeats in each window of so many counted trials."""
+        so_far, n = self._repeats_so_far, len(self.repeats)
+        so_far.extend(islice(accumulate(self.repeats[len(so_far) - 1 :], initial=so_far[-1]), 1, None))
+        ends = (*range(0, n, width), n)
+        return [(so_far[b] - so_far[a]) / (b - a) for a, b in pairwise(ends)]
+
     def snapshot(self) -> bytes:
         """Everything needed to go on from here, as bytes that hold no code."""
         arrays = [bytes(self.repeats), *(a.tobytes() for a in self._arrays())]
@@ -286,6 +326,7 @@ class Run:
         for pair in pairs:
             p = self.tally.pairs.get(pair.label) or self.ground.meet(pair)
             p.proposed += 1
+            self.ground.tell(p, 1, 0, 0, 0)
             first += self.ground.reach(p, evaluated=False, kept=False, noop=False).proposed_knobs
         return New(proposed_knobs=first)
 

@@ -24,6 +24,7 @@ class Scores:
         self.configs: list[ConfigTally] = sorted(tally.configs.values(), key=lambda c: c.id)
         self.scores = array("d")  # higher is better; NaN where there is none
         self.score_configs = array("l")
+        self.changed: set[int] | None = None  # configurations that were told more since doubts were last asked for
 
     @property
     def arrays(self) -> tuple[array[Any], ...]:
@@ -71,6 +72,8 @@ class Scores:
         if config is not None:  # a verdict flips whatever the values were
             config.kept += kept
             config.reverted += t.status == "reverted"
+            if self.changed is not None:
+                self.changed.add(config.id)
         self.score_configs.append(config.id if config is not None else -1)
         if kept:
             s.since_keep = 0
@@ -93,6 +96,8 @@ class Scores:
     def noise(self, group: ConfigTally, value: float, source: str) -> None:
         """One more evaluation of a configuration: from the second on it tells of the noise."""
         grown = group.add(value)
+        if self.changed is not None:
+            self.changed.add(group.id)
         if group.n > 1:
             s = self.tally
             s.noise_ss += grown

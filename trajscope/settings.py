@@ -7,14 +7,17 @@ defaults. An unknown key is an error that names the nearest known one. Sinks nev
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from trajscope.alarms import QUIETABLE, AlarmSettings, BudgetSettings, said
 from trajscope.errors import SettingsError
 from trajscope.trial import Goal
 
@@ -33,6 +36,7 @@ class Settings(Struct, forbid_unknown_fields=True, frozen=True):
     """All sections."""
 
     source: SourceSettings = SourceSettings()
+    alarms: AlarmSettings = AlarmSettings()
     gate: dict[str, Any] | None = None  # `[gate]`, whole from one file; `keep.declared` judges it
 
 
@@ -42,10 +46,14 @@ def load(run: str | Path) -> Settings:
     for path, table in ((p, t) for p in (*_beside(run), user_file()) if (t := _table(p)) is not None):
         settings = _checked(table, path)
         base = path.parent
-        said = {k: v for k, v in msgspec.structs.asdict(settings.source).items() if v is not None}
-        if "menu" in said:
-            said["menu"] = str(base / Path(said["menu"]).expanduser())
-        merged.setdefault("source", {}).update(said)
+        own = said(settings.source)
+        if "menu" in own:
+            own["menu"] = str(base / Path(own["menu"]).expanduser())
+        merged.setdefault("source", {}).update(own)
+        if "alarms" in table:
+            given = table["alarms"]
+            budget = {**merged.get("alarms", {}).get("budget", {}), **given.get("budget", {})}
+            merged["alarms"] = {**merged.get("alarms", {}), **given, "budget": budget}
         if settings.gate is not None:
             merged["gate"] = settings.gate
     return msgspec.convert(merged, Settings)
@@ -84,20 +92,42 @@ def _checked(table: dict[str, Any], path: Path) -> Settings:
     known: dict[str, tuple[str, ...]] = {
         "": Settings.__struct_fields__,
         "source": SourceSettings.__struct_fields__,
+        "alarms": AlarmSettings.__struct_fields__,
+        "alarms.budget": BudgetSettings.__struct_fields__,
     }
     for section, keys in known.items():
-        here = table if not section else table.get(section, {})
+        here: Any = table
+        for name in section.split(".") if section else ():
+            here = here.get(name, {}) if isinstance(here, dict) else {}
         for key in here if isinstance(here, dict) else ():
             if key not in keys:
-                near = difflib.get_close_matches(key, keys, 1)
                 where = f"[{section}] {key}" if section else f"[{key}]"
-                hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(keys)}"
-                raise SettingsError(f"{path}: {where} is no setting; {hint}")
+                raise SettingsError(f"{path}: {where} is no setting; {_nearest(key, keys)}")
+    return _quietable(_converted(table, path), path)
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+
+
+def _quietable(found: Settings, path: Path) -> Settings:
+    """Raise where a rule is switched off that is none, or that may not be; or where a bound is infinite."""
+    for name in found.alarms.off:
+        if name not in QUIETABLE:
+            raise SettingsError(f"{path}: [alarms] off: {name!r} cannot be switched off; {_nearest(name, QUIETABLE)}")
+    for name, bound in found.alarms.bounds().items():
+        if not math.isfinite(bound):
+            raise SettingsError(f"{path}: [alarms] {name} is {bound}; give a finite number above 0")
+    return found
+
+
+def _converted(table: dict[str, Any], path: Path) -> Settings:
     try:
         return msgspec.convert(table, Settings)
     except msgspec.ValidationError as e:
         why, _, place = str(e).partition(" - at `$.")
-        section, _, key = place.rstrip("`").partition(".")
+        section, _, key = place.rstrip("`").rpartition(".") if place.count(".") else (place.rstrip("`"), "", "")
         where = f"[{section}] {key}".rstrip()
         raise SettingsError(
             f"{path}: {where}: {why[:1].lower()}{why[1:].replace('`', '')}; mend or remove it"

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
+import re
+import secrets
+import stat
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter
-from typing import Any, NamedTuple
+from time import thread_time
+from typing import IO, Any, NamedTuple
 
 from trajscope import analysis, sources, watermark
 from trajscope.chain import link
@@ -37,6 +39,7 @@ HEADLINES = {
     "plateau_length": "plateau.length",
     "mode_dominance": "dominance.proposed.share",
 }
+TRIES = 5  # of one writing, where somebody takes its temporary file for a leaving
 PARTS = ("trials", "evaluated", "status", "lines", "best", "noise", "plateau", "cost", "verdict")
 
 
@@ -90,11 +93,11 @@ class Series:
 
 def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) -> dict[str, Any]:
     """What the sidecar holds of the run that goes on."""
-    run, said = live.run, live.said()
+    run = live.run
     assert run is not None
-    assert said is not None
-    doc = analysis.document(run, said.values, file=live.source.path, format=live.format or "")
-    heads = {name: said.values[path] for name, path in HEADLINES.items()}
+    v = analysis.values(run, quick=True)
+    doc = analysis.document(run, v, file=live.source.path, format=live.format or "")
+    heads = {name: v[path] for name, path in HEADLINES.items()}
     return {
         "schema": SCHEMA,
         "run_id": doc["run_id"],
@@ -111,14 +114,47 @@ def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) ->
     }
 
 
+def schema() -> dict[str, Any]:
+    """The sidecar's JSON Schema; what it shares with the analysis is of the analysis."""
+    shared, number = analysis.schema()["properties"], {"type": ["number", "null"]}
+    mark = {"seq": {"type": "integer"}, "offset": {"type": "integer"}, "line": {"type": "string"}}
+    lists = {name: {"type": "array", "items": number} for name in Point._fields}
+    series = {"type": "object", "properties": {"stride": {"type": "integer"}, **lists}, "required": ["stride", *lists]}
+    own = {
+        "schema": {"const": SCHEMA},
+        "run_id": shared["run_id"],
+        **mark,
+        "updated_at": {"type": "string", "format": "date-time"},
+        **{name: {**number, "description": f"`{path}` of the analysis."} for name, path in HEADLINES.items()},
+        "series": series,
+        "windows": shared["pairs"]["properties"]["windows"],
+        **{part: shared[part] for part in PARTS},
+        "verdicts": shared["verdicts"],
+        "unknown": shared["unknown"],
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "The sidecar of a run, `<run>.coverage.json`",
+        "type": "object",
+        "properties": own,
+        "required": list(own),
+    }
+
+
 class Sidecar:
     """Writes the sidecar of one file as it grows. `fault` says why nothing is written, where nothing is."""
 
-    def __init__(self, path: str | Path, now: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        now: Callable[[], datetime] | None = None,
+        effort_s: Callable[[], float] = thread_time,  # not the time that went by: others may have had the processor
+    ) -> None:
         self.path = watermark.sidecar(path)
         self.series = Series()
         self.fault: str | None = None
         self._now = now or (lambda: datetime.now(UTC))
+        self._effort_s = effort_s
         self._written = 0  # the offset that the last one told of
         self._last: datetime | None = None
         self._rest_s = EVERY_S
@@ -126,6 +162,8 @@ class Sidecar:
             self.fault = "standard input has no sidecar"
         else:
             self._vouch(path)
+        if self.fault is None:
+            clear(self.path)
 
     def take(self, run: Run, _item: object, row: Row | None) -> None:
         """One item that the run took."""
@@ -141,11 +179,11 @@ class Sidecar:
             return False
         if not last and self._last is not None and abs((now - self._last).total_seconds()) < self._rest_s:
             return False
-        started = perf_counter()
+        started = self._effort_s()
         body = json.dumps(document(live, self.series, mark, now), ensure_ascii=False, separators=(",", ":"))
         _replace(self.path, body.encode())
         self._written, self._last = mark.offset, now
-        self._rest_s = max(EVERY_S, REST * (perf_counter() - started))
+        self._rest_s = max(EVERY_S, REST * (self._effort_s() - started))
         return True
 
     def _vouch(self, path: str | Path) -> None:
@@ -205,13 +243,47 @@ def _short(v: Mapping[str, Any]) -> dict[str, Any]:
     return {**v, "evidence": shown[:SHOWN], "evidence_total": len(shown)}
 
 
+def clear(path: Path) -> None:
+    """Remove what a killed writer of this sidecar left: its temporary files, which nobody holds any more."""
+    own = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\Z")
+    with contextlib.suppress(OSError):  # a folder that cannot be listed holds nothing up
+        for found in path.parent.iterdir():
+            if not own.match(found.name):
+                continue
+            with contextlib.suppress(OSError):
+                if stat.S_ISREG(found.lstat().st_mode):
+                    with found.open("rb") as f:
+                        if _held(f):
+                            found.unlink()
+
+
 def _replace(path: Path, body: bytes) -> None:
     """Replace the file whole, so that nobody ever reads half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    for _ in range(TRIES):
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            with temporary.open("xb") as f:
+                _held(f)
+                f.write(body)
+                f.flush()
+                temporary.replace(path)
+                return
+        except FileNotFoundError:  # cleared away between its making and its lock
+            if not path.parent.is_dir():
+                raise
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    raise FileNotFoundError(2, "its temporary file vanished again and again", str(path))
+
+
+def _held(f: IO[bytes]) -> bool:
+    """Hold a file until it is closed; whether nobody else did. The system lets go of it when its holder is killed."""
     try:
-        temporary.write_bytes(body)
-        temporary.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
+        import fcntl
+
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True

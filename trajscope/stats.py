@@ -6,6 +6,7 @@ The standard library is enough for these; what needs more imports scipy inside i
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import NormalDist, median
@@ -37,7 +38,11 @@ def binomial_two_sided(k: int, n: int) -> float:
     if n > 1000:
         z = (tail - 0.5 - n / 2) / math.sqrt(n / 4)
         return min(1.0, math.erfc(z / math.sqrt(2)))
-    return min(1.0, 2 * sum(math.comb(n, i) for i in range(tail, n + 1)) / (1 << n))
+    ways = total = 1  # to have all of n on one side
+    for i in range(n, tail, -1):
+        ways = ways * i // (n - i + 1)
+        total += ways
+    return min(1.0, 2 * total / (1 << n))
 
 
 def expected_unique(kinds: Mapping[int, int], total: int, drawn: int) -> float:
@@ -60,8 +65,11 @@ def uniform_distinct(cells: int, drawn: int) -> float:
 
 def mann_kendall(values: Sequence[float]) -> float:
     """One-sided p of so much rising, were every order equally likely: exact for few without ties, normal beyond."""
-    n = len(values)
-    s = sum((b > a) - (b < a) for i, a in enumerate(values) for b in values[i + 1 :])
+    n, s = len(values), 0
+    later: list[float] = []  # in order
+    for v in reversed(values):
+        s += len(later) - bisect_right(later, v) - bisect_left(later, v)
+        insort(later, v)
     counts = dict.fromkeys(values, 0)
     for v in values:
         counts[v] += 1
@@ -109,15 +117,43 @@ def student_tail(t: float, df: float) -> float:
     return float(stdtr(df, -t))
 
 
-def robust_z(value: float, pool: Sequence[float], least: float) -> float:
-    """How many robust standard deviations, none smaller than `least`, a number lies from the median of a pool."""
+def robust(pool: Sequence[float], least: float) -> tuple[float, float]:
+    """The median of a pool, and its robust standard deviation, which is no smaller than `least`."""
     middle = median(pool)
-    return (value - middle) / max(least, MAD_SD * median(abs(x - middle) for x in pool))
+    return middle, max(least, MAD_SD * median(abs(x - middle) for x in pool))
 
 
 def binomial_tail(k: int, n: int, p: float) -> float:
     """P of at least k of n, each with probability p."""
     return min(1.0, sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1)))
+
+
+def binomial_bound(k: int, n: int, p: float) -> float:
+    """What the P of at least k of n, each with probability p, cannot exceed (Chernoff): at once, however large n."""
+    share = k / n if n else 0.0
+    if share <= p:
+        return 1.0
+    if p <= 0:
+        return 0.0
+    apart = share * math.log(share / p) + ((1 - share) * math.log((1 - share) / (1 - p)) if share < 1 else 0.0)
+    return math.exp(-n * apart)
+
+
+def few_met(cells: int, drawn: int, met: int) -> float:
+    """What the P cannot exceed that a walker drawing uniformly meets no more than so many different cells.
+
+    He stays within some set of that size; each set has (met / cells) ** drawn, and there are so many sets.
+    """
+    if met >= min(cells, drawn):
+        return 1.0
+    sets = math.lgamma(cells + 1) - math.lgamma(met + 1) - math.lgamma(cells - met + 1)
+    return min(1.0, math.exp(min(0.0, sets + drawn * math.log(met / cells)))) if met else 0.0
+
+
+def drought(n: int, wins: float, losses: float) -> float:
+    """P of no success in n, where the rate of success is known as well as so many wins and losses tell (beta)."""
+    lg = math.lgamma
+    return math.exp(lg(losses + n) + lg(wins + losses) - lg(losses) - lg(wins + losses + n))
 
 
 def expected_runs(n: int, length: int, p: float) -> float:

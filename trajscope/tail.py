@@ -1,6 +1,7 @@
-"""Follows one growing file: hands on each of its bytes once, and says whatever odd happens to it.
+"""Follows one growing file: hands on each of its lines once, and says whatever odd happens to it.
 
-Knows nothing of lines or formats, and asks no clock: whoever polls decides when. No oddity is fatal.
+An unfinished last line is held back, because its writer may yet take it back. Of lines it knows only where they end, of
+formats nothing; it asks no clock: whoever polls decides when. No oddity is fatal.
 """
 
 from __future__ import annotations
@@ -16,23 +17,24 @@ from typing import Literal, NamedTuple
 
 from trajscope import sources
 from trajscope.errors import SourceError
+from trajscope.lines import MAX_LINE
 
 HEAD = 4096  # bytes at the beginning of a file by which it is known again
 LAST = 256  # and before the place where reading goes on
-MOST = 4 << 20  # bytes of one poll, so that nobody who waits for the next one waits long
+MOST = 1 << 18  # bytes of one poll, so that nobody who waits for the next one waits long: decoding them takes 50 ms
 
-Kind = Literal["absent", "deleted", "returned", "unreadable", "replaced", "sidecar"]
+Kind = Literal["absent", "deleted", "returned", "unreadable", "replaced", "mended", "sidecar"]
 
 
 class Oddity(NamedTuple):
-    """Something that happened to the file, and changes nothing about what was read."""
+    """Something that happened to the file, and changes nothing about what was handed on."""
 
     kind: Kind
     text: str
 
 
 class Reset(NamedTuple):
-    """What was read so far is no more in the file: a torn last line stays torn, and everything begins anew."""
+    """What was handed on is no more in the file: a torn last line stays torn, and everything begins anew."""
 
     kind: Literal["truncated", "rewritten", "replaced", "rotated"]
     text: str
@@ -46,9 +48,11 @@ class Tail:
 
     def __init__(self, path: str | Path, at: int = 0) -> None:
         self.path = str(path)
-        self.at = at  # bytes handed on
+        self.at = at  # bytes handed on: whole lines, but for one that is too long to hold
+        self.held = b""  # bytes of the file after those: a line that has no end yet
         self.behind = False  # the last poll left bytes for the next one
         self.ended = False
+        self.damaged = False  # an archive that cannot be unpacked to its end
         self.changed_ns = 0  # when the file last changed, by its own account
         self._fd = -1
         self._head = self._last = b""
@@ -73,6 +77,12 @@ class Tail:
             self._odd(out, "unreadable", f"{self.path}: cannot be read ({getattr(e, 'strerror', None) or e})")
         return out
 
+    def rest(self) -> bytes:
+        """What was held back, handed on because the file is over."""
+        rest, self.held = self.held, b""
+        self._hand_on(rest)
+        return rest
+
     def close(self) -> None:
         """Let go of the file."""
         if self._fd >= 0 and self.path != "-":
@@ -87,7 +97,7 @@ class Tail:
             return
         if self._fd < 0:
             self._open(here)
-            if self._pipe or self._packed is not None:
+            if self._pipe:
                 return  # the next poll reads it
         else:
             held = os.fstat(self._fd)
@@ -107,13 +117,11 @@ class Tail:
             self._pipe = self.behind = True
             return
         self._fd = os.open(self.path, os.O_RDONLY)
-        if sources.is_packed(os.pread(self._fd, 6, 0)):
-            self._packed, self.behind = sources.read(self.path), True
-        elif self.at:  # taken up where somebody else left it
+        if self.at:  # taken up where somebody else left it
             self._head, self._last = os.pread(self._fd, min(HEAD, self.at), 0), self._before(self.at)
 
     def _missing(self, out: list[Part]) -> None:
-        """The name is gone. What was written before it went is still ours to read."""
+        """The name is gone. The lines that were written before it went are still ours to read."""
         self.behind = False
         if self._fd < 0:
             self._odd(out, "absent", f"{self.path}: is not there yet")
@@ -130,18 +138,18 @@ class Tail:
         except OSError:
             same = False
         os.close(self._fd)
-        self._fd = new
+        self._fd, self.changed_ns = new, 0
         if same and self.at:
             text = f"{self.path}: was replaced by a file with the same first {self.at:,} bytes; going on there"
             out.append(Oddity("replaced", text))
         elif not same:
-            self._begin()
+            self._begin(out)
             gone = held.st_nlink == 0
             how = "replaced by another file" if gone else "rotated: it was renamed, and another file has its name"
             out.append(Reset("replaced" if gone else "rotated", f"{self.path}: was {how}"))
 
     def _begins_alike(self, new: int) -> bool:
-        """Whether the new file begins with all that was read of the old one, which is still open."""
+        """Whether the new file begins with all that was handed on of the old one, which is still open."""
         if os.fstat(new).st_size < self.at:
             return False
         for start in range(0, self.at, sources.CHUNK):
@@ -151,14 +159,16 @@ class Tail:
         return True
 
     def _grown(self, out: list[Part], here: os.stat_result) -> None:
-        if (here.st_size, here.st_mtime_ns) == (self.at, self.changed_ns):
+        if (here.st_size, here.st_mtime_ns) == (self.at + len(self.held), self.changed_ns):
+            self.behind = False
             return
         self.changed_ns, was = here.st_mtime_ns, self.at
         if here.st_size < was:
-            self._begin()
-            out.append(Reset("truncated", f"{self.path}: was cut from {was:,} to {here.st_size:,} bytes"))
+            text = f"{self.path}: was cut from {was + len(self.held):,} to {here.st_size:,} bytes"
+            self._begin(out)
+            out.append(Reset("truncated", text))
         elif was and not self._known():
-            self._begin()
+            self._begin(out)
             out.append(Reset("rewritten", f"{self.path}: its first {was:,} bytes are others than those that were read"))
         self._read(out)
 
@@ -169,23 +179,46 @@ class Tail:
         """
         return os.pread(self._fd, len(self._head), 0) == self._head and self._before(self.at) == self._last
 
-    def _read(self, out: list[Part]) -> int:
-        data = os.pread(self._fd, MOST, self.at)
-        self.behind = len(data) == MOST
+    def _read(self, out: list[Part]) -> None:
+        """Hand on the whole lines that came. What is held back is read again, so that it may be changed till then."""
+        most = len(self.held) + MOST
+        data = os.pread(self._fd, most, self.at)
+        self.behind = len(data) == most
+        if os.pread(self._fd, len(data), self.at) != data:
+            # Somebody writes over it just now, and what was read may be half old and half new.
+            self.behind, self.changed_ns = True, 0
+            return
+        if self.at == 0 and sources.is_packed(data[:6]):
+            self._packed, self.behind, self.held = sources.read(self.path), True, b""
+            return
+        if not data.startswith(self.held):
+            text = f"{self.path}: its unfinished last line, {len(self.held):,} bytes, was taken back or written anew"
+            out.append(Oddity("mended", text))
+        # Within a line that was too long to hold, all that comes is handed on.
+        inside = self._last != b"" and not self._last.endswith(b"\n")
+        end = len(data) if inside or len(data) > MAX_LINE else 0
+        end = data.rfind(b"\n") + 1 or end
+        data, self.held = data[:end], data[end:]
         if data:
-            if len(self._head) < HEAD:
-                self._head += data[: HEAD - len(self._head)]
-            self._last = (self._last + data)[-LAST:]
-            self.at += len(data)
+            self._hand_on(data)
             out.append(data)
-        return len(data)
+
+    def _hand_on(self, data: bytes) -> None:
+        if len(self._head) < HEAD:
+            self._head += data[: HEAD - len(self._head)]
+        self._last = (self._last + data[-LAST:])[-LAST:]
+        self.at += len(data)
 
     def _drain(self, out: list[Part]) -> None:
-        """What is left of a file that is no longer under its name."""
-        while self._read(out):
-            pass
+        """The lines that are left of a file that is no longer under its name."""
+        self._read(out)
+        while self.behind:
+            self._read(out)
 
-    def _begin(self) -> None:
+    def _begin(self, out: list[Part]) -> None:
+        """Begin anew; an unfinished line of what was there is all there will be of it."""
+        if rest := self.rest():
+            out.append(rest)
         self.at, self._head, self._last = 0, b"", b""
 
     def _before(self, at: int) -> bytes:
@@ -196,7 +229,7 @@ class Tail:
         try:
             data = next(self._packed, None)
         except SourceError:
-            self.ended = True  # a damaged archive gets no better
+            self.ended = self.damaged = True  # gets no better, unless it is still being written
             raise
         self.behind = data is not None
         if data is None:

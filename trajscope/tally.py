@@ -15,6 +15,7 @@ from trajscope.pair import Pair
 
 LATEST = 100  # keeps that detectors look back over
 START_DF = 40  # degrees of freedom of the seeds that show how a run's seeds scattered when it began
+LATELY = 20  # trials that ran, of which it is remembered whether they crashed
 MOST = 1000  # entries of a list of evidence that are kept; its total is always exact
 
 
@@ -59,7 +60,7 @@ class ConfigTally(Struct, gc=False):
 
 
 class KnobTally(Struct):
-    """One knob. How often it was proposed, evaluated and kept follows from its pairs."""
+    """One knob: whether it was reached, and what its pairs add up to."""
 
     name: str
     family: str
@@ -68,6 +69,18 @@ class KnobTally(Struct):
     evaluated: bool = False
     kept: bool = False
     cells: set[str] = set()  # touched by evaluated trials, no-ops left out
+    proposals: int = 0
+    evaluations: int = 0
+    counted: int = 0
+    keeps: int = 0
+
+
+class FamilyTally(Struct, gc=False):
+    """One family of knobs."""
+
+    knobs: int = 0
+    touched: int = 0
+    counted: int = 0  # trials that touch it; one of several changes counts once in every family
 
 
 class Keep(Struct, gc=False):
@@ -140,6 +153,9 @@ class Tally(Struct):
     pairs: dict[str, PairTally] = {}
     configs: dict[str, ConfigTally] = {}
     knobs: dict[str, KnobTally] = {}
+    families: dict[str, FamilyTally] = {}
+    top: int = 0  # id of the pair that was counted most often; of equals, the first that was counted
+    top_kept: int = 0  # id of the pair that was kept most often; of equals, the first that was met
     lanes: dict[str, int] = {}  # knob or combination of knobs -> number
     lane_counts: list[int] = []  # counted trials of each lane
     levels: set[tuple[str, str]] = set()  # pairs of cells that stood together in an evaluated configuration
@@ -189,6 +205,15 @@ class Tally(Struct):
     faults: list[tuple[int, str]] = []
     keeps_in_row: int = 0
     most_keeps_in_row: int = 0
+    ran: int = 0  # trials on which something was spent: evaluated ones and crashes
+    crashes_lately: int = 0  # one bit for each of the latest of them, 1 where it crashed
+    crash_row: int = 0  # crashes since the last trial that was evaluated
+    crash_seqs: list[int] = []  # the latest of those
+    timed: int = 0  # of the trials that ran, those that say how long they took
+    metered: int = 0  # how many tokens they took, in and out
+    priced: int = 0  # what they cost
+    new_cell_c: int = 0  # counted trials up to the last that reached a new cell
+    new_knob_c: int = 0
     kept_metrics: dict[int, dict[str, float]] = {}  # of the base and of kept configurations, by their number
     kept_prints: dict[int, str] = {}  # what ran in them, by its hashes
     latest: list[Kept] = []
@@ -200,6 +225,12 @@ class Tally(Struct):
     degenerates: dict[str, dict[str, float]] = {}  # what predictors that ignore their input scored, by name
     blinds: list[Blind] = []
     data_shas: dict[int, str] = {}  # the data that a seed ran on first, by the seed
+
+    def crashed(self, seq: int) -> None:
+        """One more crash in a row."""
+        self.crash_row += 1
+        self.crash_seqs.append(seq)
+        del self.crash_seqs[:-LATELY]
 
     def witness(self, name: str, seq: int) -> None:
         """One more trial that shows something."""

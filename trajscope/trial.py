@@ -58,6 +58,7 @@ class Header(Struct, kw_only=True):
     baseline: float | None = None
     history: int | None = None  # how many past trials the proposer is shown, where that is a number
     settings: str | None = None
+    budget: Mapping[str, float] = {}  # trials, hours, tokens, usd: what all trials may take, where it is declared
     unguarded_because: str | None = None
     chained: bool = False
     has_keeps: bool = True

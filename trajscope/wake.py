@@ -1,10 +1,12 @@
 """Wakes whoever waits for a file to change: by the system's notices, and by the clock where there are none.
 
 Notices are only a hint: a network mount sends none, so that everybody looks again after `look_s` whatever happened.
+A folder is heard with all that is below it, unless that is too much to listen to.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any, Self
 
 LOOK_S = 1.0  # seconds after which one looks though nothing was heard
 DEAF_S = 0.25  # the same where the system sends no notices at all
+MANY = 1000  # folders below one; beyond, only its top is heard, because each takes one of the system's watches
 
 
 class Wake:
@@ -21,6 +24,7 @@ class Wake:
         self.deaf: str | None = None
         self._look_s = look_s
         self._changed = threading.Event()
+        self._made = threading.Event()
         self._observer: Any = None
         self._folders: set[Path] = set()
         if notices:
@@ -31,12 +35,12 @@ class Wake:
 
     def also(self, path: str | Path) -> None:
         """Listen for this file too: to its folder, because a file that is replaced takes its own notices with it."""
-        folder = Path(path).absolute()
-        folder = folder if folder.is_dir() else folder.parent
+        place = Path(path).absolute()
+        folder = place if place.is_dir() else place.parent
         if self.deaf or folder in self._folders or not folder.is_dir():
             return
         try:
-            self._listen(folder)
+            self._listen(folder, below=folder == place and _few(folder))
             self._folders.add(folder)
         except OSError as e:  # too many watches, a file system without them
             self._no_notices(f"{folder}: {e.strerror or e}")
@@ -47,6 +51,12 @@ class Wake:
         heard = self._changed.wait(look)
         self._changed.clear()
         return heard
+
+    def made(self) -> bool:
+        """Whether anything was made or renamed since this was last asked; always, where no notices come."""
+        made = self._made.is_set() or self.deaf is not None
+        self._made.clear()
+        return made
 
     def rouse(self) -> None:
         """Wake whoever waits."""
@@ -63,21 +73,26 @@ class Wake:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _listen(self, folder: Path) -> None:
+    def _listen(self, folder: Path, *, below: bool) -> None:
+        import logging
+
         from watchdog.events import FileSystemEvent, FileSystemEventHandler
         from watchdog.observers import Observer
 
-        changed = self._changed
+        logging.getLogger("watchdog").addHandler(logging.NullHandler())  # what it says of its own ending is no news
+        changed, made = self._changed, self._made
 
         class Heard(FileSystemEventHandler):
             def on_any_event(self, event: FileSystemEvent) -> None:
                 if event.event_type not in ("opened", "closed_no_write"):  # our own reading is no news
+                    if event.event_type in ("created", "moved"):
+                        made.set()
                     changed.set()
 
         if self._observer is None:
             self._observer = Observer()
             self._observer.start()
-        self._observer.schedule(Heard(), str(folder))
+        self._observer.schedule(Heard(), str(folder), recursive=below)
 
     def _no_notices(self, why: str) -> None:
         self.deaf = why
@@ -89,3 +104,13 @@ class Wake:
         if observer is not None:
             observer.stop()
             observer.join()
+
+
+def _few(folder: Path) -> bool:
+    """Whether so few folders are below this one that all can be listened to."""
+    found = 0
+    for _, below, _ in os.walk(folder):
+        found += len(below)
+        if found > MANY:
+            return False
+    return True

@@ -13,7 +13,7 @@ from trajscope.bulk.arrays import Arrays
 from trajscope.bulk.ground import tread
 from trajscope.bulk.scores import score
 from trajscope.run import Run
-from trajscope.tally import MOST
+from trajscope.tally import LATELY, MOST
 
 if TYPE_CHECKING:
     from trajscope.bulk.arrays import Whole
@@ -29,10 +29,15 @@ def push(run: Run, b: Batch) -> dict[str, Any]:
     s.trials += len(a.seq)
     s.e += int(np.count_nonzero(a.evaluated))
     refused, drifted, wall_s = _remarks(run, b, a, e)
+    _spendings(run, b, a)
     trodden, configs = tread(run, b, a)
     scored = score(run, b, a, configs, trodden["context_k"])
     _order(run, b)
     counted = trodden["k"] > 0
+    ordinal = c + np.cumsum(counted)
+    for reached, field in (("new_cells", "new_cell_c"), ("new_knobs", "new_knob_c")):
+        if len(at := np.flatnonzero(trodden[reached])):
+            setattr(s, field, int(ordinal[at[-1]]))
     return {
         "seq": a.seq,
         "at": b.at,
@@ -42,7 +47,7 @@ def push(run: Run, b: Batch) -> dict[str, Any]:
         "counted": counted,
         "kept": a.kept,
         "e": e,
-        "c": c + np.cumsum(counted),
+        "c": ordinal,
         **trodden,
         "replicate": np.zeros(len(a.seq), np.bool_),
         "noop": a.noop,
@@ -78,6 +83,25 @@ def _remarks(run: Run, b: Batch, a: Arrays, e: Whole) -> tuple[Any, Any, Any]:
     if len(lost):
         s.drift_wall_s = float(np.cumsum([s.drift_wall_s or 0.0, *lost])[-1])  # in order, as one by one
     return refused, drifted, wall_s
+
+
+def _spendings(run: Run, b: Batch, a: Arrays) -> None:
+    """What ran, what of it crashed, and what says what it cost."""
+    import numpy as np
+
+    s = run.tally
+    ran = a.evaluated | a.crashed
+    s.ran += int(np.count_nonzero(ran))
+    crashed, seqs = a.crashed[ran], a.seq[ran]
+    for bit in crashed[-LATELY:].tolist():
+        s.crashes_lately = (s.crashes_lately << 1 | bit) & ((1 << LATELY) - 1)
+    good = np.flatnonzero(~crashed)
+    row = seqs[good[-1] + 1 :] if len(good) else seqs
+    before = (0, []) if len(good) else (s.crash_row, s.crash_seqs)
+    s.crash_row, s.crash_seqs = before[0] + len(row), [*before[1], *row.tolist()][-LATELY:]
+    wall, tokens_in, tokens_out = (~np.isnan(np.array(x, np.float64)) for x in (b.wall_s, b.tokens_in, b.tokens_out))
+    s.timed += int(np.count_nonzero(wall & ran))
+    s.metered += int(np.count_nonzero(tokens_in & tokens_out & ran))
 
 
 def _order(run: Run, b: Batch) -> None:

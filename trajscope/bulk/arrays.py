@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trajscope.batch import Batch
-from trajscope.run import EVALUATED
+from trajscope.run import CRASHED, EVALUATED
 from trajscope.trial import CODE, STATUSES
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class Arrays:
         known = ~np.isnan(self.value)
         scored = np.array([i in EVALUATED for i in range(len(STATUSES))])[self.code]
         self.evaluated: Flags = scored | ((self.code == _ABORTED) & known)
+        self.crashed: Flags = np.array([i in CRASHED for i in range(len(STATUSES))])[self.code] & ~self.evaluated
         self.eligible: Flags = self.evaluated & (self.code != _INELIGIBLE) & known & (sign != 0.0)
         self.kept: Flags = self.code == KEPT
         self.noop: Flags = np.array(b.noop, np.bool_) & self.evaluated

@@ -66,7 +66,7 @@ def tread(run: Run, b: Batch, a: Arrays) -> tuple[dict[str, Any], list[ConfigTal
             near[i] = run.ground.is_near(b.moves[b.what[i]])
         else:
             run.ground.settle(b.moves[b.what[i]])
-    _tell(a, pairs)
+    _tell(run, a, pairs)
     columns = {
         "pair": pairs.of("id", -1)[pairs.of_row],
         "k": k,
@@ -135,6 +135,7 @@ def _sequence(run: Run, b: Batch, a: Arrays, pairs: Pairs) -> list[ConfigTally |
                 noops += noop
         if kept:
             run.keeps.keep(b.trial(i, b.moves[w]), pairs.of_move[w], config, before + e)
+    run.scores.changed = None  # whose they are was not written down
     s.noise_ss = ss
     for source, more in (("repeat", df - noops), ("noop", noops)):
         if more:
@@ -190,8 +191,8 @@ def _count(run: Run, a: Arrays, pairs: Pairs) -> tuple[Whole, Whole, Whole]:
     return k, gap, knob_k
 
 
-def _tell(a: Arrays, pairs: Pairs) -> None:
-    """Tell the pairs how often they were proposed, and what became of them."""
+def _tell(run: Run, a: Arrays, pairs: Pairs) -> None:
+    """Tell the pairs, their knobs and families how often they were proposed, and what became of them."""
     reverted = pairs.named & (a.code == REVERTED)
     changes = (pairs.times(x) for x in (pairs.named, pairs.counted, pairs.counted & ~a.noop, pairs.kept, reverted))
     for p, proposed, counts, moved, keeps, reverts in zip(pairs.tallies, *changes, strict=True):
@@ -201,3 +202,4 @@ def _tell(a: Arrays, pairs: Pairs) -> None:
         p.n += counts
         p.kept += keeps
         p.reverted += reverts
+        run.ground.tell(p, proposed, counts, counts, keeps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,20 +26,35 @@ def formats(*, json: Json = False) -> None:
         print("\n".join(table([(str(r["name"]), str(r["about"])) for r in rows], ("name", "what it is"))))
 
 
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of everything that programs may read, by name: the lines of a run file first."""
+    from trajscope import analysis, notify, record, sidecar
+    from trajscope.watch import spoken
+
+    said = {
+        "analysis": analysis.schema(),
+        "watch": spoken.schema(),
+        "coverage": sidecar.schema(),
+        "alarm": notify.schema(),
+    }
+    return {**record.schemas(), **said}
+
+
 def schema(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="run, trial, measure, event, end, or analysis.")
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="run, trial, measure, event, end; analysis, watch, coverage (the sidecar) or alarm."
+        ),
     ] = None,
 ) -> None:
-    """Print the JSON Schema of a line of a run file, or of `analyze --json`; without a name, the names.
+    """Print the JSON Schema of a line of a run file, or of what a command hands to programs; without a name, the names.
 
     Example: trajscope schema trial
     """
     import json
 
-    from trajscope import analysis, record
-
-    known = {**record.schemas(), "analysis": analysis.schema()}
+    known = schemas()
     if name is None:
         print("\n".join(known))
         return

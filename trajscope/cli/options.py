@@ -45,7 +45,8 @@ def source(
     goals = get_args(Goal)
     if goal is not None and goal not in goals:
         raise typer.BadParameter(f"{goal!r} is neither {' nor '.join(goals)}", param_hint="--goal")
-    said = _settings(path.parent if str(path) != "-" else path)
+    settings = _settings(path.parent if str(path) != "-" else path)
+    said = settings.source
     named = menu or (Path(said.menu) if said.menu else menu_beside(path))
     format_ = reader or said.reader
     if format_:
@@ -56,6 +57,7 @@ def source(
         goal or said.goal,  # type: ignore[arg-type]  # checked above
         _menu(named) if named else None,
         history if history is not None else said.history,
+        settings.alarms,
     ), format_
 
 
@@ -72,7 +74,7 @@ def _settings(folder: Path) -> Any:
     # Once for a folder: a fleet asks this of every file in it.
     from trajscope import settings
 
-    return settings.load(folder / "run" if str(folder) != "-" else "-").source
+    return settings.load(folder / "run" if str(folder) != "-" else "-")
 
 
 @cache

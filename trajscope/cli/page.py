@@ -195,7 +195,7 @@ def _distrust(d: Mapping[str, Any], width: int) -> list[str]:
     lines = [BLANK, paint(" what to distrust", "bold"), *lines] if lines else []
     if not found:
         lines = [BLANK, " nothing to distrust was found" + (" in what could be checked" if blind else "")]
-    return [*lines, *_checked(d, blind, width), *_see(d)]
+    return [*lines, *_checked(d, blind, width), *_set(d, width), *_see(d)]
 
 
 def _checked(d: Mapping[str, Any], blind: list[Mapping[str, Any]], width: int) -> list[str]:
@@ -204,6 +204,13 @@ def _checked(d: Mapping[str, Any], blind: list[Mapping[str, Any]], width: int) -
     lines = [BLANK, *wrapped("quiet", quiet, width)] if quiet else [BLANK]
     whys = (f"{v['rule']} ({v['reason'].removeprefix(NOT_EVALUABLE).partition(';')[0]})" for v in blind)
     return lines + (wrapped("unchecked", ", ".join(whys), width) if blind else [])
+
+
+def _set(d: Mapping[str, Any], width: int) -> list[str]:
+    """What the settings changed in how this run was judged."""
+    said = [f"{name} {bound:g}" for name, bound in d["alarms"]["bounds"].items()]
+    said += [f"{', '.join(off)} off"] if (off := d["alarms"]["off"]) else []
+    return wrapped("settings", f"not the defaults: {'; '.join(said)}", width) if said else []
 
 
 def _see(d: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
+from trajscope.alarms import DEFAULTS, AlarmSettings
 from trajscope.errors import ForeignError, SourceError
 from trajscope.menu import Menu
 from trajscope.trial import Goal, Item, Line
@@ -33,6 +34,7 @@ class Source:
     goal: Goal | None = None
     menu: Menu | None = None
     history: int | None = None
+    alarms: AlarmSettings = DEFAULTS
     fetch: Callable[[str], str] | None = None  # a long text that lies beside the file, by its hash
 
 

@@ -173,6 +173,8 @@ class Native:
         listed = obj.get("metrics")
         named = [m for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name"))]
         declared = tuple(specs.spec(m) for m in named)
+        budget, unlimited = specs.budget(_dict(_dict(obj.get("settings")).get("rails")).get("budget"))
+        why = unlimited or why
         own = _text(metric.get("name"))
         self._other = said.metric if said.metric is not None and said.metric != own and own is not None else None
         goal = specs.goal(metric.get("goal"))
@@ -193,6 +195,7 @@ class Native:
             data=self._salt["data"],
             history=said.history if said.history is not None else history if _is_whole(history) else None,
             settings=_text(obj.get("settings_hash")),
+            budget=budget,
             unguarded_because=_text(obj.get("unguarded_because")),
             chained=row.prev is not None,
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},

@@ -1,11 +1,12 @@
-"""What a header declares of a metric, read leniently: its role, its goal and its bounds."""
+"""What a header declares of a metric or a budget, read leniently: roles, goals and bounds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from trajscope.readers.fields import FAR, goal_of
+from trajscope.knob import is_number
+from trajscope.readers.fields import FAR, finite, goal_of, shown
 from trajscope.trial import Goal, MetricSpec
 
 _GOALS: dict[str, Goal] = {
@@ -32,3 +33,12 @@ def spec(m: Mapping[str, Any]) -> MetricSpec:
         bounded = "maximize"  # what must not fall is better high
     better = goal(m.get("goal")) or bounded or goal_of(str(m["name"])) or "minimize"
     return MetricSpec(str(m["name"]), str(m.get("role") or "monitor"), better, **bounds)
+
+
+def budget(said: object) -> tuple[dict[str, float], str | None]:
+    """A declared budget under the names that the rails give it, and what of it could not be used."""
+    said = said if isinstance(said, dict) else {}
+    given = {k: x for k in ("trials", "hours", "tokens", "usd") if (x := said.get(k)) is not None}
+    usable = {k: x for k, x in given.items() if is_number(x) and finite(x) is not None and x > 0}
+    wrong = ", ".join(f"{k} is {shown(x)!r}" for k, x in given.items() if k not in usable)
+    return usable, f"the budget in its settings: {wrong}; give a number above 0" if wrong else None

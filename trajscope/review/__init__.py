@@ -19,6 +19,7 @@ class Part(NamedTuple):
     name: str
     doc: str
     unit: str = ""
+    walks: bool = False  # must look at all pairs or keeps again: its value is a function, called where all is asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,19 @@ class Review:
     unit: str = ""
     parts: tuple[Part, ...] = ()
     slow: bool = False  # needs simulation; left out where a quick answer is asked for
+    walks: bool = False  # as with a part
 
-    def values(self, run: Run, before: Mapping[str, Any]) -> dict[str, Any]:
-        """Every leaf by its path."""
+    def values(self, run: Run, before: Mapping[str, Any], *, walk: bool = True) -> dict[str, Any]:
+        """Every leaf by its path; without `walk` none that costs more the longer the run."""
+        if self.walks and not walk:
+            return {}
         out = self.fn(run, before)
         if not self.parts:
             return {self.name: out}
-        return {f"{self.name}.{p.name}": out if isinstance(out, Unknown) else out[p.name] for p in self.parts}
+        if isinstance(out, Unknown):
+            return {f"{self.name}.{p.name}": out for p in self.parts}
+        return {f"{self.name}.{p.name}": _asked(p, out[p.name]) for p in self.parts if walk or not p.walks}
+
+
+def _asked(part: Part, value: Any) -> Any:
+    return value() if part.walks else value

@@ -10,13 +10,13 @@ from trajscope import stats
 from trajscope.fold import Unknown
 from trajscope.review import Part, Review
 from trajscope.run import Run
-from trajscope.tally import MOST, Keep
 
 MIN_DF = 3  # degrees of freedom below which no noise estimate is given
 NO_GOAL = Unknown("whether higher or lower is better is not known; give --goal")
 NO_VALUE = Unknown("no trial has a finite value")
 NO_KEEP = Unknown("nothing was kept")
 NO_BASELINE = Unknown("no baseline is recorded")
+_UNPLACED = Unknown("which configuration each trial ran is not recorded")
 
 
 def baseline(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
@@ -127,37 +127,14 @@ def since_beyond_noise(run: Run, sd: float | Unknown) -> int | Unknown:
 def doubts(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     """What the noise says of the verdicts: flips, keeps that nothing confirms, the smallest gain one trial can show."""
     sd = v["noise.sd"]
-    placed = run.tally.placed or not run.tally.e
-    unplaced = Unknown("which configuration each trial ran is not recorded")
+    known = None if isinstance(sd, Unknown) else sd
+    unplaced = None if run.tally.placed or not run.tally.e else _UNPLACED
+    run.doubts.look(run.scores, run.tally, run.ground.pairs)
     return {
-        "flip_flops": [
-            {
-                "pair": run.ground.pairs[c.pair].pair.label if c.pair >= 0 else c.label,
-                "kept": c.kept,
-                "reverted": c.reverted,
-            }
-            for c in run.scores.configs
-            if c.kept and c.reverted
-        ][:MOST]
-        if placed
-        else unplaced,
-        "unconfirmed_keeps": [k.seq for k in run.tally.keeps if not _confirmed(run, k, sd)] if placed else unplaced,
+        "flip_flops": unplaced or run.doubts.flips(),
+        "unconfirmed_keeps": unplaced or run.doubts.unconfirmed(known),
         "min_detectable": sd if isinstance(sd, Unknown) else stats.min_detectable(sd),
     }
-
-
-def _confirmed(run: Run, keep: Keep, sd: float | Unknown) -> bool:
-    """Whether the other evaluations of a keep's configuration beat its reference by more than noise."""
-    if keep.config < 0 or keep.value is None or isinstance(sd, Unknown):
-        return False
-    c = run.scores.configs[keep.config]
-    if c.n < 2:
-        return False
-    others = (c.mean * c.n - keep.value) / (c.n - 1)
-    base = run.scores.configs[keep.base] if keep.base >= 0 and run.scores.configs[keep.base].n else run.scores.base
-    if base is None or not base.n:
-        return False
-    return stats.beyond_noise((others - base.mean) * run.scores.sign, sd, base.n, c.n - 1)
 
 
 REVIEWS = (
@@ -204,6 +181,7 @@ REVIEWS = (
         "contributions",
         "What each keep added over its base: seq, gain, and the change of every other metric.",
         contributions,
+        walks=True,
     ),
     Review(
         "plateau",

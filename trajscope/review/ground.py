@@ -48,10 +48,9 @@ def coverage(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
 
 def cells(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
     """Cells of the menu that a proposal can reach."""
-    known = run.header.menu
-    if known is None:
+    if run.header.menu is None:
         return NO_MENU
-    total = known.cells
+    total = run.ground.cells
     if total is None:
         return NO_CELLS
     touched = v["coverage.cells.touched"]
@@ -65,7 +64,7 @@ def pairwise(run: Run, v: Mapping[str, Any]) -> dict[str, Any] | Unknown:
         return NO_MENU
     if run.header.base is None:
         return Unknown("the base configuration is not recorded, so what stood together is not known")
-    if known.cells is None or run.ground.base_cells is None:
+    if run.ground.cells is None or run.ground.base_cells is None:
         return NO_CELLS
     sizes = [k.size for k in known.knobs.values()]
     return {"touched": len(run.tally.levels), "total": (sum(sizes) ** 2 - sum(m * m for m in sizes)) // 2}
@@ -80,7 +79,7 @@ def pairs(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
         "trailing_rate": sum(run.repeats[-TRAILING:]) / TRAILING
         if n >= TRAILING
         else Unknown(f"too few proposals: {n}, and {TRAILING} are needed"),
-        "windows": nulls.windows(run, width(n)),
+        "windows": lambda: nulls.windows(run, width(n)),
         "no_ops": run.evidence("noop").seqs if t.placed or not t.e else Unknown("no base configuration is recorded"),
         "excess_repeats": _excess(run, v),
         "provenance": {
@@ -97,28 +96,28 @@ def pairs(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
 
 def dominance(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     """Which pair and family the proposals and keeps went to."""
-    top = max(run.ground.pairs, key=lambda p: (p.n, -p.first), default=None)  # of equals, the first that was counted
-    top_kept = max(run.ground.pairs, key=lambda p: p.kept, default=None)
-    families = {name: f for name, f in _families(run).items() if f["counted"]}
-    first = max(families, key=lambda name: families[name]["counted"], default=None)
+    t, met = run.tally, run.ground.pairs
+    top, top_kept = (met[t.top], met[t.top_kept]) if met else (None, None)
+    first = max(t.families, key=lambda name: t.families[name].counted, default=None)
+    counted = t.families[first].counted if first is not None else 0
     return {
         "proposed.pair": top.pair.label if top and top.n else NO_PAIRS,
         "kept.pair": top_kept.pair.label if top_kept and top_kept.kept else Unknown("nothing was kept"),
-        "family.name": first if first is not None else NO_PAIRS,
-        "family.share": families[first]["share"] if first is not None else NO_PAIRS,
+        "family.name": first if counted else NO_PAIRS,
+        "family.share": counted / t.c if counted else NO_PAIRS,
     }
 
 
 def _excess(run: Run, v: Mapping[str, Any]) -> float | Unknown:
-    known = run.header.menu
-    if known is None:
+    cells = run.ground.cells
+    if run.header.menu is None:
         return NO_MENU
-    if not known.cells:
+    if not cells:
         return NO_CELLS
     if not run.tally.c:
         return NO_PAIRS
     n = run.tally.c
-    return float(v["pairs.repeats"] - (n - stats.uniform_distinct(known.cells, n)))
+    return float(v["pairs.repeats"] - (n - stats.uniform_distinct(cells, n)))
 
 
 def by_knob(run: Run) -> dict[str, dict[str, Any]]:
@@ -126,25 +125,17 @@ def by_knob(run: Run) -> dict[str, dict[str, Any]]:
     out: dict[str, dict[str, Any]] = {}
     uncounted = NO_MENU if run.header.menu is None else Unknown("the menu gives it neither choices nor a range")
     for k in run.tally.knobs.values():
-        known = run.header.menu.find(k.name) if run.header.menu else None
-        size = known.size - known.default_cell if known else 0
+        size = run.ground.room(k.name)
         out[k.name] = {
             "family": k.family,
-            "proposed": 0,
-            "evaluated": 0,
-            "counted": 0,
-            "kept": 0,
+            "proposed": k.proposals,
+            "evaluated": k.evaluations,
+            "counted": k.counted,
+            "kept": k.keeps,
             "cells": len(k.cells) if size else uncounted,
             "cells_total": size or uncounted,
-            "in_menu": known is not None,
+            "in_menu": size is not None,
         }
-    for p in run.ground.pairs:
-        for c in p.pair.changes:
-            row = out[c.knob]
-            row["proposed"] += p.proposed
-            row["evaluated"] += p.evaluated
-            row["counted"] += p.n
-            row["kept"] += p.kept
     return out
 
 
@@ -152,29 +143,23 @@ def _per_knob_mean(run: Run) -> float | Unknown:
     known = run.header.menu
     if known is None:
         return NO_MENU
-    if known.cells is None:
+    if run.ground.cells is None:
         return NO_CELLS
-    shares = [
-        len(run.tally.knobs[k.name].cells) / (k.size - k.default_cell)
-        for k in known.knobs.values()
-        if k.size > k.default_cell
-    ]
+    shares = [len(run.tally.knobs[name].cells) / room for name in known.knobs if (room := run.ground.room(name))]
     return sum(shares) / len(shares) if shares else NO_CELLS
 
 
 def _families(run: Run) -> dict[str, dict[str, Any]]:
-    out: dict[str, dict[str, Any]] = {}
-    for k in run.tally.knobs.values():
-        f = out.setdefault(k.family, {"knobs": 0, "touched": 0, "counted": 0, "share": NO_PAIRS})
-        f["knobs"] += 1
-        f["touched"] += k.evaluated
-    for p in run.ground.pairs:
-        # A pair of several changes counts once in every family that it touches.
-        for name in {run.tally.knobs[c.knob].family for c in p.pair.changes}:
-            out[name]["counted"] += p.n
-    for f in out.values() if run.tally.c else ():
-        f["share"] = f["counted"] / run.tally.c
-    return out
+    c = run.tally.c
+    return {
+        name: {
+            "knobs": f.knobs,
+            "touched": f.touched,
+            "counted": f.counted,
+            "share": f.counted / c if c else NO_PAIRS,
+        }
+        for name, f in run.tally.families.items()
+    }
 
 
 def _is(v: Mapping[str, Any], name: str) -> bool:
@@ -233,6 +218,7 @@ REVIEWS = (
                 "windows",
                 "Tumbling windows of counted trials: first and last seq, n, repeat rate, and the rate expected if the "
                 "same proposals came in random order.",
+                walks=True,
             ),
             Part("no_ops", "Trials (seq) that proposed what their base already had."),
             Part("excess_repeats", "Repeats beyond those of a walker that draws menu cells uniformly.", "trials"),

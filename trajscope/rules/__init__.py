@@ -2,23 +2,31 @@
 
 A rule sees values by path and evidence by name, never rows or files, so the same rule speaks live and afterwards.
 The word of a run is the first that applies of TAMPERED, SUSPECT, STALLED, FLAILING, UNKNOWN, RESEARCHING.
-What a rule lacks data for is a WARN whose reason begins with `not evaluable: `; it never sets the word.
+What a rule lacks data for is a WARN whose reason begins with `not evaluable: `; it never sets the word. So is what a
+user has switched off. `silence` is asked only where somebody looked at a clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from heapq import nlargest
 from typing import NamedTuple
 
+from trajscope.alarms import AlarmSettings
 from trajscope.fold import Unknown
-from trajscope.rules import gain, gaming, ground, trust
-from trajscope.rules.wording import NOT_EVALUABLE, Answer, Values, count, percent
+from trajscope.rules import course, gain, gaming, ground, trust
+from trajscope.rules.alive import Fresh, silence
+from trajscope.rules.wording import NOT_EVALUABLE, SHOWN, Answer, Values, count, lacking, percent
 from trajscope.run import Run
 from trajscope.verdict import Level, Verdict
 
-__all__ = ["NOT_EVALUABLE", "RULES", "WORDS", "Rule", "Word", "judge", "word"]
-SHOWN = 20  # trials that a verdict names as evidence
+__all__ = [
+    "DOUBTED", "NOT_EVALUABLE", "RULES", "SHOWN", "SILENCE", "WORDS", "Fresh", "Rule", "Word", "heard", "judge",
+    "stalled", "word",
+]  # fmt: skip
+SILENCE = "silence"  # the rule that only a clock can be asked for
+OFF = "off by settings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +39,16 @@ class Rule:
     word: str | None = None
     detector: int | None = None
     needs: str = ""  # the data without which it is not evaluable
+    of_keeps: bool = False  # its answer hangs on kept trials alone, so it is judged again only after another keep
 
     def verdict(self, run: Run, v: Values) -> Verdict:
         """Its answer."""
-        level, reason, seqs = self.judge(run, v)
+        if self.of_keeps:
+            return run.once(f"rule {self.name}", run.tally.keep_count, lambda: self._verdict(run, v))
+        return self._verdict(run, v)
+
+    def _verdict(self, run: Run, v: Values) -> Verdict:
+        level, reason, seqs = self.judge(run, v) if self.name not in run.alarms.off else lacking(OFF)
         return Verdict(self.name, level, reason, tuple(seqs[:SHOWN]))
 
 
@@ -53,11 +67,11 @@ RULES = (
     Rule("guards", "Every kept trial was held against its declared guards.", trust.guards, "SUSPECT", None,
          "metrics of role guard, with a bound"),
     Rule("divergence", "The primary metric does not rise away from the holdout.", gain.divergence, "SUSPECT", 1,
-         f"the holdout bit, or values of a metric of role holdout on {gain.TREND} keeps"),
+         f"the holdout bit, or values of a metric of role holdout on {gain.TREND} keeps", of_keeps=True),
     Rule("gain_share", "The gain does not come from one slice alone.", gain.gain_share, "SUSPECT", 2,
-         f"metrics named `<metric>/<slice>` on {gain.SLICED} keeps and their bases"),
+         f"metrics named `<metric>/<slice>` on {gain.SLICED} keeps and their bases", of_keeps=True),
     Rule("guard_margin", "The room before a guard's bound is not used up keep by keep.", gaming.guard_margin,
-         "SUSPECT", 3, f"values of a bounded guard on {gaming.TREND} keeps"),
+         "SUSPECT", 3, f"values of a bounded guard on {gaming.TREND} keeps", of_keeps=True),
     Rule("variance_collapse", "The seeds of keeps scatter as they did when the run began.", gaming.variance_collapse,
          "SUSPECT", 4, f"two seeds or more on {gaming.SCATTER_FROM} keeps"),
     Rule("predictions", "The model does not come to answer like one that ignores its input.", gaming.predictions,
@@ -82,6 +96,21 @@ RULES = (
          ground.repeats, "FLAILING"),
     Rule("dominance", "No single pair takes most proposals.", ground.dominance, "FLAILING"),
     Rule("coverage", "Knobs do not stay untouched though there was time for all.", ground.coverage, "FLAILING"),
+    Rule("excess", "Repeats are no more than a blind walker would make.", ground.excess, None, None,
+         "a menu whose cells can be counted"),
+    Rule("dry_search", "A search that still finds new pairs finds a better one too.", ground.dry_search, None, None,
+         "the noise, and a baseline"),
+    Rule("kept_dominance", "No single pair takes most keeps.", ground.kept_dominance, None, None,
+         f"{ground.KEPT_WARN_FROM} keeps that name what they changed"),
+    Rule("family_dominance", "No family takes most changes, beyond its part of the menu.", ground.family_dominance,
+         None, None, "a menu of two families or more"),
+    Rule("stuck", "Something new of the menu is entered now and then while there is some.", ground.stuck, None, None,
+         "a menu"),
+    Rule("zero_keeps", "Something is kept as often as this run, or an honest one, keeps.", course.zero_keeps, None,
+         None, "decisions"),
+    Rule("crashes", "Trials do not crash one after the other, nor every second one.", course.crashes),
+    Rule("budget", "What all trials may take is not used up.", course.budget, None, None,
+         "a declared budget, and trials that say what they took"),
     Rule("unconfirmed", "Keeps are confirmed by another evaluation.", trust.unconfirmed, None, None, "repeats"),
     Rule("flips", "The same configuration gets the same verdict.", trust.flips, None, None, "configurations"),
     Rule("baseline", "The baseline is not an unlucky draw.", trust.baseline, None, 14, "a baseline and 8 trials"),
@@ -91,12 +120,26 @@ RULES = (
          "base hashes"),
     Rule("record", "Lines, fields and labels are what they should be.", trust.record),
 )  # fmt: skip
-WORDS = ("TAMPERED", "SUSPECT", "FLAILING")
+WORDS = ("TAMPERED", "SUSPECT", "STALLED", "FLAILING")
+DOUBTED = WORDS[:2]  # words under which no gain is to be trusted, and that no silence replaces
 
 
 def judge(run: Run, v: Values, rules: tuple[Rule, ...] = RULES) -> list[Verdict]:
     """Every rule's answer, in order."""
     return [r.verdict(run, v) for r in rules]
+
+
+def heard(fresh: Fresh, alarms: AlarmSettings) -> Verdict:
+    """What a clock says of a run: whether it is alive."""
+    level, reason, _ = silence(fresh) if SILENCE not in alarms.off else lacking(OFF)
+    return Verdict(SILENCE, level, reason)
+
+
+def stalled(said: Word, silent: Verdict) -> Word:
+    """The word of a run, once it was asked whether it is alive."""
+    if silent.level is not Level.FAIL or said.word in DOUBTED:
+        return said
+    return Word("STALLED", f"{silent.reason}; before that {said.word}: {said.sentence}")
 
 
 def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] = RULES) -> Word:
@@ -110,6 +153,8 @@ def word(run: Run, v: Values, verdicts: list[Verdict], rules: tuple[Rule, ...] =
         return Word("UNKNOWN", "the file holds no trial yet")
     if not run.tally.e:
         return Word("UNKNOWN", f"none of {count(run.tally.trials, 'trial')} was evaluated ({_statuses(v)})")
+    if "flailing" in run.alarms.off:
+        return Word("UNKNOWN", f"whether it explores was not asked: flailing is {OFF}")
     open_ = [x for x in verdicts if x.level is Level.UNKNOWN and words[x.rule] == "FLAILING" and x.rule != "coverage"]
     if open_:
         return Word("UNKNOWN", open_[0].reason)
@@ -131,6 +176,8 @@ def _context(run: Run, v: Values, w: str, led: str = "") -> str:
         said.append(
             f"{left} of {v['coverage.knobs_total']} knobs were never touched" if left else "every knob was touched"
         )
+    if off := [r.name for r in RULES if r.word == "FLAILING" and r.name in run.alarms.off]:
+        said.append(f"{' and '.join(off)} {'is' if len(off) == 1 else 'are'} {OFF}")
     missing = [name for name in ("guard", "holdout") if not any(m.role == name for m in run.header.metrics)]
     said.append(" and ".join(f"no {m}" for m in missing))
     return "".join(f"; {s}" for s in said if s)
@@ -139,7 +186,7 @@ def _context(run: Run, v: Values, w: str, led: str = "") -> str:
 def _crowd(run: Run, v: Values) -> list[str]:
     """The two knobs that took most proposals, where they took most of them."""
     n = run.tally.c
-    top = sorted(v["coverage.by_knob"].items(), key=lambda item: -item[1]["counted"])[:2]
+    top = nlargest(2, v["coverage.by_knob"].items(), key=lambda item: item[1]["counted"])
     share = sum(k["counted"] for _, k in top) / n if n else 0.0
     if len(top) < 2 or not 0.5 <= share <= 1:
         return []

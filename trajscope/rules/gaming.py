@@ -209,11 +209,11 @@ def _unread(run: Run) -> Answer | None:
 
 def shortcut(run: Run, v: Values) -> Answer:
     """A gain that took far less time than any trial before skipped something."""
-    pool = [math.log(w) for w in run.tally.walls if w > 0]
-    if len(pool) < WALLS:
-        return lacking(f"a time on {count(len(pool), 'trial')}; {WALLS} are needed")
+    n, usual, spread = run.once("usual time", len(run.tally.walls), lambda: _usual(run.tally.walls))
+    if n < WALLS:
+        return lacking(f"a time on {count(n, 'trial')}; {WALLS} are needed")
     zs = [
-        (stats.robust_z(math.log(k.wall_s), pool, LEAST_SPREAD), k)
+        ((math.log(k.wall_s) - usual) / spread, k)
         for k in run.tally.latest
         if k.wall_s and k.wall_s > 0 and (k.gain or 0.0) > 0
     ]
@@ -226,3 +226,9 @@ def shortcut(run: Run, v: Values) -> Answer:
         said = f"{count(len(slow), 'gain')} took far more time than usual: keep {k.seq} {k.wall_s:.3g} s"
         return Level.WARN, f"{said} (z={z:.1f}, bound {SHORTCUT:g})", [k.seq for _, k in slow]
     return Level.PASS, f"no gain took another time than usual ({count(len(zs), 'keep')}, bound {SHORTCUT:g})", []
+
+
+def _usual(walls: list[float]) -> tuple[int, float, float]:
+    """How many trials have a time, and what log seconds are usual, with their spread."""
+    pool = [math.log(w) for w in walls if w > 0]
+    return (len(pool), *(stats.robust(pool, LEAST_SPREAD) if pool else (0.0, LEAST_SPREAD)))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from heapq import merge
+from itertools import groupby, islice
 from statistics import median
 
 from trajscope.fold import Unknown
-from trajscope.rules.wording import Answer, Values, are, count, hours, lacking
+from trajscope.rules.wording import SHOWN, Answer, Values, are, count, hours, lacking
 from trajscope.run import Run
-from trajscope.tally import MOST
+from trajscope.scores import SAME_START
+from trajscope.tally import LATEST, MOST
 from trajscope.verdict import Level
 
 BIAS = 0.01  # p of a lopsided baseline
@@ -74,11 +77,11 @@ def flips(run: Run, v: Values) -> Answer:
     if isinstance(found, Unknown):
         return lacking(found.why)
     names = ", ".join(f"{f['pair']} ({f['kept']} of {f['kept'] + f['reverted']} kept)" for f in found[:3])
-    return (
-        (Level.WARN, f"same configuration, both verdicts: {names}", [])
-        if found
-        else (Level.PASS, "no verdict flipped", [])
-    )
+    if not found:
+        return Level.PASS, "no verdict flipped", []
+    configs = run.scores.configs
+    seqs = [k.seq for k in run.tally.keeps[-LATEST:] if k.config >= 0 and configs[k.config].reverted]
+    return Level.WARN, f"same configuration, both verdicts: {names}", seqs
 
 
 def baseline(run: Run, v: Values) -> Answer:
@@ -89,9 +92,10 @@ def baseline(run: Run, v: Values) -> Answer:
     said = f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})"
     if p >= BIAS or better <= n / 2:
         return Level.PASS, said, []
-    sd, scores = v["noise.sd"], [x for x in run.scores.scores[:MOST] if x == x]
+    sd, first = v["noise.sd"], run.scores.scores[:MOST]
     if not isinstance(sd, Unknown) and run.tally.baseline_mean is not None:
-        gain = median(scores) - run.tally.baseline_mean * run.scores.sign
+        middle = run.once("first scores", len(first), lambda: median(x for x in first if x == x))
+        gain = middle - run.tally.baseline_mean * run.scores.sign
         if gain >= FAR * sd:
             return Level.PASS, f"{said}, and by more than luck: the median by {gain:.2g} (bound {FAR:g} x {sd:.2g})", []
     return Level.WARN, f"{said}: measure it again", []
@@ -103,7 +107,8 @@ def seed(run: Run, v: Values) -> Answer:
     if isinstance(ineffective, Unknown):
         return lacking(ineffective.why)
     if ineffective:
-        return Level.WARN, "the same configuration and seed began differently: the seed does nothing", []
+        said = f"the same configuration and seed began differently by over {SAME_START:.2%}: the seed does nothing"
+        return Level.WARN, said, []
     return Level.PASS, "no trial contradicts its seed", []
 
 
@@ -123,8 +128,8 @@ def composition(run: Run, v: Values) -> Answer:
 def record(run: Run, v: Values) -> Answer:
     """Lines, fields and labels that are not what they should be."""
     t = run.tally
-    said, seqs = [], []
-    whys = dict(reversed([*t.unread, *t.faults]))
+    said: list[str] = []
+    seqs: list[list[int]] = []  # each in order
     for name, one, many in (
         ("unreadable", "unreadable line", "unreadable lines"),
         ("torn", "torn line at the end", "torn lines"),
@@ -137,13 +142,15 @@ def record(run: Run, v: Values) -> Answer:
     ):
         found = run.evidence(name)
         if found.n:
-            why = whys.get(found.seqs[0]) if name in ("unreadable", "fault") else None
-            said.append(count(found.n, one, many) + (f" (line {found.seqs[0] + 1}: {why})" if why else ""))
-            seqs += found.seqs
+            first = found.seqs[0]
+            told = (*t.unread, *t.faults) if name in ("unreadable", "fault") else ()
+            why = next((why for seq, why in told if seq == first), None)
+            said.append(count(found.n, one, many) + (f" (line {first + 1}: {why})" if why else ""))
+            seqs.append(found.seqs)
     if v["audit.counts_reconcile"] is False:
         said.append(f"closing counts {t.end_counts} that differ from the rows")
     return (
-        (Level.WARN, "the record has " + ", ".join(said), sorted(set(seqs)))
+        (Level.WARN, "the record has " + ", ".join(said), list(islice((s for s, _ in groupby(merge(*seqs))), SHOWN)))
         if said
         else (Level.PASS, "the record is clean", [])
     )

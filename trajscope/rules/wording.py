@@ -9,6 +9,7 @@ from trajscope.verdict import Level
 
 Values = Mapping[str, Any]
 Answer = tuple[Level, str, list[int]]  # how bad, the sentence, the trials (seq) that show it
+SHOWN = 20  # trials that a verdict names as evidence
 NOT_EVALUABLE = "not evaluable: "
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from trajscope.readable import number
@@ -25,7 +26,8 @@ class Frame(NamedTuple):
     high: float
 
 
-def chart(score: Score, width: int, height: int) -> list[Line]:
+@lru_cache(maxsize=2)  # a quiet file is looked at every second, and its picture stays the same
+def chart(score: Score, width: int, height: int) -> Sequence[Line]:
     """So many lines of the picture; none where there is nothing to draw."""
     frame = _frame(score)
     if frame is None or height < 2 or width < MARGIN + 8:

@@ -22,6 +22,7 @@ INDENT = 10  # columns of the labels at the left
 WIDE = 150  # columns from which on the knobs stand beside the rest
 ROOMY = 22  # lines from which on nothing is shortened
 MOST_CHART = 14
+MARKED = "★"
 BAR = 12  # columns of the bar of knobs touched
 WORDS: dict[str, tuple[str, Role]] = {
     "TAMPERED": ("✗", "bad"),
@@ -106,6 +107,8 @@ def alive(p: Panel, columns: int) -> list[Line]:
     if p.metric:
         parts.append([Span(p.metric, "dim")])
     head = flow("", parts, columns, 1)
+    if p.waits:
+        head.append([Span(" ‖ ", "warn"), Span(cut(p.waits, columns - 3), "warn")])
     if p.notices:
         more = f" ({plural(p.odd, 'notice')}, w shows them)" if p.odd > 1 else ""
         head.append([Span(" ! ", "warn"), Span(cut(p.notices[-1] + more, columns - 3), "warn")])
@@ -278,8 +281,8 @@ def holds(t: Trial, words: Sequence[str]) -> bool:
     return all(w in text for w in words)
 
 
-def trial(t: Trial, columns: int) -> Line:
-    """One trial of the list."""
+def trial(t: Trial, columns: int, *, marked: bool = False) -> Line:
+    """One trial of the list; a bookmark stands behind its number."""
     r = t.row
     status = _status(t)
     role: Role = {"kept": "good", "crashed": "bad", "blocked": "warn"}.get(status, "")  # type: ignore[assignment]  # roles
@@ -293,7 +296,8 @@ def trial(t: Trial, columns: int) -> Line:
     start = at[0] + at[1] + 3
     return fit(
         [
-            Span(cells[: at[0] + 1]),
+            Span(cells[: at[0]]),
+            Span(MARKED, "key") if marked else Span(" "),
             Span(cells[at[0] + 1 : start], role),
             *padded([Span(label, "dim" if r.k > 1 else "")], pair),
             Span(cells[start + pair :], "dim" if r.k > 1 else ""),

@@ -1,30 +1,15 @@
-"""Whether a run is alive: how old its last sign of life is, against how often it usually gives one.
+"""How often a run gives a sign of life: the gaps between its latest trials. What follows from it `rules.alive` says.
 
-Asks no clock: whoever looks says what time it is. Times without a zone are compared with each other, never with now.
+Asks no clock. Times without a zone are compared with each other, never with now.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from statistics import median
-from typing import Literal, NamedTuple
 
 GAPS = 64  # latest gaps between trials that say what is usual
 MIN_GAPS = 3  # fewer say nothing
-TIMES = 5.0  # silence of more than so many usual gaps is a stall
-FLOOR_S = 60.0  # but never a shorter one
-BLIND_S = 3600.0  # the same where what is usual is not known
-
-State = Literal["absent", "reading", "replay", "not begun", "running", "waiting", "stalled", "gone", "ended", "cut off"]
-
-
-class Fresh(NamedTuple):
-    """How alive a run is. `age_s` is None where nothing was heard of it, `usual_s` where too few gaps are known."""
-
-    state: State
-    age_s: float | None = None
-    usual_s: float | None = None
-    bound_s: float = BLIND_S
 
 
 class Cadence:
@@ -52,14 +37,3 @@ class Cadence:
     def usual_s(self) -> float | None:
         """The median gap; None while too few are known."""
         return median(self._gaps) if len(self._gaps) >= MIN_GAPS else None
-
-
-def bound_s(usual_s: float | None) -> float:
-    """Seconds of silence beyond which a run is stalled."""
-    return BLIND_S if usual_s is None else max(FLOOR_S, TIMES * usual_s)
-
-
-def judge(age_s: float | None, usual_s: float | None) -> Fresh:
-    """A run that goes on: running, or silent for too long."""
-    bound = bound_s(usual_s)
-    return Fresh("stalled" if age_s is not None and age_s > bound else "running", age_s, usual_s, bound)

@@ -17,7 +17,8 @@ from trajscope.watch.panel import Panel
 from trajscope.watch.watching import Watching
 
 TURN_S = 0.1  # reading of one turn
-SEARCH_S = 2.0  # how often a folder is searched for new files
+SEARCH_S = 2.0  # how often a folder is searched for new files, though nobody said that there are any
+REST = 20.0  # and never more often than this many times what a search takes
 OFTEN_S = 0.25  # the values are counted at most so often
 
 Said = Callable[[Path], tuple[Source, str | None]]
@@ -41,8 +42,10 @@ class Group:
         self._told = told
         self._sidecars = sidecars
         self._foreign: dict[str, int] = {}  # and how many bytes no reader knew
-        self._searched = False
-        self._next_s = 0.0
+        self._damaged: dict[str, int] = {}  # archives that could not be unpacked whole, and their times then
+        self._made = True  # something may be in the folder that was not
+        self._searched_s = 0.0  # the clock at the last search, and what a search costs at most
+        self._rest_s = 0.0
 
     def add(self, path: Path, watching: Watching | None = None) -> None:
         """Watch one more file."""
@@ -71,11 +74,22 @@ class Group:
         """Whether nothing more will come of any of them."""
         return self.folder is None and all(x.over for x in self.runs.values())
 
+    @property
+    def made(self) -> bool:
+        """Whether something may be in the folder that was not searched for yet."""
+        return self.folder is not None and self._made
+
+    def search_soon(self) -> None:
+        """Something was made in the folder."""
+        self._made = True
+
     def turn(self, now_s: float, turn_s: float = TURN_S) -> bool:
         """Read on for a moment, a step of each run at least; whether anything came."""
-        if self.folder is not None and (not self._searched or now_s >= self._next_s):
+        if self.folder is not None and self._due(now_s):
+            started = perf_counter()
+            self._made = False
             self._search(self.folder)
-            self._searched, self._next_s = True, now_s + SEARCH_S
+            self._searched_s, self._rest_s = now_s, REST * (perf_counter() - started)
         until, news = perf_counter() + turn_s, False
         for path, watching in list(self.runs.items()):
             news |= watching.step(now_s)
@@ -84,7 +98,9 @@ class Group:
             if self.folder is not None and watching.live.run is None and watching.live.foreign:
                 watching.close()
                 del self.runs[path]
-                self._foreign[path] = watching.live.tail.at
+                self._foreign[path] = sources.HEAD if watching.live.tail.ended else watching.live.tail.at
+            if self.folder is not None and watching.live.tail.damaged:
+                self._damaged[path] = watching.live.tail.changed_ns
         return news
 
     def look(self, now_s: float, *, at_once: bool = True) -> dict[str, Panel]:
@@ -104,6 +120,19 @@ class Group:
         known = self._foreign.get(path)
         return known is None or (known < sources.HEAD and sources.size(path) > known)
 
+    def _due(self, now_s: float) -> bool:
+        """Whether the folder is to be searched: soon where something was made, and else now and then."""
+        rest_s = self._rest_s if self._made else max(SEARCH_S, self._rest_s)
+        return not self._searched_s or abs(now_s - self._searched_s) >= rest_s
+
+    def _grew(self, path: str) -> bool:
+        """Whether an archive was changed since it could not be unpacked: it may not have been written to its end."""
+        if path not in self._damaged or self._damaged[path] == _changed_ns(path):
+            return False
+        del self._damaged[path]
+        self.runs.pop(path).close()
+        return True
+
     def _search(self, folder: Path) -> None:
         try:
             found = fleet.files(folder)
@@ -113,12 +142,19 @@ class Group:
         self.troubles.pop(str(folder), None)
         for path in found:
             name = str(path)
-            if name in self.runs or name in self.troubles or not self._worth(name):
+            if (name in self.runs and not self._grew(name)) or name in self.troubles or not self._worth(name):
                 continue
             try:
                 self.add(path)
             except TrajscopeError as e:
                 self.troubles[name] = str(e)
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def beats(group: Group, wake: Wake, clock: Callable[[], float], *, every: bool = False) -> Iterator[None]:
@@ -128,6 +164,8 @@ def beats(group: Group, wake: Wake, clock: Callable[[], float], *, every: bool =
     """
     due_s = 0.0
     while True:
+        if wake.made():
+            group.search_soon()
         group.turn(clock(), 0.0 if every else TURN_S)
         rest_s = due_s - perf_counter()
         if rest_s > 0 and not every:
@@ -137,7 +175,7 @@ def beats(group: Group, wake: Wake, clock: Callable[[], float], *, every: bool =
         due_s = perf_counter() + OFTEN_S
         yield
         if not group.behind:
-            wake.wait(OFTEN_S if group.played else None)
+            wake.wait(OFTEN_S if group.played or group.made else None)
 
 
 def panels(

@@ -13,19 +13,17 @@ from trajscope import stats
 from trajscope.columns import Row
 from trajscope.fold import Unknown
 from trajscope.live import Live, Said
-from trajscope.readable import age, clean, short
+from trajscope.readable import clean, short
 from trajscope.review import ground
-from trajscope.rules import NOT_EVALUABLE, Word
+from trajscope.rules import DOUBTED, NOT_EVALUABLE, Fresh, Word, heard, stalled
 from trajscope.run import Run
 from trajscope.verdict import Verdict
-from trajscope.watch.fresh import Fresh
 from trajscope.watch.history import Piece
 from trajscope.watch.seen import Line, Proof, Seen
 
 TOLD = 3  # latest notices that are shown
 LONGEST_NAME = 60
 LONGEST = 400  # letters of a sentence; all of it is in the analysis
-DOUBTED = ("TAMPERED", "SUSPECT")  # words under which no gain is to be trusted, and that no silence replaces
 
 
 class Rows(NamedTuple):
@@ -139,6 +137,7 @@ class Panel(NamedTuple):
     spent_s: float
     at_s: float  # the time that it speaks of
     played: bool  # a finished file, as if it grew
+    waits: str = ""  # why it asks for a person, where it does
 
 
 def panel(
@@ -154,7 +153,8 @@ def panel(
     """What is shown of a run now. `said` may lag behind the rows while a long file is being read."""
     run = live.run
     v: Mapping[str, Any] = said.values if said else {}
-    verdicts = tuple(_plain(x) for x in said.verdicts) if said else ()
+    silent = heard(fresh, run.alarms) if run else None
+    verdicts = tuple(_plain(x) for x in (*said.verdicts, *((silent,) if silent else ()))) if said else ()
     return Panel(
         name=short(live.source.path.rpartition("/")[2] or live.source.path, LONGEST_NAME),
         path=clean(live.source.path),
@@ -164,20 +164,21 @@ def panel(
         notices=tuple(short(x.text.removeprefix(f"{live.source.path}: "), LONGEST) for x in list(live.notices)[-TOLD:]),
         odd=live.odd,
         rail=_rail(seen.proof, now_s),
-        word=_word(live, said, fresh),
+        word=_word(live, said, silent),
         alarms=tuple(sorted((x for x in verdicts if x.level and not blind(x)), key=lambda x: -x.level)),
         verdicts=verdicts,
         metric=_metric(run),
         best=_best(run, v, said.word.word if said else "") if run and v else Best(),
         ground=_ground(run, v) if run and v else Ground(),
         score=_score(run, seen, v),
-        repeats=_repeats(v) if v else Repeats(),
+        repeats=_repeats(run, v) if run and v else Repeats(),
         knobs=_knobs(v) if v else (),
         never=tuple(short(x, LONGEST_NAME) for x in _known(v.get("coverage.untouched")) or ()),
         trials=seen.listed(partial(_label, run)) if run else (),
         spent_s=seen.spent_s,
         at_s=now_s,
         played=played,
+        waits=_waits(seen) if fresh.state == "waiting" else "",
     )
 
 
@@ -202,6 +203,11 @@ def _rows(run: Run | None, held: int) -> Rows:
     return Rows(t.trials, t.e, t.keep_count, bad, torn, held, sum(t.rules.values()))
 
 
+def _waits(seen: Seen) -> str:
+    why = short(seen.waits_for, LONGEST) or "it does not say why"
+    return f"asks for a person since line {seen.waits_since}: {why}"
+
+
 def _rail(proof: Proof | None, now_s: float) -> Rail:
     if proof is None:
         return Rail()
@@ -209,20 +215,11 @@ def _rail(proof: Proof | None, now_s: float) -> Rail:
     return Rail("PROVEN" if proof.passed else "FAILED", since)
 
 
-def _word(live: Live, said: Said | None, fresh: Fresh) -> Word:
+def _word(live: Live, said: Said | None, silent: Verdict | None) -> Word:
     if said is None:
         return Word("UNKNOWN", short(live.why, LONGEST))
-    word = Word(said.word.word, short(said.word.sentence, LONGEST))
-    if fresh.state != "stalled" or word.word in DOUBTED:
-        return word
-    usual = "its pace is not known yet" if fresh.usual_s is None else f"a trial usually takes {_pause(fresh.usual_s)}"
-    silent = f"nothing was heard for {_pause(fresh.age_s or 0)}, and {usual} (bound {_pause(fresh.bound_s)})"
-    return Word("STALLED", f"{silent}; before that {word.word}: {word.sentence}")
-
-
-def _pause(seconds: float) -> str:
-    """A silence: to the second as long as that tells it from its bound."""
-    return f"{seconds:.0f} s" if seconds < 600 else age(seconds)
+    word = stalled(said.word, silent) if silent else said.word
+    return Word(word.word, short(word.sentence, LONGEST))
 
 
 def _metric(run: Run | None) -> str:
@@ -288,11 +285,12 @@ def _score(run: Run | None, seen: Seen, v: Mapping[str, Any]) -> Score:
     return Score(seen.history.pieces(), seen.history.each, run.tally.baseline_mean, _known(sd), run.header.goal)
 
 
-def _repeats(v: Mapping[str, Any]) -> Repeats:
-    windows, dry = v["pairs.windows"], v["plateau.beyond_noise"]
+def _repeats(run: Run, v: Mapping[str, Any]) -> Repeats:
+    dry, counted = v["plateau.beyond_noise"], len(run.repeats)
+    each = ground.width(counted)
     return Repeats(
-        tuple(w["rate"] for w in windows),
-        windows[0]["n"] if windows else ground.WINDOW,
+        tuple(run.repeat_rates(each)),
+        min(each, counted) or ground.WINDOW,
         _known(v["pairs.trailing_rate"]),
         _known(dry),
         clean(dry.why) if isinstance(dry, Unknown) else "",

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from trajscope import sources
 from trajscope.live import Said
+from trajscope.rules import SILENCE, Word, heard, stalled
 from trajscope.tail import Part
 from trajscope.verdict import Level
 from trajscope.watch.panel import blind
@@ -21,8 +22,9 @@ class Played:
     def __init__(self, path: str, speed: float, clock: Callable[[], float]) -> None:
         self.path = path
         self.at = 0
+        self.held = b""  # a file that is over holds nothing back
         self.changed_ns = 0
-        self.ended = False
+        self.ended = self.damaged = False
         self.behind = True
         self.size = sources.size(path)
         self._speed = speed
@@ -54,6 +56,10 @@ class Played:
         self.behind = not self.ended
         return out
 
+    def rest(self) -> bytes:
+        """Nothing: the last line is handed on as it is."""
+        return b""
+
     def close(self) -> None:
         """Let go of the file."""
         self.ended, self.behind = True, False
@@ -75,9 +81,12 @@ class Moments:
 
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], Moment] = {}
+        self._word: Word | None = None  # the latest
 
     def note(self, said: Said, seen: Seen) -> None:
-        """What was said after a trial."""
+        """What was said after a trial, and in the silence before it."""
+        self._silence(seen)
+        self._word = said.word
         row = seen.latest[-1] if seen.latest else None
         if row is None:
             return
@@ -87,6 +96,17 @@ class Moments:
         for v in said.verdicts:
             if v.level in (Level.WARN, Level.FAIL) and not blind(v):
                 self._first(Moment(v.rule, v.level.name, *at, v.reason))
+
+    def _silence(self, seen: Seen) -> None:
+        gap = seen.gap
+        if gap is None or (SILENCE, Level.FAIL.name) in self.found:
+            return
+        silent = heard(gap.fresh, seen.alarms)
+        if silent.level is Level.FAIL:
+            at = (gap.seq, gap.trials, gap.spent_s)
+            self._first(Moment(SILENCE, silent.level.name, *at, silent.reason))
+            if self._word is not None and (word := stalled(self._word, silent)).word == "STALLED":
+                self._first(Moment("word", word.word, *at, word.sentence))
 
     def _first(self, moment: Moment) -> None:
         self.found.setdefault((moment.what, moment.level), moment)

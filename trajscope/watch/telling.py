@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from trajscope.notify import AGAIN_S, Alarms, Courier, Sink
-from trajscope.readable import duration
 from trajscope.verdict import Level
-from trajscope.watch.panel import Panel
+from trajscope.watch.panel import Panel, blind
 
 QUIET = ("reading", "replay", "absent", "not begun")  # of a run in these states nothing is told
 
@@ -37,24 +36,11 @@ class Telling:
         alarms = self._alarms.get(panel.path)
         if alarms is None:
             alarms = self._alarms[panel.path] = Alarms(panel.name, self._least, self._again_s)
-        trials = panel.rows.trials
-        for message in (
-            *alarms.hear(panel.verdicts, panel.at_s, trials),
-            *alarms.silent(silence(panel), panel.at_s, trials),
-        ):
+        # What lacks its data says nothing new, neither that an alarm begins nor that it is over.
+        told = [v for v in panel.verdicts if not blind(v)]
+        for message in alarms.hear(told, panel.at_s, panel.rows.trials):
             self.courier.tell(message)
 
     def close(self) -> None:
         """Deliver what waits."""
         self.courier.close()
-
-
-def silence(panel: Panel) -> str:
-    """How long nothing was heard of a run that should go on; empty where that is no reason to speak."""
-    f = panel.fresh
-    if f.state == "gone":
-        return "its file is gone"
-    if f.state != "stalled":
-        return ""
-    usual = f"usual {duration(f.usual_s)}" if f.usual_s is not None else "what is usual is not known"
-    return f"no row for {duration(f.age_s)} ({usual}, bound {duration(f.bound_s)})"

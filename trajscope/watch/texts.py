@@ -25,6 +25,7 @@ KEYS = (
     ("r", "rail: what was refused, by which rule, and when it was last proven"),
     ("s", "SQL over runs, trials, seeds and events, read-only"),
     ("/", "filter the trials: words that must all occur; escape ends it"),
+    ("b, B", "bookmark the trial, or take its mark away; B goes to the next one"),
     ("e", "export the analysis (JSON) and the page (text) to files"),
     ("p", "hold the screen; reading goes on"),
     ("t", "light or dark"),

@@ -15,13 +15,14 @@ from trajscope.columns import Row
 from trajscope.errors import QueryError, SourceError
 from trajscope.live import Live, Said
 from trajscope.readers import Source
+from trajscope.rules import alive
+from trajscope.rules.alive import Fresh
 from trajscope.run import Run
 from trajscope.sidecar import Sidecar
 from trajscope.tail import Oddity, Reset
 from trajscope.trial import Item
-from trajscope.watch import fresh, panel
+from trajscope.watch import panel
 from trajscope.watch.answers import Answers
-from trajscope.watch.fresh import Fresh
 from trajscope.watch.panel import Panel
 from trajscope.watch.played import Moments, Played
 from trajscope.watch.seen import Seen
@@ -46,7 +47,7 @@ class Watching:
         sidecar: bool = False,
     ):
         self.busy = Lock()  # held by whoever reads on, or looks where reading writes
-        self.seen = Seen()
+        self.seen = Seen(source.alarms)
         self.answers = Answers() if asked else None
         self.live = Live(source, reader, sink=self._take)
         self.reader = reader
@@ -127,7 +128,7 @@ class Watching:
             return Fresh("absent" if _odd(live) in ("absent", "deleted") else "not begun", age_s, usual_s)
         if seen.waits_since is not None:
             return Fresh("waiting", age_s, usual_s)
-        judged = fresh.judge(age_s, usual_s)
+        judged = alive.judge(age_s, usual_s, live.source.alarms)
         return judged._replace(state="gone") if judged.state == "running" and _odd(live) == "deleted" else judged
 
     def document(self) -> dict[str, Any] | None:

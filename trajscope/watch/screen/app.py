@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.theme import BUILTIN_THEMES
 from textual.worker import get_current_worker
 
 from trajscope.readable import clean, short
@@ -25,7 +27,18 @@ from trajscope.watch.screen.one import One
 from trajscope.watch.watching import Watching, named
 
 T = TypeVar("T")
-DARK, LIGHT = "textual-dark", "textual-light"
+DARK = "textual-dark"
+# The library's own has warnings and successes that are too faint to read on it.
+LIGHT = replace(
+    BUILTIN_THEMES["textual-light"],
+    name="trajscope-light",
+    variables={
+        **BUILTIN_THEMES["textual-light"].variables,
+        "text-warning": "#7a4a00",
+        "text-success": "#1a5e31",
+        "foreground-muted": "#5a5a5a",
+    },
+)
 
 
 class Watch(App[int]):
@@ -51,6 +64,7 @@ class Watch(App[int]):
     ) -> None:
         """Without a `wake` nothing is read until `turn` is called."""
         super().__init__()
+        self.register_theme(LIGHT)
         self.group = group
         self._clock, self._page, self._wake, self._until_alarm = clock, page, wake, until_alarm
         self._export_to = export_to or Path()
@@ -70,6 +84,10 @@ class Watch(App[int]):
     def turn(self) -> None:
         """Read on and show it, in this thread."""
         self.group.turn(self._clock())
+        self.show_now()
+
+    def show_now(self) -> None:
+        """Show what was read."""
         self._show(self._panels())
 
     def turn_soon(self) -> None:
@@ -120,7 +138,7 @@ class Watch(App[int]):
 
     def action_theme(self) -> None:
         """Light or dark."""
-        self.theme = LIGHT if self.current_theme.dark else DARK
+        self.theme = LIGHT.name if self.current_theme.dark else DARK
 
     def action_help(self) -> None:
         """The keys, and how to read the screen."""

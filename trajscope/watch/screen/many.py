@@ -12,7 +12,7 @@ from textual.widgets import Footer
 
 from trajscope.readable import clean, plural
 from trajscope.watch import draw
-from trajscope.watch.ink import Line, Span, cut
+from trajscope.watch.ink import Line, Span, cut, fit
 from trajscope.watch.panel import Panel
 from trajscope.watch.screen.paper import Paper, Rows
 
@@ -73,7 +73,7 @@ class Many(Screen[None]):
             [Span(f" {cut(where, columns // 2)}", "head"), Span(f"   {plural(len(ordered), 'run')}: {counted}")]
         ]
         lines += [[Span(" ! ", "warn"), Span(cut(why, columns - 3), "warn")] for why in list(troubles.values())[:2]]
-        self.query_one(Paper).write([*lines, []])
+        self.query_one(Paper).write([*(fit(line, columns) for line in lines), []])
         runs = self.query_one(Runs)
         runs.root = f"{where}/"
         runs.take(ordered)

@@ -10,9 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Input
 
+from trajscope.readable import clean
 from trajscope.watch import draw, texts
 from trajscope.watch.detail import Detail, detail
 from trajscope.watch.ink import Line, Span, padded, width
+from trajscope.watch.marks import Marks
 from trajscope.watch.panel import Panel
 from trajscope.watch.screen.asked import Asked, OneTrial, Sql
 from trajscope.watch.screen.paper import Paper, Trials
@@ -40,14 +42,18 @@ class One(Screen[None]):
         Binding("s", "sql", "sql"),
         Binding("e", "export", "export"),
         Binding("p", "hold", "hold"),
+        Binding("b", "mark", show=False),
+        Binding("B", "to_mark", show=False),
         Binding("escape", "back", show=False),
     ]
 
     def __init__(self, watching: Watching) -> None:
         super().__init__()
         self.watching = watching
+        self.marks = Marks(watching.live.source.path)
         self.panel: Panel | None = None
         self.held = False
+        self._told = False  # why bookmarks are not kept
 
     @property
     def house(self) -> Watch:
@@ -63,7 +69,9 @@ class One(Screen[None]):
 
     def on_mount(self) -> None:
         """Keys move through the trials."""
-        self.query_one(Trials).focus()
+        rows = self.query_one(Trials)
+        rows.marks = self.marks
+        rows.focus()
 
     def show(self, panel: Panel) -> None:
         """Show this, unless somebody holds the screen."""
@@ -100,6 +108,23 @@ class One(Screen[None]):
             return detail(path, row.at, row.seq, columns)
 
         self.app.push_screen(OneTrial(f"trial {row.seq}", found))
+
+    def action_mark(self) -> None:
+        """Mark the trial under the cursor, or take its mark away."""
+        rows = self.query_one(Trials)
+        if (row := rows.chosen) is None:
+            return
+        self.marks.turn(row)
+        rows.refresh()
+        if self.marks.fault and not self._told:
+            self._told = True
+            said = f"bookmarks last until this screen is closed: {self.marks.fault}"
+            self.notify(clean(said), severity="warning", markup=False)
+
+    def action_to_mark(self) -> None:
+        """To the next bookmark."""
+        if not self.query_one(Trials).to_mark():
+            self.notify("none of these trials has a bookmark (b sets one)", markup=False)
 
     def action_filter(self) -> None:
         """Ask for words."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -13,6 +13,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 from textual.widgets import Static
 
+from trajscope.columns import Row
 from trajscope.watch import draw
 from trajscope.watch.ink import Line, Role, Span, padded, plain
 from trajscope.watch.seen import Line as Trial
@@ -53,8 +54,8 @@ class Paper(Static):
     def write(self, lines: Sequence[Line]) -> None:
         """Show these lines; what stands there already is not drawn again."""
         if lines != self._lines:
-            self._lines = lines
-            self.update(content(lines))
+            high, self._lines = len(self._lines), lines
+            self.update(content(lines), layout=len(lines) != high)  # a layout costs as much as all the rest
 
 
 class Rows(Widget, can_focus=True):
@@ -168,6 +169,21 @@ class Trials(Rows):
         self.all: tuple[Trial, ...] = ()
         self.shown: Sequence[Trial] = ()
         self.wanted = ""
+        self.marks: Container[Row] = ()
+
+    @property
+    def chosen(self) -> Row | None:
+        """The trial under the cursor."""
+        return self.shown[self.cursor].row if self.cursor < len(self.shown) else None
+
+    def to_mark(self) -> bool:
+        """Move to the next bookmark further down, from the last to the first; whether there is one."""
+        n, at = len(self.shown), self.cursor
+        for i in (x % n for x in range(at + 1, at + n + 1)):
+            if self.shown[i].row in self.marks:
+                self.action_move(i - at)
+                return True
+        return False
 
     def take(self, trials: tuple[Trial, ...]) -> None:
         """Show these; the cursor stays on its trial where it is not on the newest."""
@@ -194,7 +210,7 @@ class Trials(Rows):
 
     def line(self, row: int, columns: int) -> Line:
         """One trial."""
-        return draw.trial(self.shown[row], columns)
+        return draw.trial(self.shown[row], columns, marked=self.shown[row].row in self.marks)
 
     def _filter(self) -> None:
         words = self.wanted.casefold().split()
