@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from statistics import median
 
-from benchmarks.budgets import Budget, Section
+from benchmarks.section import Budget, Section
 from trajscope_loop import confine, domain
 from trajscope_loop.bench import measure
 from trajscope_loop.executors.local import Local, cores
