@@ -27,6 +27,7 @@ FOLDERS = ("trajscope", "loop/trajscope_loop", "dashboards/trajscope_dashboards"
 PLAIN = {
     "docs/architecture.md": "words, file contract, rows, laws",
     "docs/cli.md": "every command with its output",
+    "docs/domains.md": "a domain of one's own: its form, what its judge guarantees, where it runs",
     "docs/format.md": "the file contract, for writers in any language",
     "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
     "docs/metrics.md": "every number: what it means, its unit",
