@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
@@ -21,7 +22,8 @@ from trajscope.keep import GateError
 from trajscope_loop import folder as folders
 from trajscope_loop import memory, pause, plan, view
 from trajscope_loop.errors import CampaignError, ProposerError
-from trajscope_loop.evaluate import Bench, leftovers, lost
+from trajscope_loop.evaluate import Bench, Stopped, leftovers, lost
+from trajscope_loop.executors.local import Local
 from trajscope_loop.seams import Job, Result, View
 
 OPEN: dict[str, Any] = {"gate": "open", "pauses": []}
@@ -648,8 +650,6 @@ def test_no_result_in_time_is_a_timeout_of_every_seed_that_is_left(tmp_path: Pat
         def close(self) -> None:
             never.set()
 
-    import threading
-
     never = threading.Event()
     domain = Toy(tmp_path)
     domain.timeout_s = 0.0
@@ -705,3 +705,23 @@ def test_a_lost_result_fits_every_field_of_a_result(tmp_path: Path) -> None:
 def _new(tmp: Path, name: str) -> Path:
     (tmp / name).mkdir()
     return tmp / name
+
+
+def test_a_local_executor_that_is_given_up_ends_what_runs(tmp_path: Path) -> None:
+    jobs = [_hanging(tmp_path, s) for s in (1, 2)]
+    stop = pause.Stop()
+    bench = Bench(tmp_path / "seeds", Local, wait_for_ever, grace_s=30, asked=lambda: stop.asked, bell=stop.bell)
+    threading.Timer(0.5, stop.ask, ["SIGTERM"]).start()
+    with pytest.raises(Stopped, match="SIGTERM"):
+        bench.measure(jobs)
+    assert not [t for t in threading.enumerate() if t.name == "loop-hands"]
+
+
+def wait_for_ever(_: Job) -> Result:
+    """A training that never ends."""
+    return threading.Event().wait()  # type: ignore[return-value]  # it does not
+
+
+def _hanging(tmp: Path, seed: int) -> Job:
+    domain = Toy(tmp)
+    return domain.job(tmp, domain.workspace(tmp).standing(), {}, seed, f"k{seed}")

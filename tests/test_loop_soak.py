@@ -68,6 +68,15 @@ def measured(folder: Path) -> dict[tuple[str, int], float]:
     return out
 
 
+def startup() -> float:
+    """How long a process takes to be at work, here and now: it shall be killed neither before that nor long after."""
+    began = time.monotonic()
+    program = "import trajscope_loop.campaign, trajscope_loop.bench, trajscope.record, trajscope.sidecar"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", program], env=env, check=True)
+    return time.monotonic() - began
+
+
 def nobody(token: str) -> bool:
     """Whether every process of the campaign is gone, soon."""
     until = time.monotonic() + DEADLINE_S
@@ -83,18 +92,19 @@ def test_killed_again_and_again_it_loses_nothing_and_does_nothing_twice(tmp_path
     domain, folder = hill(tmp_path / "hill"), tmp_path / "campaign"
     trials = max(6, KILLS // 5)
     begin = ("run", str(domain), "-o", str(folder), "--proposer", "loophill:Walker", "--iterations", str(trials))
+    unit = startup()
     kills = 0
     before: dict[str, tuple[int, Any]] = {}
     finished: dict[str, Any] = {}
     while kills < KILLS:
         began = (folder / folders.PLAN).exists()
         life = Life(*(("resume", str(folder)) if began else begin))
-        if not life.lasts(rng.uniform(0.3, 1.8)):
+        if not life.lasts(unit * rng.uniform(0.7, 2.5)):
             assert life.process.returncode == 0, life.said
             break
-        kills += 1
         if not (folder / folders.PLAN).exists():
-            continue
+            continue  # it died before it had begun
+        kills += 1
         token = read(folder / folders.STATE).token
         assert nobody(token)
         now = journal(folder)

@@ -39,6 +39,7 @@ class Local:
             raise ExecutorError(f"{workers!r} workers cannot run anything; give a whole number above 0")
         self.workers = workers or cores()
         self._idle: list[_Worker] = []
+        self._busy: dict[Connection, tuple[_Worker, Job]] = {}
         self._folder: Path | None = None  # of the workers, gone with them
         self._running = False
 
@@ -48,7 +49,7 @@ class Local:
             raise ExecutorError("the local executor runs something already; take all its results first, or close it")
         self._running = True
         waiting = list(reversed(jobs))
-        busy: dict[Connection, tuple[_Worker, Job]] = {}
+        busy = self._busy
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.workers:
@@ -64,10 +65,13 @@ class Local:
         finally:
             for found, _ in busy.values():
                 found.end()
+            busy.clear()
             self._running = False
 
     def close(self) -> None:
-        """End what was started; a second time does nothing."""
+        """End what was started; a second time does nothing. From another thread too, while `run` waits for results."""
+        for found, _ in list(self._busy.values()):
+            found.kill()  # the line is cut, which wakes whoever waits at it, and each job gets a result that says so
         while self._idle:
             self._idle.pop().end()
         if self._folder is not None:
@@ -117,6 +121,10 @@ class _Worker:
             killed = " by SIGKILL, perhaps for its memory" if code == -signal.SIGKILL else f" (exit code {code})"
             return failed(job, "crashed", f"its worker died{killed}; nothing is known of the training")
         return failed(job, "crashed", said) if isinstance(said, str) else cast(Result, said)
+
+    def kill(self) -> None:
+        """End it at once; whoever holds the line sees it cut."""
+        self._process.kill()
 
     def end(self) -> int:
         """Cut the line, and see that it is gone."""
