@@ -147,15 +147,36 @@ def test_nothing_survives_whoever_is_killed(who: str, tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
     command = [sys.executable, "-c", CAMPAIGN, str(script)]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as campaign:
-        assert eventually(lambda: len(pids(here)) == 4), campaign.stdout
-        group = os.getpgid(pids(here)[0])  # of one training and its grandchild, named by their supervisor
-        mine = [p for p in pids(here) if os.getpgid(p) == group]
-        assert len(mine) == 2
-        os.kill({"campaign": campaign.pid, "worker": _parent(group), "supervisor": group}[who], signal.SIGKILL)
-        assert eventually(lambda: not any(map(alive, mine)))
-        campaign.kill()
+        try:
+            assert eventually(lambda: len(pids(here)) == 4)
+            group = os.getpgid(pids(here)[0])  # of one training and its grandchild, named by their supervisor
+            mine = [p for p in pids(here) if os.getpgid(p) == group]
+            assert len(mine) == 2
+            os.kill({"campaign": campaign.pid, "worker": _parent(group), "supervisor": group}[who], signal.SIGKILL)
+            assert eventually(lambda: not any(map(alive, mine)))
+        finally:
+            campaign.kill()
         campaign.wait()
         assert eventually(lambda: not any(map(alive, pids(here))))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a process that its parent died")
+def test_a_training_ends_with_its_supervisor_where_nobody_else_can_end_it(tmp_path: Path) -> None:
+    here = tmp_path / "pids"
+    here.mkdir()
+    (tmp_path / "train").write_text(FOREVER.format(here=str(here)))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    alone = "import sys\nfrom benchjobs import job\nfrom trajscope_loop.bench import measure\n"
+    alone += "measure(job(open(sys.argv[1]).read(), timeout_s=600.0))"
+    with subprocess.Popen([sys.executable, "-c", alone, str(tmp_path / "train")], env=env) as worker:
+        try:
+            assert eventually(lambda: pids(here))
+            (training,) = pids(here)
+            os.kill(worker.pid, signal.SIGSTOP)
+            os.kill(_parent(training), signal.SIGKILL)
+            assert eventually(lambda: not alive(training))
+        finally:
+            worker.kill()
 
 
 def _parent(pid: int) -> int:

@@ -81,11 +81,7 @@ class OnModal:
         image = modal.Image.debian_slim(python_version=python).pip_install(*self.packages)
         # The packages as they stand here, not a published version: the hash is asked for on the far side.
         image = image.add_local_python_source(*shipped.PACKAGES)
-        app, sha = modal.App(self.app), shipped.ours()
-
-        def run_job(place: int, job: Job) -> tuple[int, Result]:
-            return place, shipped.held(fn, sha, job)
-
+        app = modal.App(self.app)
         declared = app.function(
             image=image,
             gpu=self.gpu,
@@ -96,7 +92,7 @@ class OnModal:
             include_source=False,
             **{k: v for k, v in self._container.items() if v is not None},
         )
-        return app, declared(run_job)
+        return app, declared(there(fn, shipped.ours()))
 
     def _told(self, news: queue.Queue[Any], jobs: list[Job]) -> Iterator[Result]:
         """Results as they come, and one that says why for every job that has none in the end."""
@@ -161,6 +157,15 @@ class OnModal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.close()
+
+
+def there(fn: Callable[[Job], Result], sha: str) -> Callable[[int, Job], tuple[int, Result]]:
+    """What a container runs: the function, once its modules are shown to be ours, and which of the jobs it was."""
+
+    def run_job(place: int, job: Job) -> tuple[int, Result]:
+        return place, shipped.held(fn, sha, job)
+
+    return run_job
 
 
 def pinned(packages: Sequence[str]) -> list[str]:
