@@ -71,6 +71,7 @@ def scores(skills: Skills, routes: Routes, known: Mapping[str, Any]) -> dict[str
     if missing := sorted(set(wanted) - routes.keys()):
         raise ValueError(f"{missing[0]} was not routed; every case is")
     seen = [q for q in wanted if q.startswith("visible/")]
+    plain = [q for q in seen if "/plain/" in q]
     hidden = [q for q in wanted if q.startswith("holdout/") and wanted[q] is not None]
     found = findings(skills, routes, known)
     count = {kind: float(sum(f.kind == kind for f in found)) for kind in KINDS}
@@ -79,6 +80,7 @@ def scores(skills: Skills, routes: Routes, known: Mapping[str, Any]) -> dict[str
         "metrics": {
             "triggered": _mean([_mean([chosen(s) == wanted[q] for s in routes[q]]) for q in seen]),
             "fixed": _mean([chosen(routes[q][0]) == wanted[q] for q in seen]),
+            "plain": _mean([chosen(routes[q][0]) == wanted[q] for q in plain]),
             "findings": sum(count[kind] for kind in KINDS if kind not in ("case_lost", "passage_lost")),
             **count,
             "words": float(words),

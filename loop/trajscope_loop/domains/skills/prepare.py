@@ -59,8 +59,8 @@ def references(place: Path) -> dict[str, str]:
 
 def main() -> None:
     """Write what the router may read, and what only the judge may."""
-    import judge  # type: ignore[import-not-found]  # noqa: PLC0415  # the hashed files beside this one
-    import route  # type: ignore[import-not-found]  # noqa: PLC0415
+    import judge  # type: ignore[import-not-found]  # the hashed files beside this one
+    import route  # type: ignore[import-not-found]
 
     place, given, truth = Path(__file__).parent, *map(Path, sys.argv[1:3])
     cases, start = (json.loads((place / f"{name}.json").read_text("utf-8")) for name in ("cases", "start"))

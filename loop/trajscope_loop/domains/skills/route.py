@@ -15,7 +15,7 @@ import os
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypedDict
 
@@ -69,17 +69,20 @@ def described(skill: Skill) -> str:
 
 
 class Router:
-    """Scores queries against skills, from 0 (nothing in common) to 1."""
+    """Scores queries against skills, from 0 (nothing in common) to 1.
 
-    def __init__(self, skills: Mapping[str, str]) -> None:
-        texts = {path: _runs(text) for path, text in skills.items()}
-        held = Counter(run for runs in texts.values() for run in runs)
+    How much a run of letters counts is taken from what people ask and not from the descriptions, so that the score of
+    a skill is its own: another file can win a query of it, and never lower its score.
+    """
+
+    def __init__(self, skills: Mapping[str, str], asked: Collection[str]) -> None:
+        held = Counter(run for query in asked for run in _runs(query))
         self._paths = list(skills)
-        self._rare = {run: math.log(1 + len(texts) / n) for run, n in held.items()}
-        self._unknown = math.log(1 + len(texts))
+        self._rare = {run: math.log(1 + len(asked) / n) for run, n in held.items()}
+        self._unknown = math.log(1 + len(asked))
         self._where: dict[str, list[tuple[str, float]]] = {}
-        for path, runs in texts.items():
-            weights = self._weights(runs)
+        for path, text in skills.items():
+            weights = self._weights(_runs(text))
             for run, weight in weights.items():
                 self._where.setdefault(run, []).append((path, weight))
 
@@ -120,13 +123,18 @@ def misspelt(query: str, draw: random.Random) -> str:
 
 def routes(texts: Mapping[str, str], queries: Mapping[str, str], seed: int) -> dict[str, list[Scores]]:
     """The scores of each query, as it is first, then as the seed misspells it; those of the holdout as they are."""
-    router = Router({path: described(read(text)) for path, text in texts.items()})
+    asked = [query for name, query in sorted(queries.items()) if _seen(name)]
+    router = Router({path: described(read(text)) for path, text in texts.items()}, asked)
     out: dict[str, list[Scores]] = {}
     for name, query in sorted(queries.items()):
-        draw = random.Random(f"{seed} {name}")  # noqa: S311  # the same for every candidate, so that they compare
-        drawn = DRAWN if name.startswith("visible/") else 0
+        draw = random.Random(f"{seed} {name}")  # the same for every candidate, so that they compare
+        drawn = DRAWN if _seen(name) else 0
         out[name] = [router.scores(q) for q in (query, *(misspelt(query, draw) for _ in range(drawn)))]
     return out
+
+
+def _seen(name: str) -> bool:
+    return name.startswith("visible/")
 
 
 def skills(place: Path, names: Iterable[str] | None = None) -> dict[str, str]:
@@ -143,7 +151,7 @@ def main() -> None:
     seed = int(os.environ["SEED"])
     (out / "routes.json").write_text(json.dumps(routes(texts, queries, seed)), "utf-8")
     (out / "skills.json").write_text(json.dumps({path: read(text) for path, text in texts.items()}), "utf-8")
-    mark = random.Random(f"mark {seed}").random()  # noqa: S311  # shows that the seed was used
+    mark = random.Random(f"mark {seed}").random()  # shows that the seed was used
     (out / "first_step").write_text(repr(mark))
 
 
