@@ -1,6 +1,6 @@
 """Parallel workers: rewrites of several files at once against what stands, judged apart, put together by one writer.
 
-    propose (workers, side by side) -> rails -> measure (all, in one go) -> judge each -> compose -> verify -> record, keep
+    propose (workers, side by side) -> rails -> measure (all at once) -> judge each -> compose -> verify -> record, keep
 
 A campaign takes one proposal after another; here the trials of a round share their base. What one worker read may be
 stale when its rewrite arrives: it is put onto what stands file by file, and only where its file is still the one that
@@ -230,8 +230,8 @@ def take_up(lines: Sequence[Mapping[str, Any]], workspace: Folder) -> Tree:
     made = plant({n: t.encode() for n, t in files.items()})
     if made.sha != last:
         raise DomainError(
-            f"{workspace.root}: stands at {standing.sha[:12]}, the record ends at {last[:12]}, and the kept diffs do not "
-            "lead there (the round was cut off in the middle of its lines); run it again in a new folder"
+            f"{workspace.root}: stands at {standing.sha[:12]}, the record ends at {last[:12]}, and the kept diffs do "
+            "not lead there (the round was cut off in the middle of its lines); run it again in a new folder"
         )
     workspace.keep(made, "taken up from the record")
     workspace.restore()

@@ -53,7 +53,7 @@ def degenerates(given: Path, truth: Path) -> dict[str, dict[str, dict[str, float
 def thoughtless(known: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
     """The scores of empty files, of descriptions that hold every word, and of one that takes every query."""
     start: Skills = known["start"]
-    first = sorted(start)[0]
+    first = min(start)
     every = " ".join(s["front"]["description"] for s in start.values())
     empty = {path: {"front": None, "body": "", "text": ""} for path in start}
     stuffed = {p: {**s, "front": {**s["front"], "name": "x", "description": every}} for p, s in start.items()}

@@ -21,7 +21,7 @@ def wanted(cases: Mapping[str, Any]) -> dict[str, tuple[str, str | None]]:
     out: dict[str, tuple[str, str | None]] = {}
     for skill, said in cases["skills"].items():
         if missing := [kind for kind in (*KINDS, "holdout") if not said.get(kind)]:
-            raise SystemExit(f"cases.json: {skill} has no {missing[0]} cases; a skill without them cannot be judged")
+            raise ValueError(f"cases.json: {skill} has no {missing[0]} cases; a skill without them cannot be judged")
         for kind in KINDS:
             out |= {f"visible/{skill}/{kind}/{i}": (q, f"skills/{skill}.md") for i, q in enumerate(said[kind])}
         out |= {f"holdout/{skill}/{i}": (q, f"skills/{skill}.md") for i, q in enumerate(said["holdout"])}
@@ -35,7 +35,7 @@ def known(
 ) -> dict[str, Any]:
     """What the judge knows. `route` and `judge` are the modules, as hashed here or as installed there."""
     if odd := sorted({f"skills/{name}.md" for name in cases["skills"]} ^ start.keys()):
-        raise SystemExit(f"{odd[0]}: stands in one of cases.json and start.json only; write its cases, run freeze.py")
+        raise ValueError(f"{odd[0]}: stands in one of cases.json and start.json only; write its cases, run freeze.py")
     asked = wanted(cases)
     queries = {name: query for name, (query, _) in asked.items()}
     right = {name: path for name, (_, path) in asked.items()}
