@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 
+from trajscope_loop import domain
 from trajscope_loop.crashes import failed
 from trajscope_loop.domains import skills
 from trajscope_loop.seams import Job, Result
 
 KNOWN = skills.known()
+FOUND = domain.load("skills")
+
+
+@cache
+def _data() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="skillfield-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    FOUND.hashes(place)
+    return place / "data"
+
+
+def folder(place: Path) -> Path:
+    """A campaign's folder whose data were prepared, once for all tests."""
+    if not (place / "data").exists():
+        shutil.copytree(_data(), place / "data")
+    return place
 
 
 @cache

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from skillfield import Inline, quick
+from skillfield import FOUND, Inline, folder, quick
 
 from trajscope import Level, TrajscopeError, Verdict, open_run
-from trajscope_loop import domain
 from trajscope_loop.crashes import failed
 from trajscope_loop.domains.skills import suite
 from trajscope_loop.errors import DomainError
@@ -30,12 +29,11 @@ SHORTER = {  # harmless
     NOTES: ("1. List the merged changes", "1. List merged changes"),
     REVIEW: ("Praise what is good, once.", "Praise once."),
 }
-FOUND = domain.load("skills")
 
 
-def made(folder: Path, **given: Any) -> Round:
+def made(place: Path, **given: Any) -> Round:
     options = {"executor": Inline(), "measure": quick, "judge": suite.improves, **given}
-    return Round(cast("Domain", FOUND), FOUND.workspace(folder), folder, **options)
+    return Round(cast("Domain", FOUND), FOUND.workspace(place), folder(place), **options)
 
 
 def rewrite(parent: Tree, path: str, old: str = "", new: str = "", worker: str = "") -> Rewrite:

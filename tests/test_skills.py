@@ -15,10 +15,10 @@ from typing import Any, cast
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from skillfield import KNOWN, Inline, measured, quick, replaced
+from skillfield import FOUND, KNOWN, Inline, folder, measured, quick, replaced
 
 from trajscope import analyze, keep
-from trajscope_loop import declaration, domain
+from trajscope_loop import declaration
 from trajscope_loop.bench import measure
 from trajscope_loop.domains import skills
 from trajscope_loop.domains.skills import freeze, judge, route, story, suite
@@ -37,10 +37,9 @@ def kinds(files: dict[str, str]) -> set[str]:
 # --- the promise -----------------------------------------------------------------------------------------------------
 
 
-def outcomes(folder: Path, wanted: str) -> dict[str, Outcome]:
+def outcomes(place: Path, wanted: str) -> dict[str, Outcome]:
     """What becomes of rewrites of one sort when each is judged apart; one that clashes was not refused either."""
-    found = domain.load("skills")
-    round_ = Round(cast("Domain", found), found.workspace(folder), folder, Inline(), quick, suite.improves)
+    round_ = Round(cast("Domain", FOUND), FOUND.workspace(place), folder(place), Inline(), quick, suite.improves)
     parent = round_.workspace.standing()
     sort = [w for w in story.rewrites() if (w.kind if w.kind in ("harmless", "idle") else "worse") == wanted]
     return dict(zip([w.name for w in sort], round_.take([w.propose(parent) for w in sort]), strict=True))
@@ -77,7 +76,7 @@ def test_a_planted_regression_is_found_for_what_it_is() -> None:
 
 def test_without_rails_thirteen_of_fifteen_are_kept_and_three_of_them_are_worse(tmp_path: Path) -> None:
     told: list[str] = []
-    found = story.tell(tmp_path, rails=False, executor=Inline(), measure=quick, say=told.append)
+    found = story.tell(folder(tmp_path), rails=False, executor=Inline(), measure=quick, say=told.append)
     assert Counter(o.status for o in found.outcomes) == {"kept": 13, "reverted": 2}
     assert found.worse == ["fewer tools for reports", "logs, precisely", "branches without friction"]
     assert {"lost_tool", "case_lost", "passage_lost"} == {f.kind for f in found.findings}
@@ -88,7 +87,7 @@ def test_without_rails_thirteen_of_fifteen_are_kept_and_three_of_them_are_worse(
 
 
 def test_with_rails_the_ten_good_ones_are_kept_and_nothing_is_lost(tmp_path: Path) -> None:
-    found = story.tell(tmp_path, rails=True, executor=Inline(), measure=quick)
+    found = story.tell(folder(tmp_path), rails=True, executor=Inline(), measure=quick)
     assert Counter(o.status for o in found.outcomes) == {"kept": 10, "reverted": 5}
     assert found.worse == []
     assert found.findings == []
@@ -107,7 +106,7 @@ def test_a_rewrite_that_does_not_fit_its_file_is_an_error_and_no_silence() -> No
 
 def test_the_frozen_start_is_what_the_files_are() -> None:
     assert (HERE / "start.json").read_text("utf-8") == freeze.frozen(HERE), "run freeze.py in the domain's folder"
-    assert sorted(FILES) == sorted(domain.load("skills").editable)
+    assert sorted(FILES) == sorted(FOUND.editable)
 
 
 def test_the_start_has_nothing_to_find_and_room_to_be_better() -> None:
@@ -120,8 +119,7 @@ def test_the_start_has_nothing_to_find_and_room_to_be_better() -> None:
 
 
 def test_a_child_measures_what_is_measured_here(tmp_path: Path) -> None:
-    found = domain.load("skills")
-    job = found.job(tmp_path, found.workspace(tmp_path).standing(), found.base, 3, "k")
+    job = FOUND.job(folder(tmp_path), FOUND.workspace(tmp_path).standing(), FOUND.base, 3, "k")
     result = measure(job)
     assert result["error"] is None
     here = quick(job)
@@ -129,12 +127,11 @@ def test_a_child_measures_what_is_measured_here(tmp_path: Path) -> None:
 
 
 def test_the_queries_that_training_reads_say_no_answers(tmp_path: Path) -> None:
-    found = domain.load("skills")
-    found.hashes(tmp_path)
-    given_ = (tmp_path / "data/given/queries.json").read_text("utf-8")
+    place = folder(tmp_path) / "data/given"
+    given_ = (place / "queries.json").read_text("utf-8")
     assert "none" in given_
     assert ".md" not in given_
-    assert [p.name for p in (tmp_path / "data/given").iterdir()] == ["queries.json"]
+    assert [p.name for p in place.iterdir()] == ["queries.json"]
 
 
 def rows(files: dict[str, str], seeds: Iterable[int]) -> list[dict[str, Any]]:
@@ -155,7 +152,7 @@ def ranks(files: dict[str, str], seeds: Iterable[int]) -> dict[int, float]:
     ("name", "word"), [("review says pull request", "KEEP"), ("branches without friction", "REVERT")]
 )
 def test_the_keep_gate_keeps_what_is_better_and_reverts_what_loses(name: str, word: str) -> None:
-    gate = keep.Gate(domain.load("skills").gate)
+    gate = keep.Gate(FOUND.gate)
     written = next(w for w in story.rewrites() if w.name == name)
     files = {**FILES, written.path: written.of(FILES[written.path])}
     hashes = {"evaluator": "e", "data": "d"}
@@ -318,8 +315,8 @@ def test_a_passage_that_would_not_be_protected_is_said_before_anything_runs(said
 
 
 def test_a_protected_passage_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
-    found, ran = domain.load("skills"), Inline()
-    round_ = Round(cast("Domain", found), found.workspace(tmp_path), tmp_path, ran, quick, suite.improves)
+    ran = Inline()
+    round_ = Round(cast("Domain", FOUND), FOUND.workspace(tmp_path), folder(tmp_path), ran, quick, suite.improves)
     parent = round_.workspace.standing()
     written = next(w for w in story.rewrites() if w.name == "straight to production")
     only: list[Rewrite | Outcome] = [written.propose(parent)]

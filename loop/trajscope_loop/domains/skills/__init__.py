@@ -50,7 +50,7 @@ def measured(files: Mapping[str, str], seed: int = 0, against: Mapping[str, Any]
 
 def findings(files: Mapping[str, str], against: Mapping[str, Any] | None = None) -> list[Finding]:
     """What is wrong with a folder of skill files, or worse than it was."""
-    return judge.findings(*_read(files, 0, against))
+    return judge.findings(*_read(files, 0, against, drawn=0))
 
 
 def degenerates() -> dict[str, dict[str, float]]:
@@ -59,8 +59,8 @@ def degenerates() -> dict[str, dict[str, float]]:
 
 
 def _read(
-    files: Mapping[str, str], seed: int, against: Mapping[str, Any] | None
+    files: Mapping[str, str], seed: int, against: Mapping[str, Any] | None, drawn: int = route.DRAWN
 ) -> tuple[dict[str, route.Skill], dict[str, list[route.Scores]], Mapping[str, Any]]:
     truth = against or known()
-    routes = route.routes(files, truth["queries"], seed)
+    routes = route.routes(files, truth["queries"], seed, drawn)
     return {path: route.read(text) for path, text in files.items()}, routes, truth

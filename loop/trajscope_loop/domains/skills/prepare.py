@@ -39,7 +39,7 @@ def known(
     asked = wanted(cases)
     queries = {name: query for name, (query, _) in asked.items()}
     right = {name: path for name, (_, path) in asked.items()}
-    found = route.routes(start, queries, 0)
+    found = route.routes(start, queries, 0, drawn=0)
     visible = [name for name in queries if name.startswith("visible/")]
     return {
         "queries": queries,

@@ -121,15 +121,17 @@ def misspelt(query: str, draw: random.Random) -> str:
     return " ".join(words)
 
 
-def routes(texts: Mapping[str, str], queries: Mapping[str, str], seed: int) -> dict[str, list[Scores]]:
+def routes(
+    texts: Mapping[str, str], queries: Mapping[str, str], seed: int, drawn: int = DRAWN
+) -> dict[str, list[Scores]]:
     """The scores of each query, as it is first, then as the seed misspells it; those of the holdout as they are."""
     asked = [query for name, query in sorted(queries.items()) if _seen(name)]
     router = Router({path: described(read(text)) for path, text in texts.items()}, asked)
     out: dict[str, list[Scores]] = {}
     for name, query in sorted(queries.items()):
         draw = random.Random(f"{seed} {name}")  # the same for every candidate, so that they compare
-        drawn = DRAWN if _seen(name) else 0
-        out[name] = [router.scores(q) for q in (query, *(misspelt(query, draw) for _ in range(drawn)))]
+        slips = [misspelt(query, draw) for _ in range(drawn if _seen(name) else 0)]
+        out[name] = [router.scores(q) for q in (query, *slips)]
     return out
 
 
