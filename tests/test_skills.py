@@ -6,7 +6,10 @@ the parent's passages taken from the candidate, a protected passage that no rail
 
 from __future__ import annotations
 
+import contextlib
+import io
 import random
+import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +30,7 @@ from trajscope_loop.parallel import Outcome, Rewrite, Round
 from trajscope_loop.seams import Domain
 
 HERE = Path(skills.__file__).parent
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "skills.md"
 FILES = skills.start()
 
 
@@ -99,6 +103,17 @@ def test_a_rewrite_that_does_not_fit_its_file_is_an_error_and_no_silence() -> No
     written = story.rewrites()[0]
     with pytest.raises(DomainError, match=r"stands not once in skills/release-notes\.md"):
         written.of("another file")
+
+
+def test_the_page_prints_what_it_says_and_names_every_metric() -> None:
+    page = PAGE.read_text("utf-8")
+    (code, said), *more = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", page, re.DOTALL)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(compile(code, PAGE.name, "exec"), {"__name__": "page"})  # noqa: S102  # our own page
+    assert more == []
+    assert out.getvalue() == said
+    assert {str(m["name"]) for m in FOUND.metrics if f"`{m['name']}`" not in page} == set()
 
 
 # --- the domain ------------------------------------------------------------------------------------------------------
