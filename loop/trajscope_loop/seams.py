@@ -72,7 +72,7 @@ class Executor(Protocol):
         ...
 
     def close(self) -> None:
-        """End what was started; a second time does nothing."""
+        """End what was started; a second time does nothing. Another thread may call it while `run` waits."""
         ...
 
 

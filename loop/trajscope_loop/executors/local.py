@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from pickle import PicklingError
@@ -39,16 +39,17 @@ class Local:
             raise ExecutorError(f"{workers!r} workers cannot run anything; give a whole number above 0")
         self.workers = workers or cores()
         self._idle: list[_Worker] = []
+        self._busy: dict[Connection, tuple[_Worker, Job]] = {}
         self._folder: Path | None = None  # of the workers, gone with them
         self._running = False
 
-    def run(self, fn: Fn, jobs: Sequence[Job]) -> Iterator[Result]:
+    def run(self, fn: Fn, jobs: Sequence[Job]) -> Generator[Result]:
         """Every job's result as it is ready. Who stops asking ends what still runs."""
         if self._running:
             raise ExecutorError("the local executor runs something already; take all its results first, or close it")
         self._running = True
         waiting = list(reversed(jobs))
-        busy: dict[Connection, tuple[_Worker, Job]] = {}
+        busy = self._busy
         try:
             while waiting or busy:
                 while waiting and len(busy) < self.workers:
@@ -64,10 +65,13 @@ class Local:
         finally:
             for found, _ in busy.values():
                 found.end()
+            busy.clear()
             self._running = False
 
     def close(self) -> None:
-        """End what was started; a second time does nothing."""
+        """End what was started; a second time does nothing. From another thread too, while `run` waits for results."""
+        for found, _ in list(self._busy.values()):
+            found.kill()  # the line is cut, which wakes whoever waits at it, and each job gets a result that says so
         while self._idle:
             self._idle.pop().end()
         if self._folder is not None:
@@ -117,6 +121,10 @@ class _Worker:
             killed = " by SIGKILL, perhaps for its memory" if code == -signal.SIGKILL else f" (exit code {code})"
             return failed(job, "crashed", f"its worker died{killed}; nothing is known of the training")
         return failed(job, "crashed", said) if isinstance(said, str) else cast(Result, said)
+
+    def kill(self) -> None:
+        """End it at once; whoever holds the line sees it cut."""
+        self._process.kill()
 
     def end(self) -> int:
         """Cut the line, and see that it is gone."""
