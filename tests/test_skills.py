@@ -10,6 +10,8 @@ import contextlib
 import io
 import random
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,13 +23,14 @@ from hypothesis import strategies as st
 from skillfield import FOUND, KNOWN, Inline, folder, measured, quick, replaced
 
 from trajscope import analyze, keep
-from trajscope_loop import declaration
+from trajscope_loop import declaration, domain, scaffold
 from trajscope_loop.bench import measure
 from trajscope_loop.domains import skills
-from trajscope_loop.domains.skills import freeze, judge, route, story, suite
+from trajscope_loop.domains.skills import judge, prepare, route, story, suite
 from trajscope_loop.errors import DomainError
 from trajscope_loop.parallel import Outcome, Rewrite, Round
 from trajscope_loop.seams import Domain
+from trajscope_loop.tree import plant
 
 HERE = Path(skills.__file__).parent
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "skills.md"
@@ -120,7 +123,7 @@ def test_the_page_prints_what_it_says_and_names_every_metric() -> None:
 
 
 def test_the_frozen_start_is_what_the_files_are() -> None:
-    assert (HERE / "start.json").read_text("utf-8") == freeze.frozen(HERE), "run freeze.py in the domain's folder"
+    assert (HERE / "start.json").read_text("utf-8") == prepare.frozen(HERE), "run prepare.py --freeze"
     assert sorted(FILES) == sorted(FOUND.editable)
 
 
@@ -131,6 +134,20 @@ def test_the_start_has_nothing_to_find_and_room_to_be_better() -> None:
     everyone = {"plain", "fuzzy", "misspelt"}
     asked = {name.split("/")[2] for name in KNOWN["wanted"] if name.startswith("visible/") and "/none/" not in name}
     assert asked == everyone
+
+
+def test_a_copy_of_the_domain_is_whole_and_guards_its_own_files(tmp_path: Path) -> None:
+    place = tmp_path / "mine"
+    scaffold.new("mine", place, "skills")
+    deploy = place / "skills/deploy.md"
+    deploy.write_text(deploy.read_text("utf-8") + "\nAsk the owner before you restart anything.\n", "utf-8")
+    subprocess.run([sys.executable, "prepare.py", "--freeze"], cwd=place, check=True)
+    found = domain.load(place)
+    start = found.workspace(tmp_path).standing()
+    without = plant({**start.files, "skills/deploy.md": FILES["skills/deploy.md"].encode()})
+    results = [measure(found.job(tmp_path, t, found.base, 0, "k")) for t in (start, without)]
+    assert [r["error"] for r in results] == [None, None]
+    assert [r["metrics"]["passage_lost"] for r in results] == [0, 1]
 
 
 def test_a_child_measures_what_is_measured_here(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What is routed and what is right: the queries without their answers, and for the judge the answers and the start.
 
     python prepare.py GIVEN TRUTH
+    python prepare.py --freeze      writes start.json, the skill files as they are now: run it before a campaign
 
 Draws nothing: the cases are fixed. Which of them pass at the start is found by routing the files of the start.
 """
@@ -35,7 +36,9 @@ def known(
 ) -> dict[str, Any]:
     """What the judge knows. `route` and `judge` are the modules, as hashed here or as installed there."""
     if odd := sorted({f"skills/{name}.md" for name in cases["skills"]} ^ start.keys()):
-        raise ValueError(f"{odd[0]}: stands in one of cases.json and start.json only; write its cases, run freeze.py")
+        raise ValueError(
+            f"{odd[0]}: stands in one of cases.json and start.json only; write its cases, run prepare.py --freeze"
+        )
     asked = wanted(cases)
     queries = {name: query for name, (query, _) in asked.items()}
     right = {name: path for name, (_, path) in asked.items()}
@@ -57,12 +60,22 @@ def references(place: Path) -> dict[str, str]:
     return {p.relative_to(place).as_posix(): p.read_text("utf-8") for p in sorted((place / "references").glob("*.md"))}
 
 
+def frozen(place: Path) -> str:
+    """The text of `start.json`: what the files of a folder ask and confirm now is what will be guarded."""
+    texts = {p.relative_to(place).as_posix(): p.read_text("utf-8") for p in sorted((place / "skills").glob("*.md"))}
+    return json.dumps(texts, indent=1, ensure_ascii=False) + "\n"
+
+
 def main() -> None:
     """Write what the router may read, and what only the judge may."""
     import judge  # type: ignore[import-not-found]  # the hashed files beside this one
     import route  # type: ignore[import-not-found]
 
-    place, given, truth = Path(__file__).parent, *map(Path, sys.argv[1:3])
+    place = Path(__file__).parent
+    if sys.argv[1:] == ["--freeze"]:
+        (place / "start.json").write_text(frozen(place), "utf-8")
+        return
+    given, truth = map(Path, sys.argv[1:3])
     cases, start = (json.loads((place / f"{name}.json").read_text("utf-8")) for name in ("cases", "start"))
     found = known(cases, start, references(place), route=route, judge=judge)
     (given / "queries.json").write_text(json.dumps(found["queries"]), "utf-8")
