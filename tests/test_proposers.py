@@ -297,6 +297,14 @@ def test_the_habits_walk_the_edits_of_their_story_in_order(name: str, edits: tup
     assert found == path
 
 
+def test_the_small_edits_of_the_long_night_are_near_repeats_to_a_rail() -> None:
+    assert PERTURBATION is not None
+    night = study.play(make("simulated", habit="gamer_night", heed=0.0), PERTURBATION, rails=True, trials=3)
+    assert night.refused > 0
+    assert not {"blend=0.02", "blend=0.03"} & set(night.pairs)
+    assert walk("gamer_night", 100) == [f"blend={i / 100:g}" for i in range(1, 100)] + ["blend=1"]
+
+
 def test_a_path_goes_on_from_what_stands() -> None:
     assert PERTURBATION is not None
     base = {**PERTURBATION.defaults, "blend": 0.3}
