@@ -227,6 +227,17 @@ def test_a_resumed_campaign_is_told_the_same(name: str) -> None:
     assert [again.propose(v).proposal for v in reversed(views)] == told[::-1]
 
 
+@pytest.mark.parametrize("name", ["simulated", "random", "grid"])
+def test_after_a_keep_nothing_is_proposed_that_stands(name: str) -> None:
+    proposer = make(name)
+    proposer.propose(seen())
+    moved = {**SMALL.defaults, "act": "gelu"}
+    past = [f"{o.knob}={o.value}" for o in options(SMALL, moved) if o.knob in {"lr", "depth"}]
+    told = {said(proposer, seen(number=n, base=moved, past=past)) for n in range(2, 200)}
+    assert "act=gelu" not in told
+    assert "act=relu" in told
+
+
 def test_seeds_and_attempts_differ() -> None:
     assert len({said(make("simulated", seed=s, habit="drawn"), seen()) for s in range(12)}) > 4
     assert len({said(make("simulated", habit="drawn"), seen(attempt=a)) for a in range(12)}) > 4
