@@ -24,8 +24,9 @@ pytest_plugins = ("pytester",)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the two markers."""
+    """Register the markers."""
     config.addinivalue_line("markers", "needs_program(name, ...): skip where a program is missing; REQUIRE_ALL=1 fails")
+    config.addinivalue_line("markers", "ray: starts a local Ray cluster, which takes seconds and hundreds of megabytes")
     config.addinivalue_line("markers", "needs_module(name, ...): skip where a module is missing; REQUIRE_ALL=1 fails")
 
 

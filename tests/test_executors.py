@@ -31,7 +31,7 @@ def answers(job: Job) -> Result:
         os._exit(7)
     if job["key"] == "raise":
         raise ValueError("a fault of ours")
-    keys = [name for name in os.environ if "KEY" in name]
+    keys = [value for name, value in os.environ.items() if "KEY" in name and value]
     return {**failed(job, "crashed", "nothing"), "status": "ok", "error": None, "host": f"{os.getpid()} {keys}"}
 
 
@@ -120,7 +120,7 @@ def test_who_stops_asking_ends_what_still_runs(tmp_path: Path) -> None:
         results = local.run(measure, [job("say('1')"), *stay])
         assert next(results)["status"] == "ok"
         assert eventually(lambda: len(pids(tmp_path)) == 1)
-        results.close()  # type: ignore[attr-defined]  # a generator, which the seam need not know
+        results.close()
         assert eventually(lambda: not any(map(alive, pids(tmp_path))))
         assert [r["status"] for r in local.run(answers, asked("a"))] == ["ok"]
     local.close()
@@ -147,18 +147,42 @@ def test_nothing_survives_whoever_is_killed(who: str, tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
     command = [sys.executable, "-c", CAMPAIGN, str(script)]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as campaign:
-        assert eventually(lambda: len(pids(here)) == 4), campaign.stdout
-        group = os.getpgid(pids(here)[0])  # of one training and its grandchild, named by their supervisor
-        mine = [p for p in pids(here) if os.getpgid(p) == group]
-        assert len(mine) == 2
-        os.kill({"campaign": campaign.pid, "worker": _parent(group), "supervisor": group}[who], signal.SIGKILL)
-        assert eventually(lambda: not any(map(alive, mine)))
-        campaign.kill()
+        try:
+            assert eventually(lambda: len(pids(here)) == 4)
+            group = os.getpgid(pids(here)[0])  # of one training and its grandchild, named by their supervisor
+            mine = [p for p in pids(here) if os.getpgid(p) == group]
+            assert len(mine) == 2
+            os.kill({"campaign": campaign.pid, "worker": _parent(group), "supervisor": group}[who], signal.SIGKILL)
+            assert eventually(lambda: not any(map(alive, mine)))
+        finally:
+            campaign.kill()
         campaign.wait()
         assert eventually(lambda: not any(map(alive, pids(here))))
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a process that its parent died")
+def test_a_training_ends_with_its_supervisor_where_nobody_else_can_end_it(tmp_path: Path) -> None:
+    here = tmp_path / "pids"
+    here.mkdir()
+    (tmp_path / "train").write_text(FOREVER.format(here=str(here)))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])}
+    alone = "import sys\nfrom benchjobs import job\nfrom trajscope_loop.bench import measure\n"
+    alone += "measure(job(open(sys.argv[1]).read(), timeout_s=600.0))"
+    with subprocess.Popen([sys.executable, "-c", alone, str(tmp_path / "train")], env=env) as worker:
+        try:
+            assert eventually(lambda: pids(here))
+            (training,) = pids(here)
+            os.kill(worker.pid, signal.SIGSTOP)
+            os.kill(_parent(training), signal.SIGKILL)
+            assert eventually(lambda: not alive(training))
+        finally:
+            worker.kill()
+
+
 def _parent(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.exists():
+        return int(stat.read_text().rpartition(")")[2].split()[1])
     return int(subprocess.run(["ps", "-o", "ppid=", "-p", str(pid)], capture_output=True, check=True).stdout)
 
 

@@ -37,6 +37,7 @@ def prepare(
 
     `files` are all the script may import; without a script both parts are empty.
     """
+    folder = folder.absolute()  # the script runs elsewhere
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=".data-", dir=folder.parent))
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trajscope.keep import GateSettings, Guard, Holdout, Margin, Metric, Speed
+from trajscope.rails import Protected
 from trajscope_loop.crashes import secret
 from trajscope_loop.errors import DomainError
 from trajscope_loop.tree import plant
@@ -36,7 +37,7 @@ _TOP: Mapping[str, type | tuple[type, ...]] = {
     "gate": dict,
 }
 _RUN: Mapping[str, type | tuple[type, ...]] = {"prepare": str, "train": str, "command": list, "judge": str}
-_EDITS: Mapping[str, type | tuple[type, ...]] = {"permits": list, "secret": list}
+_EDITS: Mapping[str, type | tuple[type, ...]] = {"permits": list, "secret": list, "protected": list}
 _METRIC: Mapping[str, type | tuple[type, ...]] = {
     "name": str,
     "goal": str,
@@ -87,6 +88,26 @@ def gate(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The keep gate of a declaration, as `trajscope.keep.declared` reads it."""
     primary = {k: v for k, v in raw["metric"].items() if k in Metric.__struct_fields__}
     return {"primary": primary, **raw["gate"]}
+
+
+def protected(raw: Mapping[str, Any], files: Collection[str], at: Path) -> tuple[Protected, ...]:
+    """The passages of editable files that only a person may change."""
+    out = []
+    for one in raw["edits"].get("protected", ()):
+        if not isinstance(one, dict):
+            raise DomainError(f"{at}: `edits.protected` is a list of tables; write [[edits.protected]]")
+        _known_fields(one, Protected._fields, at, "edits.protected.")
+        for key, value in one.items():
+            kind = int if key in ("first", "last") else str
+            if type(value) is not kind:
+                raise DomainError(f"{at}: `edits.protected.{key}` is {value!r}; it is a {kind.__name__}")
+        if one.get("path") not in files:
+            raise DomainError(f"{at}: `edits.protected.path` is {one.get('path')!r}, which is not editable")
+        found = Protected(**{"reason": "", **one})
+        if fault := found.fault():
+            raise DomainError(f"{at}: `edits.protected`: {found.path} {fault}")
+        out.append(found)
+    return tuple(out)
 
 
 def steps(raw: Mapping[str, Any], files: Collection[str], frozen: Collection[str], at: Path) -> dict[str, Any]:

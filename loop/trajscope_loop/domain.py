@@ -63,7 +63,7 @@ class FolderDomain:
         self.gate: GateSettings = declared({**declaration.gate(raw), "n": self.seeds})
         self.metric: Mapping[str, Any] = {k: raw["metric"][k] for k in ("name", "goal", "unit") if k in raw["metric"]}
         self.metrics: Sequence[Mapping[str, Any]] = declaration.metrics(raw, self.gate, at)
-        self.edits: Edits | None = self._edits()
+        self.edits: Edits | None = self._edits(at)
 
     def workspace(self, folder: Path) -> Folder:
         """The agent's files in a campaign's folder, made there the first time."""
@@ -209,12 +209,17 @@ class FolderDomain:
         except (TrajscopeError, ValueError) as error:
             raise DomainError(f"the edit cannot be made: {error}") from None
 
-    def _edits(self) -> Edits | None:
+    def _edits(self, at: Path) -> Edits | None:
         if "edits" not in self._raw:
             return None
         said = self._raw["edits"]
         secret = (*self.frozen, "truth/", *said.get("secret", ()))
-        return Edits(allowed=tuple(self.editable), secret=secret, permits=tuple(said.get("permits", ())))
+        return Edits(
+            allowed=tuple(self.editable),
+            protected=declaration.protected(self._raw, self.editable, at),
+            secret=secret,
+            permits=tuple(said.get("permits", ())),
+        )
 
 
 def rooted(edits: Edits, root: Path) -> Edits:

@@ -43,7 +43,7 @@ def constants(source: str | bytes) -> dict[str, object]:
     return deepcopy(_constants(source))  # a list in it is the caller's own
 
 
-@lru_cache(maxsize=8)  # a loop asks of one candidate again and again, and parsing it takes milliseconds
+@lru_cache(maxsize=32)  # a loop asks of one candidate, seed by seed, and parsing it takes milliseconds
 def _constants(source: str | bytes) -> dict[str, object]:
     try:
         tree = ast.parse(source)

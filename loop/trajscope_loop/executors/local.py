@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from pickle import PicklingError
@@ -43,7 +43,7 @@ class Local:
         self._folder: Path | None = None  # of the workers, gone with them
         self._running = False
 
-    def run(self, fn: Fn, jobs: Sequence[Job]) -> Iterator[Result]:
+    def run(self, fn: Fn, jobs: Sequence[Job]) -> Generator[Result]:
         """Every job's result as it is ready. Who stops asking ends what still runs."""
         if self._running:
             raise ExecutorError("the local executor runs something already; take all its results first, or close it")
