@@ -227,6 +227,17 @@ def test_a_resumed_campaign_is_told_the_same(name: str) -> None:
     assert [again.propose(v).proposal for v in reversed(views)] == told[::-1]
 
 
+@pytest.mark.parametrize("name", ["simulated", "random", "grid"])
+def test_after_a_keep_nothing_is_proposed_that_stands(name: str) -> None:
+    proposer = make(name)
+    proposer.propose(seen())
+    moved = {**SMALL.defaults, "act": "gelu"}
+    past = [f"{o.knob}={o.value}" for o in options(SMALL, moved) if o.knob in {"lr", "depth"}]
+    told = {said(proposer, seen(number=n, base=moved, past=past)) for n in range(2, 200)}
+    assert "act=gelu" not in told
+    assert "act=relu" in told
+
+
 def test_seeds_and_attempts_differ() -> None:
     assert len({said(make("simulated", seed=s, habit="drawn"), seen()) for s in range(12)}) > 4
     assert len({said(make("simulated", habit="drawn"), seen(attempt=a)) for a in range(12)}) > 4
@@ -295,6 +306,14 @@ def test_the_habits_walk_the_edits_of_their_story_in_order(name: str, edits: tup
     path = [PERTURBATION.pair(dict(e)).label for e in edits]
     found = [label for label in dict.fromkeys(walk(name, 60)) if label in path]
     assert found == path
+
+
+def test_the_small_edits_of_the_long_night_are_near_repeats_to_a_rail() -> None:
+    assert PERTURBATION is not None
+    night = study.play(make("simulated", habit="gamer_night", heed=0.0), PERTURBATION, rails=True, trials=3)
+    assert night.refused > 0
+    assert not {"blend=0.02", "blend=0.03"} & set(night.pairs)
+    assert walk("gamer_night", 100) == [f"blend={i / 100:g}" for i in range(1, 100)] + ["blend=1"]
 
 
 def test_a_path_goes_on_from_what_stands() -> None:
