@@ -112,7 +112,7 @@ def _trained(job: Job, room: Room) -> _Ran:
             raise _Wrong("tampered", before.reason)
         ended = confine.run(
             watch.command(*job["command"]) if job["python"] else job["command"],
-            cwd=room.home if job["python"] else room.source,
+            cwd=room.home if job["python"] and not job.get("inside") else room.source,
             env={**env, **job["env"], **watch.env},
             timeout_s=job["timeout_s"],
             memory_mb=job["memory_mb"],

@@ -36,7 +36,12 @@ def load(where: str | Path) -> FolderDomain:
     place = Path(where)
     if not (place / FILE).is_file() and isinstance(where, str) and (BUILT_IN / where / FILE).is_file():
         place = BUILT_IN / where
-    return FolderDomain(place, declaration.tables(place / FILE))
+    raw = declaration.tables(place / FILE)
+    if raw.get("kind") == declaration.CODE:
+        from trajscope_loop.domains.codeedit import CodeDomain
+
+        return CodeDomain(place, raw)
+    return FolderDomain(place, raw)
 
 
 class FolderDomain:
@@ -56,7 +61,7 @@ class FolderDomain:
         self._run = declaration.steps(raw, (*self.editable, *self.frozen), self.frozen, at)
         self._start = {n: self._read(n) for n in self.editable}
         self._frozen = {n: self._read(n) for n in self.frozen}
-        self.program = self._read(raw["program"]).decode("utf-8", "replace") if "program" in raw else ""
+        self.program = self._beside(raw["program"]).decode("utf-8", "replace") if "program" in raw else ""
         self.menu: Menu | None = load_menu(place / raw["menu"]) if "menu" in raw else None
         self.constants = {k: self._constant(k) for k in self.menu.knobs} if self.menu else {}
         self.base: Config = self._base(at)
@@ -102,7 +107,7 @@ class FolderDomain:
 
     def job(self, folder: Path, tree: Tree, config: Config, seed: int, key: str) -> Job:
         """What an executor is given to measure one seed of a tree."""
-        if missing := sorted(set(self.editable) - tree.files.keys()):
+        if missing := sorted(self._start.keys() - tree.files.keys()):
             raise DomainError(f"the candidate lacks {missing[0]}; an editable file may be changed, not taken away")
         files = {**tree.files, **self._frozen}
         train = self._run.get("train")
@@ -150,6 +155,10 @@ class FolderDomain:
         return found
 
     def _read(self, name: str) -> bytes:
+        """The bytes of a declared file."""
+        return self._beside(name)
+
+    def _beside(self, name: str) -> bytes:
         try:
             return (self.place / name).read_bytes()
         except OSError as error:
