@@ -28,6 +28,7 @@ from trajscope_loop.tree import Folder, digest, plant, sha256
 
 SEEDS, TIMEOUT_S = 5, 600.0
 
+CODE = "code:"  # before the name of a knob that is an edit of code
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
 
@@ -72,7 +73,9 @@ class FolderDomain:
 
     def workspace(self, folder: Path) -> Folder:
         """The agent's files in a campaign's folder, made there the first time."""
-        return Folder(folder, plant(self._start))
+        found = Folder(folder, plant(self._start))
+        self._rooted(found.root)
+        return found
 
     def hashes(self, folder: Path) -> dict[str, str]:
         """Evaluator and data as they are now, on the disk; data are prepared here the first time."""
@@ -84,19 +87,23 @@ class FolderDomain:
         """The candidate: the recorded parent with these changes; DomainError where they cannot be made."""
         files = dict(parent.files)
         before = self._said(files)
+        if named := [k for k in changes if k.startswith(CODE)]:
+            if diff is None:
+                raise DomainError(f"{named[0]} is an edit of code and brings no diff; send the edit as `git diff`")
+            changes = {k: v for k, v in changes.items() if k not in named}  # what they name is what the diff says
         if diff is not None:
             if self.edits is None:
                 raise DomainError(f"{self.name}: its code may not be edited; propose changes of the menu")
             files = self._edited(files, diff)
-        named = {k: self._knob(k) for k in changes}
+        knobs = {k: self._knob(k) for k in changes}
         by_file: dict[str, dict[str, object]] = {}
         for knob, value in changes.items():
-            constant = self.constants[named[knob]]
+            constant = self.constants[knobs[knob]]
             by_file.setdefault(self._holder(files, constant), {})[constant] = value
         for name, values in by_file.items():
             files[name] = set_constants(files[name], values, name)
         if diff is not None:
-            meant = {**before, **{self.constants[named[k]]: v for k, v in changes.items()}}
+            meant = {**before, **{self.constants[knobs[k]]: v for k, v in changes.items()}}
             now = self._said(files)
             if odd := next((c for c in meant if c not in now or now[c] != meant[c]), None):
                 raise DomainError(
@@ -217,6 +224,11 @@ class FolderDomain:
             return {n: t.encode() for n, t in applied(diff, texts).items()}
         except (TrajscopeError, ValueError) as error:
             raise DomainError(f"the edit cannot be made: {error}") from None
+
+    def _rooted(self, root: Path) -> None:
+        """Diffs are judged against the files that they are for, so that rails can say what comes out."""
+        if self.edits is not None:
+            self.edits = rooted(self.edits, root)
 
     def _edits(self) -> Edits | None:
         if "edits" not in self._raw:

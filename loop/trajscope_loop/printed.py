@@ -19,7 +19,7 @@ SPEC: Mapping[str, Any] = {"form": "lines", "names": []}
 
 def judge(out: Path, truth: Path) -> dict[str, dict[str, float]]:
     """Every declared metric, each a finite number and said once; anything else is an error that says which."""
-    text = (out / "stdout.txt").read_text("utf-8", "replace")
+    text = (out / "stdout.txt").read_bytes().decode("utf-8", "replace")
     return {"metrics": read(text, SPEC["form"], SPEC["names"], SPEC.get("patterns", {}))}
 
 

@@ -84,6 +84,8 @@ def _number(value: float | None) -> str:
 def _described(line: Mapping[str, Any]) -> str:
     """What was tried, in one cell."""
     ran = (line.get("attempts") or [{}])[-1]
-    changes = ", ".join(f"{c['knob']}={c['value']}" for c in ran.get("changes", ()))
+    changes = ", ".join(
+        c["knob"] if c["knob"].startswith("code:") else f"{c['knob']}={c['value']}" for c in ran.get("changes", ())
+    )
     said = ": ".join(x for x in (changes, ran.get("reason")) if x)
     return " ".join(f"{said or line.get('why') or '-'}".split())[:200]

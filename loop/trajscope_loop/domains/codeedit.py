@@ -89,6 +89,7 @@ class CodeDomain(FolderDomain):
         found = Worktree(folder, self.repository, self.commit, self.may_edit)
         if found.start != self.commit:
             self._begin(self.place, found.start)
+        self._rooted(found.root)
         return found
 
     def results(self, folder: Path, workspace: Worktree) -> Results:
