@@ -20,7 +20,12 @@ from trajscope_loop.tree import plant
 FILE = "domain.toml"
 BUILT_IN = Path(__file__).with_name("domains")
 
+CODE = "codeedit"  # the kind of a domain that is a repository
+
 _TOP: Mapping[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "repo": dict,
+    "prints": dict,
     "name": str,
     "editable": list,
     "frozen": list,
@@ -37,6 +42,8 @@ _TOP: Mapping[str, type | tuple[type, ...]] = {
     "gate": dict,
 }
 _RUN: Mapping[str, type | tuple[type, ...]] = {"prepare": str, "train": str, "command": list, "judge": str}
+_REPO: Mapping[str, type | tuple[type, ...]] = {"path": str, "commit": str, "outside": list}
+_PRINTS: Mapping[str, type | tuple[type, ...]] = {"form": str, "patterns": dict, "memory": str}
 _EDITS: Mapping[str, type | tuple[type, ...]] = {"permits": list, "secret": list, "protected": list}
 _METRIC: Mapping[str, type | tuple[type, ...]] = {
     "name": str,
@@ -65,10 +72,12 @@ def tables(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DomainError(f"{path}: cannot be read ({error}); correct it") from None
     _known(raw, _TOP, path, "")
+    _kind(raw, path)
     for name in ("name", "editable", "run", "metric", "gate"):
         if not raw.get(name):
             raise DomainError(f"{path}: says no `{name}`; docs/domains.md shows a whole one")
-    for table, keys in (("run", _RUN), ("edits", _EDITS), ("metric", _METRIC)):
+    tables = (("run", _RUN), ("edits", _EDITS), ("metric", _METRIC), ("repo", _REPO), ("prints", _PRINTS))
+    for table, keys in tables:
         _known(raw.get(table, {}), keys, path, f"{table}.")
     for more in raw.get("metrics", []):
         if not isinstance(more, dict):
@@ -82,6 +91,14 @@ def tables(path: Path) -> dict[str, Any]:
                 raise DomainError(f"{path}: `gate.{name}` is no table; write [gate.{name}] or [[gate.{name}]]")
             _known_fields(one, kind.__struct_fields__, path, f"gate.{name}.")
     return raw
+
+
+def _kind(raw: Mapping[str, Any], path: Path) -> None:
+    """A folder, or a repository with what belongs to one."""
+    if raw.get("kind", "folder") not in ("folder", CODE):
+        raise DomainError(f"{path}: `kind` is {raw['kind']!r}; it is {CODE}, or left out for a folder of its own")
+    if raw.get("kind") != CODE and (odd := next((t for t in ("repo", "prints") if t in raw), None)):
+        raise DomainError(f'{path}: [{odd}] belongs to a repository; say kind = "{CODE}", or drop it')
 
 
 def gate(raw: Mapping[str, Any]) -> dict[str, Any]:

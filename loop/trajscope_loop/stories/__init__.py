@@ -1,0 +1,1 @@
+"""Failures of loops in the field, replayed: without rails, and then with them."""
