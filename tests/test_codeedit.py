@@ -1,8 +1,4 @@
-"""A repository as a domain: what is declared wrongly is said, what runs is the commit, what is printed is judged.
-
-Planted and seen to fail: files taken from the checkout, a missing metric passed, a judge that may be edited, a table
-that repeats a row after a kill, a domain without a judge that does not say so.
-"""
+"""A repository as a domain: what is declared wrongly is said, what runs is the commit, what is printed is judged."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""A workspace in git: what was recorded stands, whatever happens to the folder, and what is the user's is untouched.
-
-Planted and seen to fail: leftovers not swept, hooks run, the index left as it was, a ref moved without looking, a link
-to another worktree followed, files compared by what git thinks of them.
-"""
+"""A workspace in git: what was recorded stands, whatever happens to the folder, and what is the user's is untouched."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a command prints is read to the letter: said once, a finite number, or an error that says which.
-
-Planted and seen to fail: the last of two duplicates taken, a bool as 1, NaN passed on, a missing metric left out.
-"""
+"""What a command prints is read to the letter: said once, a finite number, or an error that says which."""
 
 from __future__ import annotations
 

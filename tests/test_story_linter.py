@@ -1,7 +1,4 @@
-"""The linter in the loop: nobody notices without rails, and with them the first trial is stopped, named and priced.
-
-Planted and seen to fail: a watchman that is not told what was saved; a linter that rewrites nothing.
-"""
+"""The linter in the loop: nobody notices without rails, and with them the first trial is stopped, named and priced."""
 
 from __future__ import annotations
 
