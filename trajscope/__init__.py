@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trajscope.errors import TrajscopeError
+    from trajscope.live import Live
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import analyze, load_menu, open_run, read, sql
+    from trajscope.public import analyze, follow, load_menu, open_run, read, sql
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "Header": "trial",
     "Level": "verdict",
+    "Live": "live",
     "Menu": "menu",
     "Run": "run",
     "RunWriter": "writer",
@@ -32,6 +34,7 @@ _WHERE = {
     "Verdict": "verdict",
     "analyze": "public",
     "config_hash": "pair",
+    "follow": "public",
     "load_menu": "public",
     "open_run": "public",
     "read": "public",
@@ -41,6 +44,7 @@ _WHERE = {
 __all__ = [
     "Header",
     "Level",
+    "Live",
     "Menu",
     "Run",
     "RunWriter",
@@ -49,6 +53,7 @@ __all__ = [
     "Verdict",
     "analyze",
     "config_hash",
+    "follow",
     "load_menu",
     "open_run",
     "read",

@@ -7,7 +7,7 @@ would be said to hold.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from trajscope.rules import Word
 from trajscope.run import Run
 from trajscope.tail import Oddity, Reset, Tail
 from trajscope.trial import End, Item
-from trajscope.verdict import Verdict
+from trajscope.verdict import Level, Verdict
 from trajscope.watermark import Mark
 
 NOTICES = 200  # oddities that are remembered; their total is exact
@@ -140,6 +140,12 @@ class Live:
             verdicts = rules.judge(run, values)
             self._said = key, Said(values, verdicts, rules.word(run, values, verdicts))
         return self._said[1]
+
+    def failing(self, words: Collection[str]) -> tuple[Verdict, ...]:
+        """The verdicts at FAIL that would make one of these the word of the run."""
+        said = self.said()
+        found = said.verdicts if said is not None else ()
+        return tuple(v for v in found if v.level is Level.FAIL and rules.WORD_OF.get(v.rule) in words)
 
     def _take(self, data: bytes) -> None:
         if self._feed is not None:

@@ -16,6 +16,7 @@ from trajscope.trial import Goal, Item
 if TYPE_CHECKING:
     import polars as pl
 
+    from trajscope.live import Live
     from trajscope.writer import RunWriter
 
 
@@ -50,6 +51,13 @@ def analyze(
 ) -> list[dict[str, Any]]:
     """The document of every run in a file, as `trajscope analyze --json` prints it."""
     return analysis.of_file(_source(path, metric, goal, menu, history), reader, quick=quick)
+
+
+def follow(path: str | Path) -> Live:
+    """A run file as it grows: `step()` takes in what is new, `said()` is what is known now, `failing` what alarms."""
+    from trajscope.live import Live
+
+    return Live(_source(path, None, None, None, None))
 
 
 def sql(query: str, *paths: str | Path) -> pl.DataFrame:

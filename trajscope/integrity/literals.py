@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 from trajscope.pair import MAX_BITS, canon
@@ -38,6 +40,11 @@ def constants(source: str | bytes) -> dict[str, object]:
     A file that is no Python has none. The last of several plain bindings counts; after a binding under a condition, in
     a loop, by an import or a `global` statement the name is uncertain, and missing here.
     """
+    return deepcopy(_constants(source))  # a list in it is the caller's own
+
+
+@lru_cache(maxsize=8)  # a loop asks of one candidate again and again, and parsing it takes milliseconds
+def _constants(source: str | bytes) -> dict[str, object]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -51,7 +51,8 @@ def _header(run: RunHeader) -> str | None:
 
 def _attempts(trial: Trial) -> str | None:
     for number, attempt in enumerate(trial.attempts, start=1):
-        if not attempt.changes and trial.status not in UNPROPOSED:
+        # A refused attempt may have been prose: it changes nothing, and it is recorded that somebody said it.
+        if not attempt.changes and not attempt.refused and trial.status not in UNPROPOSED:
             return (
                 f"is {trial.status}, but attempt {number} changes nothing: name the knobs, or code:<symbol> for an edit"
             )

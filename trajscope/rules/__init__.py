@@ -22,8 +22,8 @@ from trajscope.run import Run
 from trajscope.verdict import Level, Verdict
 
 __all__ = [
-    "DOUBTED", "NOT_EVALUABLE", "RULES", "SHOWN", "SILENCE", "WORDS", "Fresh", "Rule", "Word", "heard", "judge",
-    "stalled", "word",
+    "DOUBTED", "NOT_EVALUABLE", "RULES", "SHOWN", "SILENCE", "WORDS", "WORD_OF", "Fresh", "Rule", "Word", "heard",
+    "judge", "stalled", "word",
 ]  # fmt: skip
 SILENCE = "silence"  # the rule that only a clock can be asked for
 OFF = "off by settings"
@@ -122,6 +122,7 @@ RULES = (
 )  # fmt: skip
 WORDS = ("TAMPERED", "SUSPECT", "STALLED", "FLAILING")
 DOUBTED = WORDS[:2]  # words under which no gain is to be trusted, and that no silence replaces
+WORD_OF = {r.name: r.word for r in RULES}
 
 
 def judge(run: Run, v: Values, rules: tuple[Rule, ...] = RULES) -> list[Verdict]:
