@@ -33,7 +33,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("bulk",),
     ("pipeline", "nulls", "rules", "store"),
     ("review", "cache", "conversion", "rails"),
-    ("analysis",),
+    ("analysis", "past"),
     ("live",),
     ("fleet", "replay", "sidecar", "staircase"),
     ("charts",),

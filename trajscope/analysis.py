@@ -71,9 +71,9 @@ def glossary() -> list[Key]:
     return sorted(found, key=lambda k: ORDER.index(k.path.split(".")[0]))
 
 
-def glance(run: Run) -> dict[str, Any]:
+def glance(run: Run, states: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The values that cost no more the longer the run: all that rules and screens ask for after each trial."""
-    return values(run, quick=True, walk=False)
+    return values(run, states, quick=True, walk=False)
 
 
 def values(

@@ -1,12 +1,13 @@
 """Batch: many trials at once, in columns, for files too long to make an object of every line.
 
-Knows no file format. A trial of a batch has no seeds, no metrics beside its value, no intent, and no attempt before
-the one that ran; whatever else there is to say of one is in `remarks`.
+Knows no file format. A trial of a batch has one plain seed at most, no metrics beside its value unless it was kept, no
+intent, and no attempt before the one that ran; whatever else there is to say of one is in `remarks` or `whole`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Struct
 
@@ -25,6 +26,8 @@ class Move(Struct, frozen=True, eq=False, gc=False):
     base: str | None = None
     drift: tuple[Drift, ...] = ()
     seed: int | None = None
+    based: bool = False
+    noop: bool = False
 
 
 class Batch(Struct):
@@ -45,9 +48,14 @@ class Batch(Struct):
     claimed_best: list[bool | None]
     noop: list[bool]
     remarks: list[tuple[int, Trial]]  # by row: what was refused, drifted, or could not be used
+    usd: list[float | None] | None = None
+    whole: dict[int, Trial] = {}  # by row: trials that were read whole, since later ones may stand upon them
+    seeds: list[tuple[Any, ...]] = []  # as the store holds them: seq, seed, status, value, wall_s, first_step, error
 
     def trial(self, i: int, move: Move) -> Trial:
         """One of its trials, as far as keeps need it."""
+        if i in self.whole:
+            return self.whole[i]
         return Trial(
             seq=self.seq[i],
             at=self.at[i],
@@ -57,6 +65,7 @@ class Batch(Struct):
             value=self.value[i],
             wall_s=self.wall_s[i],
             base=move.base,
+            based=move.based,
             config=move.config,
             moved=move.moved,
             noop=self.noop[i],

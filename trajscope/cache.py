@@ -12,7 +12,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trajscope.columns import DERIVED_VERSION
 from trajscope.readers import Source
@@ -25,6 +25,8 @@ ENDS = 1 << 16  # bytes at each end that must be as they were
 SEAL = 32  # bytes in front of a snapshot that show whether all of it was written
 PARQUET = b"PAR1"  # what a whole Parquet file begins and ends with
 WORTH = 8 << 20  # bytes from which reading again costs more than keeping
+HEADER = 1 << 20  # bytes at the beginning of a file among which its header is looked for
+MOST = 4 << 30  # bytes of all cached runs together; beyond, those that were not used for longest go
 
 
 def folder() -> Path:
@@ -44,11 +46,15 @@ def key(source: Source, reader: str | None) -> str | None:
             tail = f.read(ENDS)
     except OSError:
         return None
+    body = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, DERIVED_VERSION, said(source, reader)]
+    return hashlib.sha256(json.dumps(body).encode() + head + tail).hexdigest()[:32]
+
+
+def said(source: Source, reader: str | None) -> list[Any]:
+    """What was said of a file, beside what it says itself."""
     menu = [repr(k) for k in source.menu.knobs.values()] if source.menu else None
     declared = source.menu.declared if source.menu else None
-    said = [source.metric, source.goal, source.history, menu, declared, reader]
-    body = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, DERIVED_VERSION, said]
-    return hashlib.sha256(json.dumps(body).encode() + head + tail).hexdigest()[:32]
+    return [source.metric, source.goal, source.history, menu, declared, reader]
 
 
 def rows(name: str) -> Path:
@@ -92,6 +98,24 @@ def save(name: str, store: Store, run: Run) -> None:
             snapshot.write_bytes(_seal(state, parquet) + state)
             snapshot.replace(folder() / f"{name}.run")
             parquet.replace(rows(name))
+        trim(keep=name)
+
+
+def trim(keep: str) -> None:
+    """Throw away what was not used for longest where the folder has grown too large; `keep` is not thrown away."""
+    files: dict[str, list[tuple[Path, os.stat_result]]] = {}
+    with contextlib.suppress(OSError):
+        for path in folder().iterdir():
+            if path.is_file():
+                files.setdefault(path.name.split(".")[0], []).append((path, path.stat()))
+    size = sum(stat.st_size for found in files.values() for _, stat in found)
+    for _, name in sorted((max(stat.st_mtime_ns for _, stat in found), name) for name, found in files.items()):
+        if size <= MOST:
+            return
+        for path, stat in files[name] if name != keep else ():
+            with contextlib.suppress(OSError):
+                path.unlink()
+                size -= stat.st_size
 
 
 def _seal(snapshot: bytes, parquet: Path) -> bytes:

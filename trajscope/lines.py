@@ -15,11 +15,12 @@ _new = tuple.__new__  # a named tuple without the call in Python that its own co
 class Lines:
     """Cuts one file's bytes into lines. Any cutting of the bytes into chunks gives the same lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, seq: int = 0, at: int = 0) -> None:
+        """From the beginning of a file, or from where its line of this number begins."""
         self._parts: list[bytes] = []  # of the unfinished line, joined when its end comes: copied once
         self._size = 0  # bytes of it, also of those that were let go
-        self._seq = 0
-        self._at = 0
+        self._seq = seq
+        self._at = at
 
     def feed(self, chunk: bytes) -> list[Line]:
         """The lines that these bytes complete."""
@@ -63,6 +64,11 @@ class Lines:
         line = Line(self._seq, self._at, clean, True)
         self._seq, self._at = self._seq + 1, self._at + len(data)
         return [line]
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The number of the line that is not whole yet, and where it begins."""
+        return self._seq, self._at
 
     @property
     def held(self) -> int:

@@ -7,18 +7,18 @@ would be said to hold.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from trajscope import analysis, rules, sources
+from trajscope import analysis, past, rules, sources
 from trajscope.chain import link
 from trajscope.columns import Row
 from trajscope.errors import ForeignError, SourceError
 from trajscope.fold import Metric
 from trajscope.metrics import METRICS
-from trajscope.pipeline import Feed, Sink
-from trajscope.readers import Source, find, get
+from trajscope.pipeline import Feed, Sink, Standing
+from trajscope.readers import Reader, Source, find, get
 from trajscope.rules import Word
 from trajscope.run import Run
 from trajscope.tail import Oddity, Reset, Tail
@@ -35,6 +35,18 @@ class Said(NamedTuple):
     values: dict[str, Any]
     verdicts: list[Verdict]
     word: Word
+
+
+class Bulk(Protocol):
+    """Whoever takes rows as columns while a long past is read, and says what metrics come to in them."""
+
+    def columns(self, run: Run, columns: Mapping[str, Any]) -> None:
+        """More rows."""
+        ...
+
+    def states(self, run: Run) -> Mapping[str, Any]:
+        """What the metrics of a run come to so far."""
+        ...
 
 
 @dataclass
@@ -64,6 +76,8 @@ class Live:
         self.why = "the run has not begun"  # why there is no run, where there is none
         self.foreign = False  # no reader knows what is in it so far
         self.finished = False  # an `end` line was the last thing that was read
+        self.bulk: Bulk | None = None  # while it is set, whole lines are taken many at a time where a reader can
+        self._end = -1  # seq of the `end` line
         self._reader = reader
         self._metrics = tuple(metrics)
         self._sink = sink
@@ -115,6 +129,24 @@ class Live:
             self._peek()
         return Stepped(self._items - before, tuple(told))
 
+    def resume(self, found: past.Past) -> None:
+        """Go on where the past of the file was written down. Raises what a snapshot that cannot be used raises."""
+        feed = self._new_feed(get(found.standing.format))
+        feed.resume(found.standing, found.head, found.last)
+        self._feed, self.tail = feed, Tail(self.source.path, found.standing.at)
+        self.finished = found.finished
+        self._items += 1
+
+    def standing(self) -> Standing | None:
+        """Where reading stands now, to go on from there another time; None where that cannot be said."""
+        return self._feed.standing() if self._feed is not None and self.bulk is None and not self.past else None
+
+    def settle(self) -> None:
+        """The past has been taken in: from here on line by line."""
+        if self.bulk is not None and self._feed is not None:
+            self._feed.settle(self._metrics, self.bulk.states)
+        self.bulk, self._said = None, None
+
     def note(self, odd: Oddity | Reset) -> None:
         """Remember something odd."""
         self.odd += 1
@@ -136,7 +168,7 @@ class Live:
             return None
         key = (id(run), self._items)
         if self._said is None or self._said[0] != key:
-            values = analysis.glance(run)
+            values = analysis.glance(run, self.bulk.states(run) if self.bulk else None)
             verdicts = rules.judge(run, values)
             self._said = key, Said(values, verdicts, rules.word(run, values, verdicts))
         return self._said[1]
@@ -174,13 +206,26 @@ class Live:
             self.why, self.foreign = str(e), isinstance(e, ForeignError)
             return
         self.foreign = False
-        self._feed = Feed(self.source, known, self._metrics, self._seen)
+        self._feed = self._new_feed(known)
         early, self._early = self._early, b""
         self._feed.feed(early)
+
+    def _new_feed(self, known: type[Reader]) -> Feed:
+        if self.bulk is not None:
+            return Feed(self.source, known, (), self._seen, self._columns)
+        return Feed(self.source, known, self._metrics, self._seen)
+
+    def _columns(self, run: Run, columns: Mapping[str, Any]) -> None:
+        self._items += len(columns["seq"])
+        self.finished = self.finished and self._end > int(columns["seq"][-1])  # what is no trial comes first
+        if self.bulk is not None:
+            self.bulk.columns(run, columns)
 
     def _seen(self, run: Run, item: Item, row: Row | None) -> None:
         self._items += 1
         self.finished = isinstance(item, End)
+        if isinstance(item, End):
+            self._end = item.seq
         if self._sink:
             self._sink(run, item, row)
 

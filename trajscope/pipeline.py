@@ -10,8 +10,11 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from trajscope import bulk, sources
 from trajscope.batch import MOST, Batch
@@ -26,6 +29,17 @@ from trajscope.trial import Header, Item, Line, Trial, Unreadable
 
 Sink = Callable[[Run, Item, Row | None], None]
 ColumnSink = Callable[[Run, Mapping[str, Any]], None]
+
+
+class Standing(Struct, frozen=True):
+    """Where the reading of a file with one run stands, between two lines; plain values, to be taken up there again."""
+
+    format: str
+    seq: int  # of the line that comes next
+    at: int  # where it begins
+    last: tuple[int, int]  # the same of the last line with content
+    run: bytes
+    reader: bytes
 
 
 class Feed:
@@ -49,7 +63,7 @@ class Feed:
         self._sink = sink
         self._early: list[Item] = []  # unreadable lines before the first header
         self._early_lines = 0
-        self.last: Line | None = None  # that was read one by one
+        self.last: Line | None = None  # that was read
         self._columns = columns
         self._batch = getattr(self._reader, "batch", None) if columns and not self._metrics else None
         self._most = MOST  # lines of the next batch
@@ -60,6 +74,48 @@ class Feed:
         """Bytes of a last line that has no end yet."""
         return self._lines.held
 
+    @property
+    def bulky(self) -> bool:
+        """Whether lines are read many at a time."""
+        return self._batch is not None
+
+    def standing(self) -> Standing | None:
+        """All that is needed to go on from the last whole line; None where that cannot be said."""
+        snapshot = getattr(self._reader, "snapshot", None)
+        if len(self.runs) != 1 or self.last is None or self.last.torn or self._held or snapshot is None:
+            return None
+        seq, at = self._lines.place
+        return Standing(self.format, seq, at, (self.last.seq, self.last.at), self.runs[0].snapshot(), snapshot())
+
+    def resume(self, standing: Standing, head: bytes, last: bytes) -> None:
+        """Go on from there: `head` is what the file begins with, `last` what it holds from the last such line on."""
+        items = chain.from_iterable(map(self._reader.feed, Lines().feed(head)))
+        header = next((item for item in items if type(item) is Header), None)
+        if header is None:
+            raise ValueError("no header in what the file begins with")
+        run = Run(header, self._metrics)
+        run.restore(standing.run)
+        self._reader.restore(standing.reader)  # type: ignore[attr-defined]  # a reader with a snapshot has both
+        self.last = Lines(*standing.last).feed(last)[0]
+        self._lines = Lines(standing.seq, standing.at)
+        self.runs.append(run)
+        if self._sink:
+            self._sink(run, header, None)
+
+    def settle(self, metrics: Iterable[Metric], states: Callable[[Run], Mapping[str, Any]]) -> None:
+        """From here on line by line, with these metrics; `states` says what they came to in the rows so far."""
+        self.drain()
+        self._metrics = tuple(metrics)
+        for run in self.runs:
+            run.go_on(self._metrics, states(run))
+        self._batch = self._columns = None
+
+    def drain(self) -> None:
+        """Take the whole lines that wait for more of them."""
+        held, self._held = self._held, []
+        if held:
+            self._take_bulk(held)
+
     def feed(self, chunk: bytes) -> None:
         """More bytes."""
         lines = self._lines.feed(chunk)
@@ -67,7 +123,7 @@ class Feed:
             self._take(lines)
             return
         self._held += lines
-        if len(self._held) >= MOST:
+        while len(self._held) >= MOST:
             self._take_bulk(self._held[:MOST])
             self._held = self._held[MOST:]
 
@@ -113,6 +169,7 @@ class Feed:
             assert self._batch is not None
             items, taken = self._batch(lines[at : at + self._most])
             at += taken
+            self.last = lines[at - 1]
             # Where headers come thick, most of a batch would be decoded in vain again and again.
             begun = bool(items) and type(items[-1]) is Header
             self._most = min(MOST, 64 if begun else 2 * self._most)
@@ -125,6 +182,10 @@ class Feed:
                         self._columns(run, found)
                 elif type(item) is Header:
                     self._begin(item).tally.lines += 1
+                elif type(item) is Trial:
+                    row = run.push(item)
+                    if self._sink:
+                        self._sink(run, item, row)
                 else:
                     run.take(item)
                     if self._sink:
@@ -156,7 +217,7 @@ def read(
     head = next(chunks, b"")
     kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
     feed = Feed(source, kind, metrics, sink, columns)
-    with _uncollected():
+    with uncollected():
         feed.feed(head)
         for chunk in chunks:
             feed.feed(chunk)
@@ -165,7 +226,7 @@ def read(
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """No cycles are made while reading, and the collector would walk every pair again and again: 7% of a large file."""
     was = gc.isenabled()
     gc.disable()

@@ -6,7 +6,7 @@ Knows no file and no format, and asks no clock. Live and batch push the same tri
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate, islice, pairwise
 from typing import Any, TypeVar
 
@@ -314,6 +314,12 @@ class Run:
         for a, data in zip(self._arrays(), arrays[1:], strict=True):
             del a[:]
             a.frombytes(data)
+
+    def go_on(self, metrics: Iterable[Metric], states: Mapping[str, Any]) -> None:
+        """Step these metrics from here on; `states` are what they came to so far."""
+        self.metrics = tuple(metrics)
+        self.states = dict(states)
+        self._steps = [(m.name, m.step) for m in self.metrics]
 
     # --- how ----------------------------------------------------------------------------------------------------
 

@@ -135,8 +135,23 @@ class Store:
         frame = pl.DataFrame(series).with_columns(pl.when(pl.col("gap") > 0).then("gap"))
         frame.insert_column(0, pl.lit(self._numbers[id(run)], pl.Int32).alias("run"))
         self._frames.append(frame)
+        no = self._numbers[id(run)]
+        self._buffers["seed"] += [(no, *seed) for seed in columns.get("seeds", ())]
         if sum(map(len, self._frames)) >= GROUP:
             self.flush()
+
+    def take_rows(self, run: Run, table: str, frame: pl.DataFrame) -> None:
+        """Rows of one of the tables, as `rows` gave them."""
+        import polars as pl
+
+        columns = [c for c in TABLES[table] if c != "run"]
+        frame = frame.select(pl.lit(self._numbers[id(run)], pl.Int32).alias("run"), *columns)
+        self._copy(table, frame, f'INSERT INTO "{table}" SELECT * FROM')
+
+    def rows(self, run: Run, table: str, first: int, after: int) -> pl.DataFrame:
+        """The rows of one of the tables from one seq to another, without the number that the run has here."""
+        where = f"run = {self._numbers[id(run)]} AND seq >= {first} AND seq < {after}"
+        return self.frame(f'SELECT * EXCLUDE (run) FROM "{table}" WHERE {where} ORDER BY seq')  # numbers
 
     def flush(self) -> None:
         """Hand over what was taken since the last time."""

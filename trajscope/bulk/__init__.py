@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def push(run: Run, b: Batch) -> dict[str, Any]:
-    """The columns of these trials, in the order of `Row`; NaN stands for null, and so does a gap of 0."""
+    """The columns of these trials, in the order of `Row`, and their seeds if any; NaN is null, and so is a gap of 0."""
     import numpy as np
 
     s = run.tally
@@ -59,9 +59,10 @@ def push(run: Run, b: Batch) -> dict[str, Any]:
         "wall_s": wall_s,
         "tokens_in": b.tokens_in,
         "tokens_out": b.tokens_out,
-        "usd": np.full(len(a.seq), np.nan),
+        "usd": np.full(len(a.seq), np.nan) if b.usd is None else np.array(b.usd, np.float64),
         "time_ms": b.time_ms,
         "drifted": drifted,
+        **({"seeds": b.seeds} if b.seeds else {}),
     }
 
 

@@ -57,7 +57,7 @@ def columns(
     if lost:
         stay = [i for i in range(len(rows)) if i not in lost]
         moves = [moves[i] for i in stay]
-        for name in Batch.__struct_fields__[2:-1]:
+        for name in Batch.__struct_fields__[2 : Batch.__struct_fields__.index("remarks")]:
             column = getattr(out, name)
             setattr(out, name, [column[i] for i in stay])
         place = {i: n for n, i in enumerate(stay)}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeGuard, TypeVar, get_args
 
 import msgspec
 
@@ -99,6 +99,26 @@ def head_objects(head: bytes, most: int = 20) -> Iterable[dict[str, Any]]:
             continue
         if isinstance(obj, dict):
             yield obj
+
+
+def is_whole(x: object) -> TypeGuard[int]:
+    """Whether it is a whole number that a column can hold."""
+    return isinstance(x, int) and not isinstance(x, bool) and abs(x) < 2**63
+
+
+def text(x: object) -> str | None:
+    """A text that says something, else nothing."""
+    return x if isinstance(x, str) and x else None
+
+
+def mapping(x: object) -> dict[str, Any]:
+    """An object, an empty one where it is something else."""
+    return x if isinstance(x, dict) else {}
+
+
+def identical(a: object, b: object) -> bool:
+    """Equal, and of one type."""
+    return type(a) is type(b) and a == b
 
 
 def _rawed(value: Any, kind: Any) -> Any:

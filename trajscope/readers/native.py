@@ -6,21 +6,36 @@ What it cannot use it says: a mistyped field becomes a fault of its trial, an un
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar
 
 import msgspec
 
 from trajscope import menu as menus
+from trajscope.batch import Batch
 from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
 from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
 from trajscope.readers import Source, specs
-from trajscope.readers.fields import finite, goal_of, head_objects, loose, salvage, shown, time_ms, unreadable
+from trajscope.readers.fields import (
+    finite,
+    goal_of,
+    head_objects,
+    is_whole,
+    loose,
+    mapping,
+    salvage,
+    shown,
+    text,
+    time_ms,
+    unreadable,
+)
 from trajscope.readers.prints import drifts
-from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields, SeedFields
+from trajscope.readers.seeds import metrics, seed
+from trajscope.readers.stretches import Moves, batch, refused
+from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields
 from trajscope.trial import (
     SCORED,
     STATUSES,
@@ -41,7 +56,6 @@ from trajscope.upgrade import upgrade
 VERSION = 1
 MEMO = 1 << 16
 _TYPES = frozenset(("run", "trial", "measure", "event", "end"))
-_REFUSED = frozenset(("FAIL", "UNKNOWN"))
 # A header may be longer than what a sniffer is shown, and then it is no JSON.
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"v"\s*:\s*\d+\s*,\s*"type"\s*:\s*"run"')
 
@@ -56,14 +70,15 @@ class Native:
         self._source = source
         self._menu: Menu | None = source.menu
         self._header: Header | None = None
-        self._prev: str | None = ZEROS
+        self.prev: str | None = ZEROS
         self._pairs: dict[tuple[str, bytes], Change] = {}
-        self._incumbent: str | None = None
+        self.incumbent: str | None = None
         self._known: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {}  # base and kept configurations
         self._salt: dict[str, str | None] = {}
         self._graders: dict[str, str] = {}  # declared files that score, with their hashes
-        self._other: str | None = None  # a metric that was asked for, and is not the file's own
-        self._decode = msgspec.json.Decoder(LineFields).decode
+        self.moves = Moves(self)  # of ordinary trials
+        self.other: str | None = None  # a metric that was asked for, and is not the file's own
+        self.decode = msgspec.json.Decoder(LineFields).decode
 
     @classmethod
     def sniff(cls, head: bytes) -> bool:
@@ -75,25 +90,25 @@ class Native:
     def feed(self, line: Line) -> Iterable[Item]:
         """The items of one line."""
         if line.fault:
-            self._prev = None  # its bytes are gone, so the next line's `prev` cannot be checked
+            self.prev = None  # its bytes are gone, so the next line's `prev` cannot be checked
             return unreadable(line, line.fault)
         faults: tuple[str, ...] = ()
         try:
-            row = self._decode(line.data)
+            row = self.decode(line.data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             try:
                 obj = loose(line.data)
             except ValueError as e:
-                self._prev = link(line.data)
+                self.prev = link(line.data)
                 return unreadable(line, f"not JSON: {e}")
             if not isinstance(obj, dict):
-                self._prev = link(line.data)
+                self.prev = link(line.data)
                 return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
             row, faults = salvage(obj, LineFields)
             if row.type == "run":
                 faults = ()  # its `metrics` and `seeds` are others than a trial's, and it is read by itself
         if row.v is not None and row.v > VERSION:
-            self._prev = link(line.data)
+            self.prev = link(line.data)
             return unreadable(line, f"version {row.v}; this trajscope reads up to {VERSION}: upgrade it")
         out = [*self._chain(line, row)]
         try:
@@ -106,14 +121,48 @@ class Native:
             out += unreadable(line, f"{row.type}: {'; '.join(faults)}")  # a trial carries its faults itself
         return out
 
+    def batch(self, lines: Sequence[Line]) -> tuple[list[Item | Batch], int]:
+        """The items of these lines, ordinary trials as batches; the same as `feed` of each, once a header was met."""
+        return batch(self, lines)
+
+    @property
+    def metric(self) -> str | None:
+        """The metric that values are of."""
+        return self._header.metric if self._header else None
+
+    @property
+    def chained(self) -> bool:
+        """Whether each line must name the one before it."""
+        return self._header is not None and self._header.chained
+
+    def keep(self, line: Line, row: LineFields) -> Trial:
+        """A kept trial, after which more may be known of the configurations that others stand upon."""
+        trial = self._trial(line, row, ())
+        self.moves.pop(trial.config, None)
+        return trial
+
+    def snapshot(self) -> bytes:
+        """What it remembers of the lines so far; what it knows by the header is not in it."""
+        moves = {config: tuple(m.values()) for config, (_, m) in self._known.items()}
+        return msgspec.msgpack.encode((self.prev, self.incumbent, moves))
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot, the lines up to the header having been read again."""
+        kind = tuple[str | None, str | None, dict[str, tuple[Change, ...]]]
+        self.prev, self.incumbent, moves = msgspec.msgpack.decode(snapshot, type=kind)
+        base = self._header.base if self._header and self._header.base else {}
+        self._known = {
+            config: ({**base, **{c.knob: c.value for c in m}}, {c.knob: c for c in m}) for config, m in moves.items()
+        }
+
     def _upgraded(self, line: Line) -> tuple[Line, LineFields, tuple[str, ...]]:
         """A line of version 0, as today's version has it."""
-        obj = upgrade(_dict(loose(line.data)))
+        obj = upgrade(mapping(loose(line.data)))
         row, faults = salvage(obj, LineFields)
         return line._replace(data=msgspec.json.encode(obj)), row, () if row.type == "run" else faults
 
     def _chain(self, line: Line, row: LineFields) -> Iterable[Item]:
-        want, self._prev = self._prev, link(line.data)
+        want, self.prev = self.prev, link(line.data)
         if row.prev is None:
             # A file without a chain cannot be verified; one that loses it half way was edited.
             if self._header is not None and self._header.chained:
@@ -125,7 +174,7 @@ class Native:
         if row.type == "run":
             if self._header is not None:
                 return unreadable(line, "a second header in one file; start a new file for a new run")
-            header, why = self._begin(_dict(loose(line.data)), row)
+            header, why = self._begin(mapping(loose(line.data)), row)
             return (header, *unreadable(line, why)) if why else (header,)
         if self._header is None and row.type is None:
             return unreadable(line, "has no `type`")  # and begins no run: the file may not be ours at all
@@ -140,10 +189,10 @@ class Native:
             return (self._measure(line, row),)
         if row.type is None:
             return unreadable(line, "has no `type`")
-        obj = _dict(loose(line.data))
+        obj = mapping(loose(line.data))
         if row.type == "end":
-            counts = _dict(obj.get("counts"))
-            kept = {k: v for k, v in counts.items() if k in STATUSES and _is_whole(v)}
+            counts = mapping(obj.get("counts"))
+            kept = {k: v for k, v in counts.items() if k in STATUSES and is_whole(v)}
             return (End(seq=line.seq, counts=kept, reason=str(obj.get("reason") or "")),)
         kind = obj.get("kind") if row.type == "event" else row.type
         data = obj.get("data")
@@ -153,50 +202,50 @@ class Native:
     def _begin(self, obj: Mapping[str, Any], row: LineFields) -> tuple[Header, str | None]:
         """The header, and what of it could not be used."""
         said, why = self._source, None
-        metric, base = _dict(obj.get("metric")), _dict(obj.get("base"))
+        metric, base = mapping(obj.get("metric")), mapping(obj.get("base"))
         config = dict(base["config"]) if isinstance(base.get("config"), dict) else None
         if self._menu is None and isinstance(obj.get("menu"), dict):
             try:
                 self._menu = menus.parse(obj["menu"], "menu")
             except MenuError as e:
                 why = str(e)
-        self._salt = {"evaluator": _text(obj.get("evaluator_hash")), "data": _text(obj.get("data_hash"))}
-        self._incumbent = _text(base.get("hash")) or (self._hash(config) if config is not None else None)
-        if config is not None and self._incumbent:
-            self._known[self._incumbent] = (config, {})
-        files = _dict(obj.get("files"))
+        self._salt = {"evaluator": text(obj.get("evaluator_hash")), "data": text(obj.get("data_hash"))}
+        self.incumbent = text(base.get("hash")) or (self._hash(config) if config is not None else None)
+        if config is not None and self.incumbent:
+            self._known[self.incumbent] = (config, {})
+        files = mapping(obj.get("files"))
         if files:
             from trajscope.edits import grades  # most headers declare none, and a rail starts without it
 
             self._graders = {path: sha for path, sha in files.items() if grades(path) and isinstance(sha, str)}
-        history = _dict(obj.get("proposer")).get("history")
+        history = mapping(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
-        named = [m for m in (listed if isinstance(listed, list) else ()) if _text(_dict(m).get("name"))]
+        named = [m for m in (listed if isinstance(listed, list) else ()) if text(mapping(m).get("name"))]
         declared = tuple(specs.spec(m) for m in named)
-        budget, unlimited = specs.budget(_dict(_dict(obj.get("settings")).get("rails")).get("budget"))
+        budget, unlimited = specs.budget(mapping(mapping(obj.get("settings")).get("rails")).get("budget"))
         why = unlimited or why
-        own = _text(metric.get("name"))
-        self._other = said.metric if said.metric is not None and said.metric != own and own is not None else None
+        own = text(metric.get("name"))
+        self.other = said.metric if said.metric is not None and said.metric != own and own is not None else None
         goal = specs.goal(metric.get("goal"))
-        if self._other is not None:  # the file's goal is that of its own metric
+        if self.other is not None:  # the file's goal is that of its own metric
             goal = next((m.goal for m in declared if m.name == said.metric), goal_of(said.metric))
         self._header = Header(
-            run_id=_text(obj.get("run_id")) or Path(said.path).name.split(".")[0],
-            campaign=_text(obj.get("campaign")),
-            domain=_text(obj.get("domain")),
+            run_id=text(obj.get("run_id")) or Path(said.path).name.split(".")[0],
+            campaign=text(obj.get("campaign")),
+            domain=text(obj.get("domain")),
             metric=said.metric or own,
             goal=said.goal or goal,
-            unit=_text(metric.get("unit")) if self._other is None else None,
+            unit=text(metric.get("unit")) if self.other is None else None,
             metrics=declared,
             menu=self._menu,
             base=config,
-            base_id=self._incumbent,
+            base_id=self.incumbent,
             evaluator=self._salt["evaluator"],
             data=self._salt["data"],
-            history=said.history if said.history is not None else history if _is_whole(history) else None,
-            settings=_text(obj.get("settings_hash")),
+            history=said.history if said.history is not None else history if is_whole(history) else None,
+            settings=text(obj.get("settings_hash")),
             budget=budget,
-            unguarded_because=_text(obj.get("unguarded_because")),
+            unguarded_because=text(obj.get("unguarded_because")),
             chained=row.prev is not None,
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},
         )
@@ -208,11 +257,11 @@ class Native:
     def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
         ran = next((a for a in reversed(row.attempts) if not refused(a)), None)
         shown = ran or (row.attempts[-1] if row.attempts else None)
-        changes = tuple(self._changes(shown)) if shown else ()
+        changes = tuple(self.changes(shown)) if shown else ()
         status = row.status if row.status in STATUSES else "other"
         if row.status not in STATUSES:
             faults = (*faults, f"status {row.status!r} is unknown")
-        seeds = tuple(self._seed(s) for s in row.seeds)
+        seeds = tuple(seed(s, self.metric) for s in row.seeds)
         value, nan = self._value(row, seeds)
         if value is None and not nan and status in SCORED and row.reason_code is None:
             faults = (*faults, f"was evaluated, and has no value of {self._header.metric if self._header else None}")
@@ -235,12 +284,10 @@ class Native:
             attempts=len(row.attempts),
             refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and refused(a)),
             refused_pairs=tuple(
-                pair(parts)
-                for a in row.attempts
-                if a is not shown and refused(a) and (parts := tuple(self._changes(a)))
+                pair(parts) for a in row.attempts if a is not shown and refused(a) and (parts := tuple(self.changes(a)))
             ),
             based=row.base_hash is not None,
-            metrics=self._metrics(row, seeds),
+            metrics=metrics(row, seeds),
             seeds=seeds,
             seed=seeds[0].seed if len(seeds) == 1 else None,
             first_step=seeds[0].first_step if len(seeds) == 1 else None,
@@ -251,7 +298,7 @@ class Native:
             reason_code="nan" if nan else row.reason_code,
             faults=faults,
         )
-        self._place(trial, row, changes)
+        self.place(trial, row, changes)
         return trial
 
     def _diff(self, diff: str | BlobFields | None, *, kept: bool) -> tuple[str | None, str | None]:
@@ -271,32 +318,17 @@ class Native:
         """The value, and whether there is none because one was NaN or infinite."""
         good = [s for s in seeds if s.status == "ok"]
         values = [s.value for s in good if s.value is not None]
-        metric = self._header.metric if self._header else None
-        if values or any(s.metrics.get(metric or "") is not None for s in good):
+        if values or any(s.metrics.get(self.metric or "") is not None for s in good):
             # One seed without a value makes the mean a mean of the lucky ones: no value, not a better one.
             mean = finite(sum(values) / len(values)) if len(values) == len(good) else None
             if mean is None or len(good) == len(seeds):
                 return mean, mean is None
         # Some seeds did not end well: the survivors' mean is theirs alone, so only what was reported counts.
-        reported = row.value if self._other is None else (row.metrics or {}).get(self._other)
+        reported = row.value if self.other is None else (row.metrics or {}).get(self.other)
         return finite(reported), reported is not None and finite(reported) is None
 
-    def _metrics(self, row: LineFields, seeds: tuple[Seed, ...]) -> Mapping[str, Any] | None:
-        if row.metrics is not None:
-            return {k: finite(v) for k, v in row.metrics.items()}
-        names = {n for s in seeds for n in s.metrics}
-        if not names:
-            return None
-        good = [s for s in seeds if s.status == "ok"]
-        return {n: _mean([s.metrics.get(n) for s in good]) for n in sorted(names)}
-
-    def _seed(self, s: SeedFields) -> Seed:
-        metric = self._header.metric if self._header else None
-        value = finite(s.metrics.get(metric)) if metric else None
-        shas = s.code_sha, s.effective_config_sha, s.data_sha, s.predictions_sha
-        return Seed(s.seed, value, s.status, finite(s.wall_s), finite(s.first_step), s.metrics, s.error, *shas)  # type: ignore[arg-type]  # values may be None, seen by the guards
-
-    def _changes(self, attempt: AttemptFields) -> Iterable[Change]:
+    def changes(self, attempt: AttemptFields) -> Iterable[Change]:
+        """What an attempt proposes."""
         parts = attempt.changes or ((ChangeFields(attempt.knob, attempt.value),) if attempt.knob else ())
         for c in parts:
             key = (c.knob, bytes(c.value))
@@ -312,9 +344,9 @@ class Native:
     def _change(self, knob: str, value: object) -> Change:
         return self._menu.change(knob, value) if self._menu else canon(knob, value)
 
-    def _place(self, trial: Trial, row: LineFields, changes: tuple[Change, ...]) -> None:
+    def place(self, trial: Trial, row: LineFields, changes: tuple[Change, ...]) -> None:
         """Which configuration it changed, which one ran, and whether that is what was proposed."""
-        trial.base = row.base_hash or self._incumbent
+        trial.base = row.base_hash or self.incumbent
         trial.config = row.config_hash
         config: dict[str, Any] | None = None
         if trial.base in self._known and changes:
@@ -329,7 +361,7 @@ class Native:
         elif row.base_hash and row.config_hash and changes:
             trial.noop = row.base_hash == row.config_hash
         if trial.status == "kept" and trial.config is not None:
-            self._incumbent = trial.config
+            self.incumbent = trial.config
         self._integrity(trial, row, config or {c.knob: c.value for c in changes})
 
     def _integrity(self, trial: Trial, row: LineFields, want: Mapping[str, Any]) -> None:
@@ -347,8 +379,8 @@ class Native:
         trial.drift = tuple(drift)
 
     def _measure(self, line: Line, row: LineFields) -> Measure:
-        obj = _dict(loose(line.data))
-        seeds = tuple(self._seed(s) for s in row.seeds)
+        obj = mapping(loose(line.data))
+        seeds = tuple(seed(s, self.metric) for s in row.seeds)
         value, _ = self._value(row, seeds)
         what = str(obj.get("what"))
         config = row.config_hash or (self._header.base_id if self._header and what == "baseline" else None)
@@ -356,37 +388,13 @@ class Native:
             seq=line.seq,
             what=what,
             value=value,
-            name=_text(obj.get("name")),
+            name=text(obj.get("name")),
             config=config,
             seeds=seeds,
-            metrics=self._metrics(row, seeds),
+            metrics=metrics(row, seeds),
         )
 
 
 def begins(head: bytes) -> bool:
     """Whether a file begins with the header of a run of ours."""
     return _HEADER.match(head) is not None
-
-
-def refused(a: AttemptFields) -> bool:
-    """Whether a rail refused this attempt."""
-    return a.verdict is not None and a.verdict.level in _REFUSED
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [finite(v) for v in values]
-    if not known or any(v is None for v in known):
-        return None
-    return finite(sum(v for v in known if v is not None) / len(known))
-
-
-def _text(x: object) -> str | None:
-    return x if isinstance(x, str) and x else None
-
-
-def _is_whole(x: object) -> TypeGuard[int]:
-    return isinstance(x, int) and not isinstance(x, bool) and abs(x) < 2**63
-
-
-def _dict(x: object) -> dict[str, Any]:
-    return x if isinstance(x, dict) else {}

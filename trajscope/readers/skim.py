@@ -16,7 +16,8 @@ from trajscope.chain import link
 from trajscope.pair import MAX_TEXT, Pair, pair
 from trajscope.readers import Reader, Source, get
 from trajscope.readers.fields import Whole, finite
-from trajscope.readers.native import MEMO, VERSION, Native, refused
+from trajscope.readers.native import MEMO, VERSION, Native
+from trajscope.readers.stretches import refused
 from trajscope.readers.wire import AttemptFields, CostFields
 from trajscope.trial import STATUSES, Item, Line, Seed, Trial
 
@@ -101,14 +102,14 @@ class LeanNative(Native):
         try:
             row = self._lean(line.data)
             if (
-                row.prev == self._prev is not None  # the ordinary case: chained, in its place, of this version
+                row.prev == self.prev is not None  # the ordinary case: chained, in its place, of this version
                 and row.seq == line.seq
                 and row.v == VERSION
                 and row.type == "trial"
                 and self._header is not None
             ):
                 trial = self._trial(line, row, ())
-                self._prev = link(line.data)
+                self.prev = link(line.data)
                 return (trial,)
         except (ValueError, TypeError, RecursionError):  # a ValueError is all that msgspec raises, and Unicode too
             pass
@@ -124,15 +125,15 @@ class LeanNative(Native):
             shown = next((a for a in reversed(row.attempts) if not refused(a)), shown)
         what = self._pair(shown) if shown else None
         status = row.status if row.status in STATUSES else "other"
-        value = finite(row.value) if not row.seeds and self._other is None else self._mean(row)
-        base, config = row.base_hash or self._incumbent, row.config_hash
+        value = finite(row.value) if not row.seeds and self.other is None else self._mean(row)
+        base, config = row.base_hash or self.incumbent, row.config_hash
         if base in self._known and what is not None and (config is None or status == "kept"):
             whole = {**self._known[base][0], **{c.knob: c.value for c in what.changes}}
             config = config or self._hash(whole, row.parent)
             if status == "kept":
                 self._known[config] = (whole, {})
         if status == "kept" and config is not None:
-            self._incumbent = config
+            self.incumbent = config
         cost = row.cost or _FREE
         return _new(
             Tried,
@@ -168,13 +169,13 @@ class LeanNative(Native):
             key = (parts[0].knob, bytes(parts[0].value))
             found = self._alone.get(key)
             if found is None:
-                found = pair(self._changes(attempt))
+                found = pair(self.changes(attempt))
                 if len(key[1]) <= MAX_TEXT:
                     if len(self._alone) >= MEMO:
                         self._alone.clear()
                     self._alone[key] = found
             return found
-        changes = tuple(self._changes(attempt))
+        changes = tuple(self.changes(attempt))
         return pair(changes) if changes else None
 
 

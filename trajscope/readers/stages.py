@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, TypeGuard
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,6 +24,8 @@ from trajscope.readers.fields import (
     finite,
     goal_of,
     head_objects,
+    identical,
+    is_whole,
     loose,
     salvage,
     shown,
@@ -138,6 +140,14 @@ class Stages:
             return self._rare(line, row, faults)
         except ValueError as e:
             return unreadable(line, f"not JSON: {e}")
+
+    def snapshot(self) -> bytes:
+        """What it remembers of the lines so far; what it knows by the header is not in it."""
+        return msgspec.msgpack.encode((self._lacking, self._carry, self._kept))
+
+    def restore(self, snapshot: bytes) -> None:
+        """Go on from a snapshot, the lines up to the header having been read again."""
+        self._lacking, self._carry, self._kept = msgspec.msgpack.decode(snapshot, type=tuple[bool, bool, Pair | None])
 
     def batch(self, lines: Sequence[Line]) -> tuple[list[Item | Batch], int]:
         """The items of these lines up to the next header, trials as one batch; and how many lines that is.
@@ -346,9 +356,7 @@ class Stages:
             return Move(pair=p)
         if not isinstance(config, dict) or self._base is None:
             return Move(pair=p)
-        changes = [
-            self._change(k, v) for k, v in config.items() if k != "seed" and not _identical(v, self._base.get(k))
-        ]
+        changes = [self._change(k, v) for k, v in config.items() if k != "seed" and not identical(v, self._base.get(k))]
         changes = [c for c in changes if c.text != self._change(c.knob, self._base.get(c.knob)).text]
         moved = pair(changes) if changes else _EMPTY
         own = {c.knob for c in p.changes}
@@ -360,7 +368,7 @@ class Stages:
         )
         seed = config.get("seed")
         base = pair(rest).label if rest else ""
-        return Move(p, moved.label, moved, base, drift, seed if _is_whole(seed) else None)
+        return Move(p, moved.label, moved, base, drift, seed if is_whole(seed) else None)
 
     def _carried(self, move: Move, *, kept: bool) -> bool:
         """Whether a trial proposes what already stands, which hangs on whether keeps are carried into the next base."""
@@ -385,14 +393,6 @@ class Stages:
         }
         return End(
             seq=line.seq,
-            counts={new: obj[old] for old, new in names.items() if _is_whole(obj.get(old))},
+            counts={new: obj[old] for old, new in names.items() if is_whole(obj.get(old))},
             reason="loop_complete",
         )
-
-
-def _is_whole(x: object) -> TypeGuard[int]:
-    return isinstance(x, int) and not isinstance(x, bool) and abs(x) < 2**63
-
-
-def _identical(a: object, b: object) -> bool:
-    return type(a) is type(b) and a == b

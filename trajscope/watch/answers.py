@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from trajscope import analysis
+from trajscope import analysis, past
 from trajscope.columns import Row
+from trajscope.errors import QueryError
 from trajscope.live import Live
+from trajscope.metrics import METRICS
+from trajscope.past import Past
 from trajscope.run import Run
 from trajscope.trial import Header, Item
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from trajscope.store import Answer, Store
 
 WAITING = 4096  # items that are held before DuckDB is started; most runs are shorter and never asked
@@ -25,17 +31,34 @@ class Answers:
         self._store: Store | None = None
         self._waiting: list[tuple[Run, Item, Row | None]] = []
         self._past = 0
+        self._found: tuple[Run, Past] | None = None  # rows that were written down and are not in the store yet
 
-    def take(self, run: Run, item: Item, row: Row | None, past: int) -> None:
-        """One item; `past` is how many runs the file has lost, after which what was read of them is forgotten."""
-        if past != self._past and isinstance(item, Header):
-            self._past, self._store, self._waiting = past, None, []
+    def take(self, run: Run, item: Item, row: Row | None, lost: int) -> None:
+        """One item; `lost` is how many runs the file has lost, after which what was read of them is forgotten."""
+        if lost != self._past and isinstance(item, Header):
+            self._past, self._store, self._waiting, self._found = lost, None, [], None
         if self._store is not None:
             self._store.sink(run, item, row)
             return
         self._waiting.append((run, item, row))
         if len(self._waiting) > WAITING:
             self._hand_over()
+
+    def take_columns(self, run: Run, columns: Mapping[str, Any]) -> None:
+        """Many trials at once."""
+        self._hand_over().take_columns(run, columns)
+
+    def stand_on(self, run: Run, found: Past) -> None:
+        """The rows of this run begin with those that were written down."""
+        self._found = run, found
+
+    def states(self, run: Run) -> Mapping[str, Any]:
+        """What the metrics of a run come to in its rows."""
+        return self._hand_over().states(METRICS, run)
+
+    def rows(self, run: Run, table: str, first: int, after: int) -> pl.DataFrame:
+        """Rows of a run, to be written down."""
+        return self._hand_over().rows(run, table, first, after)
 
     def ask(self, live: Live, sql: str, most: int = MOST_ROWS) -> Answer:
         """The answer to one SELECT over runs, trials, seeds and events; raises QueryError."""
@@ -56,4 +79,18 @@ class Answers:
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             self._store.sink(*one)
+        if self._found is not None:
+            (run, found), self._found = self._found, None
+            self._read(run, found, self._store)
         return self._store
+
+    def _read(self, run: Run, found: Past, store: Store) -> None:
+        import polars as pl
+
+        try:
+            for table in past.TABLES:
+                for frame in past.rows(found, table):
+                    store.take_rows(run, table, frame)
+        except (OSError, pl.exceptions.PolarsError) as e:
+            self._store, self._found = None, (run, found)
+            raise QueryError(f"the rows of the past are gone from the cache ({e}); open the run again") from None

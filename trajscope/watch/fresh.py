@@ -6,7 +6,12 @@ Asks no clock. Times without a zone are compared with each other, never with now
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trajscope.bulk.arrays import Floats
 
 GAPS = 64  # latest gaps between trials that say what is usual
 MIN_GAPS = 3  # fewer say nothing
@@ -27,6 +32,27 @@ class Cadence:
             self._last = at_s
         elif took_s is not None and took_s >= 0:
             self._gaps.append(took_s)
+
+    def beats(self, at_s: Floats, took_s: Floats) -> None:
+        """Many trials, in order; NaN where a time is not known. The same as `beat` of each."""
+        import numpy as np
+
+        timed = ~np.isnan(at_s)
+        times = at_s[timed]
+        before = np.concatenate(([np.nan if self._last is None else self._last], times[:-1])) if len(times) else times
+        gaps = np.where(timed, np.nan, took_s)
+        gaps[timed] = times - before
+        self._gaps.extend(gaps[gaps >= 0][-GAPS:].tolist())
+        if len(times):
+            self._last = float(times[-1])
+
+    def snapshot(self) -> tuple[list[float], float | None]:
+        """All it remembers."""
+        return list(self._gaps), self._last
+
+    def restore(self, gaps: Iterable[float], last: float | None) -> None:
+        """Go on from a snapshot."""
+        self._gaps, self._last = deque(gaps, maxlen=GAPS), last
 
     @property
     def known(self) -> int:

@@ -55,7 +55,7 @@ class Group:
         """A run read again from its beginning, with its rows kept for SQL."""
         old = self.runs[path]
         if old.answers is None and old.played is None:
-            old.close()
+            old.close(keep=False)
             self.runs[path] = Watching(old.live.source, old.reader, asked=True, sidecar=self._sidecars)
         return self.runs[path]
 
@@ -93,7 +93,7 @@ class Group:
         until, news = perf_counter() + turn_s, False
         for path, watching in list(self.runs.items()):
             news |= watching.step(now_s)
-            while watching.behind and perf_counter() < until:
+            while watching.behind and not watching.to_show and perf_counter() < until:
                 news |= watching.step(now_s)
             if self.folder is not None and watching.live.run is None and watching.live.foreign:
                 watching.close()

@@ -6,18 +6,20 @@ Bounded, however long the run. Begins anew with every run, as the file's own rea
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from trajscope.alarms import DEFAULTS, AlarmSettings
-from trajscope.columns import Row
+from trajscope.columns import SQL_TYPES, Row
 from trajscope.rules import alive
 from trajscope.rules.alive import Fresh
 from trajscope.run import Run
 from trajscope.trial import Event, Header, Item
 from trajscope.watch.fresh import Cadence
-from trajscope.watch.history import History
+from trajscope.watch.history import History, Piece
 
 LATEST = 2000  # trials that can be scrolled and filtered
 _OVER = frozenset(("resume", "ack"))  # events that end a pause
@@ -47,6 +49,20 @@ class Gap(NamedTuple):
     fresh: Fresh
 
 
+class Kept(msgspec.Struct, frozen=True, array_like=True):
+    """All that is remembered of a run, but for when its trials came to whoever watched."""
+
+    latest: list[Row]
+    history: tuple[int, list[Piece], Piece | None]
+    recorded: tuple[list[float], float | None]
+    proof: Proof | None
+    waits_since: int | None
+    time_ms: int | None
+    timed: bool
+    spent_s: float
+    trials: int
+
+
 class Seen:
     """What is remembered of the run that goes on. Its `take` is a sink."""
 
@@ -66,6 +82,7 @@ class Seen:
         self.spent_s = 0.0
         self.trials = 0
         self.gap: Gap | None = None  # the first there was
+        self._after: list[tuple[int, int]] = []  # seq and time of events that no later one outdoes, since a timed trial
         self._listed: deque[Line] = deque(maxlen=LATEST)  # newest first
         self._listed_at = 0  # trials behind that list
 
@@ -77,6 +94,55 @@ class Seen:
             self._event(item)
         elif isinstance(item, Header):
             self._begin()
+
+    @staticmethod
+    def thaw(snapshot: bytes) -> Kept:
+        """What a snapshot holds."""
+        return msgspec.msgpack.decode(snapshot, type=Kept)
+
+    def take_columns(self, columns: Mapping[str, Any]) -> None:
+        """Many trials in columns, as a bulk lane has them. What is no trial may have come before: its seq tells."""
+        import numpy as np
+
+        seq = columns["seq"]
+        self.trials += len(seq)
+        self.latest.extend(_rows(columns))
+        self.history.add_columns(columns)
+        if self.waits_since is not None and self.waits_since < seq[-1]:
+            self.waits_since = None
+        times, walls = np.array(columns["time_ms"], np.float64), np.array(columns["wall_s"], np.float64)
+        self.spent_s = float(np.cumsum([self.spent_s, *walls[~np.isnan(walls)]])[-1])  # in order, as one by one
+        self.timed = self.timed or not (np.isnan(times) & np.isnan(walls)).all()
+        self._recorded.beats(times / 1000, walls)
+        timed = np.flatnonzero(~np.isnan(times))
+        if len(timed):
+            self._after = [x for x in self._after if x[0] > seq[timed[-1]]]
+            self.time_ms = max([int(times[timed[-1]]), *(ms for _, ms in self._after)])
+
+    def snapshot(self) -> bytes:
+        """All it remembers, as bytes that hold no code."""
+        kept = Kept(
+            list(self.latest),
+            self.history.snapshot(),
+            self._recorded.snapshot(),
+            self.proof,
+            self.waits_since,
+            self.time_ms,
+            self.timed,
+            self.spent_s,
+            self.trials,
+        )
+        return msgspec.msgpack.encode(kept)
+
+    def restore(self, kept: Kept) -> None:
+        """Go on from what was remembered."""
+        self._begin()
+        self.latest.extend(kept.latest)
+        self.history.restore(*kept.history)
+        self._recorded.restore(*kept.recorded)
+        self.proof, self.waits_since = kept.proof, kept.waits_since
+        self.time_ms, self.timed = kept.time_ms, kept.timed
+        self.spent_s, self.trials = kept.spent_s, kept.trials
 
     @property
     def usual_s(self) -> float | None:
@@ -104,7 +170,7 @@ class Seen:
         if row.wall_s is not None:
             self.spent_s += row.wall_s
         if row.time_ms is not None:
-            self.time_ms = row.time_ms
+            self.time_ms, self._after = row.time_ms, []
             self.timed = True
             self._recorded.beat(row.time_ms / 1000)
         elif row.wall_s is not None:
@@ -124,6 +190,9 @@ class Seen:
         self._alive(event.time_ms)
         if event.time_ms is not None:
             self.time_ms = max(self.time_ms or event.time_ms, event.time_ms)
+            while self._after and self._after[-1][1] <= event.time_ms:
+                self._after.pop()
+            self._after.append((event.seq, event.time_ms))
         if event.kind == "selftest":
             self.proof = Proof(event.data.get("passed") is True, event.time_ms, event.seq)
         elif event.kind == "pause":
@@ -132,3 +201,18 @@ class Seen:
             self.waits_for = said if isinstance(said, str) else ""
         elif event.kind in _OVER:
             self.waits_since = None
+
+
+def _rows(columns: Mapping[str, Any]) -> list[Row]:
+    """The latest of the trials in columns, one by one."""
+    parts = []
+    for name in Row._fields:
+        found = columns[name][-LATEST:]
+        if not isinstance(found, list):
+            found = found.tolist()
+            if name == "gap":
+                found = [x or None for x in found]
+            elif SQL_TYPES[name] == "DOUBLE":
+                found = [None if x != x else x for x in found]
+        parts.append(found)
+    return list(map(Row._make, zip(*parts, strict=True)))

@@ -5,6 +5,7 @@ Asks no clock and never sleeps: whoever steps says what time it is.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
@@ -14,6 +15,7 @@ from trajscope import analysis
 from trajscope.columns import Row
 from trajscope.errors import QueryError, SourceError
 from trajscope.live import Live, Said
+from trajscope.pipeline import uncollected
 from trajscope.readers import Source
 from trajscope.rules import alive
 from trajscope.rules.alive import Fresh
@@ -23,6 +25,7 @@ from trajscope.tail import Oddity, Reset
 from trajscope.trial import Item
 from trajscope.watch import panel
 from trajscope.watch.answers import Answers
+from trajscope.watch.opening import Opening
 from trajscope.watch.panel import Panel
 from trajscope.watch.played import Moments, Played
 from trajscope.watch.seen import Seen
@@ -57,6 +60,7 @@ class Watching:
         self.sidecar = Sidecar(source.path) if sidecar else None
         self.moments = Moments()  # of a file that is played
         self.items = 0  # taken so far
+        self.opening = Opening(self) if played is None and not sidecar else None
         self._said: Said | None = None
         self._told = -1  # items behind `_said`
         self._due_s = 0.0
@@ -66,12 +70,22 @@ class Watching:
     @property
     def behind(self) -> bool:
         """Whether there is more to read at once."""
-        return self.live.tail.behind
+        return self.live.tail.behind or (self.opening is not None and self.opening.waiting)
+
+    @property
+    def reading(self) -> bool:
+        """Whether there are lines in the file that were not read yet."""
+        return self.live.tail.behind or (self.opening is not None and not self.opening.begun)
+
+    @property
+    def to_show(self) -> bool:
+        """Whether there is something to be shown before anything is read."""
+        return self.opening is not None and self.opening.to_show
 
     @property
     def over(self) -> bool:
         """Whether nothing more will come: the run has ended, or whoever wrote it has gone."""
-        return not self.behind and (self.live.tail.ended or self.live.finished)
+        return not self.reading and (self.live.tail.ended or self.live.finished)
 
     @property
     def open_pipe(self) -> bool:
@@ -83,9 +97,15 @@ class Watching:
         with self.busy:
             return self._step(now_s)
 
-    def close(self) -> None:
-        """Read no more: a torn last line is counted as such."""
+    def close(self, *, keep: bool = True) -> None:
+        """Read no more: a torn last line is counted as such. Unless told not to, keep what is new for the next time."""
+        with self.busy:
+            self._close(keep=keep)
+
+    def _close(self, *, keep: bool) -> None:
         self._sidecar(last=True)
+        if keep and self.opening is not None and not self._closed:
+            self.opening.last()
         self.live.close()
 
     def look(self, now_s: float, *, at_once: bool = True) -> Panel:
@@ -122,7 +142,7 @@ class Watching:
             return Fresh("ended", age_s, usual_s)
         if live.tail.ended:
             return Fresh("cut off", age_s, usual_s)
-        if self.behind:
+        if self.reading:
             return Fresh("reading", age_s, usual_s)
         if live.run is None or not seen.trials:
             return Fresh("absent" if _odd(live) in ("absent", "deleted") else "not begun", age_s, usual_s)
@@ -140,8 +160,13 @@ class Watching:
             return analysis.analyze(run, file=self.live.source.path, format=self.live.format or "", quick=True)
 
     def _step(self, now_s: float) -> bool:
+        if self.opening is not None and self.opening.before():
+            return True
         before = self.seen.trials
-        stepped = self.live.step()
+        with uncollected() if self.behind else nullcontext():
+            stepped = self.live.step()
+            if self.opening is not None:
+                self.opening.after()
         if stepped.items:
             self.items += stepped.items
             self._heard_s = now_s
@@ -149,9 +174,9 @@ class Watching:
                 self.seen.arrived(now_s)
             if self.played is not None and (said := self.live.said()):
                 self.moments.note(said, self.seen)
-        if stepped.items and not self.behind:
+        if stepped.items and not self.reading:
             self._sidecar()
-        self._caught_up = self._caught_up or not self.behind
+        self._caught_up = self._caught_up or not self.reading
         if self.live.tail.ended and not self._closed:
             self._closed = True
             self.live.close()  # nothing more can come, so what is torn stays torn
@@ -188,7 +213,7 @@ class Watching:
         return None if self._heard_s is None else max(0.0, now_s - self._heard_s)
 
     def _read(self) -> float | None:
-        if self.over or not (self.behind or self.played):
+        if self.over or not (self.reading or self.played):
             return None
         total = self.played.size if self.played is not None else _size(self.live.source.path)
         return min(1.0, self.live.tail.at / total) if total else None
