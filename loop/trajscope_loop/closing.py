@@ -86,8 +86,8 @@ def words(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if found["override"]:
         yield (
             "a person",
-            "a first gain this large, with no earlier campaign to compare it with, would have stopped a campaign until "
-            "a person has looked. The demo has nobody to ask: it went on, and its record says so",
+            "the gate wanted a person to look at gains this large, since no earlier campaign tells whether they are "
+            + "usual. The demo has nobody to ask: it went on, and its record says so",
         )
 
 

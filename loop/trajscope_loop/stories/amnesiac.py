@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -45,7 +45,7 @@ class Night(NamedTuple):
     ended: str | None  # why it ended before its last trial
 
 
-def tell(folder: Path, say: Say, *, night: bool = False) -> Told:  # noqa: ARG001  # it is as long as it can be
+def tell(folder: Path, say: Say, *, night: bool = False) -> Told:  # it is as long as it can be
     """The night as it was recorded, and played again without and with rails."""
     path, menu_file = sample()
     menu = load_menu(menu_file)
@@ -212,7 +212,7 @@ def _notes(was: Night, on: Night) -> Sequence[str]:
     if on.ended is not None:
         notes.append(f"With rails the single changes end: {on.ended}.")
     notes.append(
-        f"All but the recorded night is simulated: no model was asked, the score is drawn, and seed {PICKED} was chosen "
+        f"All but the recorded night is simulated: no model was asked, the score is drawn, seed {PICKED} was chosen "
         "because it resembles that night."
     )
     return notes

@@ -1,4 +1,4 @@
-"""The gamer: real campaigns on perturbation in which the score is raised by ignoring the input, and how that is refused.
+"""The gamer: campaigns on perturbation in which the score is raised by ignoring the input, and how that is refused.
 
 Three of them: the gamer where rails and guards are off, the gamer where they are on, and who really improves the model.
 """
