@@ -38,6 +38,10 @@ GATE = {
     "holdout": "worse on what the proposer never sees",
     "validity": "did not end well",
 }
+PERSON = (
+    "the gate wanted a person to look at gains this large, since no earlier campaign tells whether they are usual. The "
+    "plan lets it go on, and the record says so"
+)
 GAMED = ("guards", "margins", "holdout")  # a refusal of a better score by one of these is the gate's whole point
 
 
@@ -84,11 +88,7 @@ def words(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _rails(found)
     yield from _kept(found, name)
     if found["override"]:
-        yield (
-            "a person",
-            "the gate wanted a person to look at gains this large, since no earlier campaign tells whether they are "
-            + "usual. The demo has nobody to ask: it went on, and its record says so",
-        )
+        yield "a person", PERSON
 
 
 def _gain(found: Mapping[str, Any], name: str) -> Iterator[tuple[str, str]]:

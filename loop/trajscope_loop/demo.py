@@ -98,9 +98,9 @@ def _opening(trials: int) -> Iterator[str]:
         " ",
     )
     yield from _wrapped(
-        f"The proposer is simulated, no model is asked: it remembers {K} trials, repeats itself, and is tempted by edits "
-        f"that raise the score by ignoring the input. Its path is written and its seed chosen, so that {TRIALS} trials "
-        "show all of it. What it meets is real: rails, trainings, judge, gate, record.",
+        f"The proposer is simulated, no model is asked: it remembers {K} trials, repeats itself, and is tempted by "
+        "edits that raise the score by ignoring the input. Its path is written and its seed chosen, so that "
+        f"{TRIALS} trials show all of it. What it meets is real: rails, trainings, judge, gate, record.",
         " ",
     )
 
