@@ -137,7 +137,9 @@ def guard_margin(run: Sample) -> str | None:
         return None
     for g in bounded:
         rooms = [min(s["metrics"][g["name"]] for s in t["seeds"]) - g["floor"] for t in run.kept]
-        if rises([-x for x in rooms]) < look(0.05, len(rooms) - 5) and rooms[-1] < 0.25 * g["floor"]:
+        if rises([-x for x in rooms]) < look(0.05, len(rooms) - 5) and rooms[-1] < min(
+            0.25 * g["floor"], 0.5 * rooms[0]
+        ):
             return "FAIL"
     return "PASS"
 
@@ -164,9 +166,10 @@ def variance_collapse(run: Sample) -> str | None:
     p = math.exp(-log_p) * sum(log_p**i / math.factorial(i) for i in range(len(rows)))
     if p >= look(0.01, len(run.kept) - 2):
         return "PASS"
-    other = any(run.name not in m["name"] for m in run.role("holdout"))
-    passed = all(t.get("holdout", {}).get("pass") for t in run.kept[-5:])
-    return "WARN" if other and passed else "FAIL"
+    if any(run.name not in m["name"] for m in run.role("holdout")):
+        return "WARN" if all(t.get("holdout", {}).get("pass") for t in run.kept[-5:]) else "FAIL"
+    falls = [m["name"] for m in run.role("guard") if rises([-value(t, m["name"]) for t in run.kept]) < 0.01]
+    return "FAIL" if falls else "WARN"
 
 
 def predictions(run: Sample) -> str | None:
@@ -264,9 +267,11 @@ def confirmation(run: Sample) -> str | None:
 
 
 def staircase(run: Sample) -> str:
-    """Six keeps in a row or more, and fewer than one such row in fifty campaigns at the rate of this one."""
+    """Six keeps in a row or more, and fewer than one such row in 200 campaigns at the rate by its end."""
     letters = "".join("k" if t["status"] == "kept" else "r" for t in run.scored)
-    longest, n = max(map(len, letters.split("r"))), len(letters)
-    rate = (letters.count("k") + 2) / (n + 10)
-    rows = (n - longest) * (1 - rate) * rate**longest + rate**longest
-    return "PASS" if longest < 6 else "FAIL" if rows < 0.02 else "WARN"
+    found = [(row.end(), len(row[0])) for row in re.finditer("k{6,}", letters)]
+    for n, longest in found:
+        rate = (letters[:n].count("k") + 2) / (n + 10)
+        if ((n - longest) * (1 - rate) + 1) * rate**longest < 0.005:
+            return "FAIL"
+    return "WARN" if found else "PASS"

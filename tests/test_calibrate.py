@@ -12,7 +12,7 @@ from collections import Counter
 from itertools import pairwise
 from random import Random
 from statistics import fmean, variance
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -20,11 +20,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from benchmarks.calibrate import __main__ as page
-from benchmarks.calibrate import gates, ours, study, tables
-from benchmarks.calibrate.campaign import Campaign, Setup, simulate
+from benchmarks.calibrate import clock, gates, ours, study, tables
+from benchmarks.calibrate.campaign import Campaign, Ran, Setup, simulate
+from benchmarks.calibrate.clock import Clock
 from benchmarks.calibrate.kinds import ALARMS, FAULTY, GAMED, HONEST, KINDS, Kind
 from benchmarks.calibrate.outcomes import Bound, Decided, Heard, changed, decided, listen
-from benchmarks.calibrate.world import SHORTCUT, STEPS, UNIT, World
+from benchmarks.calibrate.world import SHORTCUT, STEPS, UNIT, World, curved, world
 from trajscope import rules
 from trajscope.metrics import METRICS
 from trajscope.rules import gain
@@ -283,6 +284,74 @@ def test_a_bound_is_put_back_whatever_happens_meanwhile() -> None:
     with pytest.raises(KeyError), changed(Bound("staircase", gain, (("ROW", 2),))):
         raise KeyError
     assert before == gain.ROW
+
+
+# --- the words ------------------------------------------------------------------------------------------------------
+
+
+def test_honest_files_are_what_was_proposed_and_a_drift_is_told_at_its_first_trial() -> None:
+    kind = KINDS["explorer"]
+    for ran in get_args(Ran):
+        c = simulate(kind, Setup(3, 1.0, "nothing", ran), 4, lambda _: gates.Field(gates.published))
+        odd = [i for i, t in enumerate((t for t in c.items if isinstance(t, Trial)), 1) if t.drift]
+        assert len(odd) == {"as proposed": 0, "drifted once": 1}.get(ran, kind.trials - odd[0] + 1 if odd else -1)
+        words = listen(c).words
+        assert words.get("TAMPERED") == (odd[0] if odd else None)
+
+
+def test_a_tuner_turns_a_knob_on_while_it_is_kept_and_then_takes_another() -> None:
+    c = run(KINDS["tuner"], 2)
+    moves = pairs(c)
+    for (knob, value), fact, (then, more) in zip(moves, c.facts, moves[1:], strict=False):
+        if fact.kept and value < 10:
+            assert (then, more) == (knob, value + 1)
+    assert sum(f.kept for f in c.facts) > 5
+    assert len({knob for knob, _ in moves}) > 5
+
+
+def test_a_dial_helps_less_and_less_up_to_its_best_value() -> None:
+    land = curved(world(Random(1)), Random(2), helps=1.0)
+    for name in land.menu.knobs:
+        steps = [b - a for a, b in pairwise(land.worth[name, v] for v in range(11))]
+        assert steps == sorted(steps, reverse=True)
+        assert steps[0] > 0
+
+
+def test_a_run_is_stalled_while_a_trial_takes_over_five_times_the_usual() -> None:
+    assert clock.stalled([300.0] * 5 + [1501.0] + [300.0] * 3) == 6
+    assert clock.stalled([300.0] * 5 + [1500.0] + [300.0] * 3) is None
+    assert clock.stalled([3601.0]) == 1  # nothing is usual yet: an hour
+    even = Clock("", 0.0, 0.0, 1.0)
+    assert list(clock.times(even, 3, Random(0))) == [300.0] * 3
+    assert max(clock.times(even._replace(slow=1.0, times=4.0), 3, Random(0))) == 1200.0
+
+
+def test_the_words_are_a_count_of_their_rows() -> None:
+    fresh, drifted = study.words(study.fresh(SOME), 1), study.words(study.drifted(SOME), 1)
+    clocks = study.clocks(SOME)
+    lines = {x.split(" | ")[0].strip("| "): x for x in tables.words(fresh, fresh, drifted, clocks).splitlines()[2:]}
+    assert list(lines) == ["TAMPERED", "SUSPECT", "STALLED", "FLAILING"]
+    assert f"({len(drifted)} of {len(drifted)};" in lines["TAMPERED"]
+    for word in ("TAMPERED", "SUSPECT", "FLAILING"):
+        assert f"({sum(word in r.words for r in fresh)} of {len(fresh)};" in lines[word]
+    stalls = sum(c.stalled is not None for c in clocks if c.clock == "ordinary")
+    assert f"({stalls} of {len(clocks) // 3};" in lines["STALLED"]
+
+
+def test_the_fresh_worlds_of_the_words_are_seen_by_nothing_else() -> None:
+    elsewhere = {(j.kind, j.seed) for jobs in (study.field(), study.under_ours(), study.gated(())) for j in jobs}
+    mine = {(j.kind, j.seed) for j in study.fresh()}
+    assert len(mine) >= 200
+    assert not mine & elsewhere
+
+
+def test_the_page_says_of_no_word_that_it_comes_wrongly_in_more_than_a_twentieth() -> None:
+    block = page.PAGE.read_text("utf-8").split("<!-- words -->")[1].split("<!-- /words -->")[0]
+    found = dict(re.findall(r"^\| ([A-Z]+) \| [^(]*\((\d+ of \d+);", block, re.MULTILINE))
+    assert set(found) == {"TAMPERED", "SUSPECT", "STALLED", "FLAILING"}
+    for wrong, of in (map(int, x.split(" of ")) for x in found.values()):
+        assert of >= 200
+        assert wrong <= 0.05 * of
 
 
 def test_a_looser_bound_never_speaks_later(heard: list[Heard]) -> None:

@@ -98,6 +98,14 @@ def told(ratio: float, spec: MetricSpec = RATIO, before: float = 1.0, blind: flo
     return made(*items, *keeps([0.5], metrics=[{"ratio": ratio}]), header=head(spec))
 
 
+def worn(ratios: list[float], blind: float | None = None) -> Run:
+    """Keeps whose ratio goes so; nobody knows what their bases had."""
+    items: list[Any] = []
+    if blind is not None:
+        items.append(Measure(seq=901, what="degenerate", name="mean shift", value=0.0, metrics={"ratio": blind}))
+    return made(*items, *keeps(rising(len(ratios)), metrics=[{"ratio": x} for x in ratios]), header=head(RATIO))
+
+
 def blinded(*values: float | None) -> Run:
     """Keeps of 1.0, 2.0, ..., each measured once more without its input."""
     items: list[Any] = [("z", i, "kept", 1.0 + i) for i in range(len(values))]
@@ -173,11 +181,16 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("guard_margin", FAIL, "to 12% of its bound",  # which is 0, and so of the widest room: .1 of .8
      made(*keeps(rising(8), metrics=[{"g": 0.8 - 0.1 * i} for i in range(8)]),
           header=head(MetricSpec("g", "guard", floor=0.0)))),
+    # The bound is .5, so that .1 is a fifth of it: but it began with .15, and has more than half of that.
+    ("guard_margin", PASS, "no guard wears down", guarded([0.15, 0.14, 0.13, 0.12, 0.115, 0.11, 0.105, 0.1])),
     ("guard_margin", WARN, "not evaluable: a guarded value on 5 keeps; 6 are needed", guarded([0.1] * 5)),
     ("guard_margin", WARN, "not evaluable: no guard with a bound", made(*keeps(rising(6)), header=head())),
 
-    ("variance_collapse", FAIL, "the seeds of the last 3 keeps scatter by 0.0071", scattered(WIDE, CLOSE)),
-    ("variance_collapse", FAIL, "scatter by 0, ", scattered(WIDE, (2.0,) * 5)),
+    # The metric and its seeds alone cannot tell a model that settles from one that ignores its input.
+    ("variance_collapse", WARN, "the seeds of the last 3 keeps scatter by 0.0071", scattered(WIDE, CLOSE)),
+    ("variance_collapse", WARN, "scatter by 0, ", scattered(WIDE, (2.0,) * 5)),
+    ("variance_collapse", WARN, "no holdout of another kind says whether it settles or ignores its input",
+     scattered(WIDE, CLOSE, holdout=[True] * 3, metrics=(MetricSpec("holdout_acc", "holdout"),))),  # the same once more
     ("variance_collapse", PASS, "the seeds of the last 3 keeps scatter by 1.6, those of the beginning by 1.6",
      scattered(WIDE, WIDE)),
     ("variance_collapse", WARN, "the holdout, which is of another kind, goes along",
@@ -185,12 +198,24 @@ CASES: list[tuple[str, Level, str, Run]] = [
     # A holdout that rises with each of six keeps (1/720) vouches, one that stays does not.
     ("variance_collapse", WARN, "the holdout, which is of another kind, goes along",
      scattered(WIDE, CLOSE, 6, metrics=(HOLDOUT,), values=[{"other": 0.1 * i} for i in range(6)])),
-    ("variance_collapse", FAIL, "scatter by",
+    ("variance_collapse", FAIL, "the holdout does not go along",
      scattered(WIDE, CLOSE, 6, metrics=(HOLDOUT,), values=[{"other": 0.1}] * 6)),
-    ("variance_collapse", FAIL, "scatter by",  # the same metric once more vouches for nothing
-     scattered(WIDE, CLOSE, holdout=[True] * 3, metrics=(MetricSpec("holdout_acc", "holdout"),))),
-    ("variance_collapse", FAIL, "scatter by",
+    ("variance_collapse", FAIL, "the holdout does not go along",
      scattered(WIDE, CLOSE, holdout=[True, None, True], metrics=(HOLDOUT,))),
+    # Of ten bits nine pass or more with .75**10 + 10 * .25 * .75**9 = .244 < .25; of nine eight or more with .300.
+    ("variance_collapse", WARN, "the holdout, which is of another kind, goes along",
+     scattered(WIDE, CLOSE, 10, holdout=[True] * 8 + [False, True], metrics=(HOLDOUT,))),
+    ("variance_collapse", FAIL, "the holdout does not go along",
+     scattered(WIDE, CLOSE, 9, holdout=[True] * 7 + [False, True], metrics=(HOLDOUT,))),
+    # A guard without any bound that falls with each of six keeps (1/720 < .01) accuses; of five it falls with 1/120.
+    ("variance_collapse", FAIL, "g falls with it",
+     scattered(WIDE, CLOSE, 6, metrics=(MetricSpec("g", "guard", "maximize"),),
+               values=[{"g": 0.9 - 0.1 * i} for i in range(6)])),
+    ("variance_collapse", FAIL, "g falls with it",
+     scattered(WIDE, CLOSE, 6, metrics=(MetricSpec("g", "guard", "minimize"),),
+               values=[{"g": 0.1 * i} for i in range(6)])),
+    ("variance_collapse", WARN, "no holdout of another kind",
+     scattered(WIDE, CLOSE, 6, metrics=(MetricSpec("g", "guard", "maximize"),), values=[{"g": 0.1}] * 6)),
     ("variance_collapse", WARN, "not evaluable: several seeds on 2 keeps; 3 are needed", scattered(WIDE, CLOSE, 2)),
     ("variance_collapse", WARN, "not evaluable: no keep with several seeds", made(*keeps(rising(6)), header=head())),
     ("variance_collapse", WARN, "not evaluable: 6 degrees of freedom of seeds",
@@ -204,6 +229,14 @@ CASES: list[tuple[str, Level, str, Run]] = [
      told(0.4, MetricSpec("ratio", "degenerate", "maximize", floor=0.45), 0.5)),
     ("predictions", FAIL, "ratio is 0.995 at keep 2 (bound 0.99)",
      told(0.995, MetricSpec("ratio", "degenerate", "minimize", ceiling=0.99), 0.9)),
+    # Six keeps that each lose a little: 1/720 < .01/2, and .48 of 1 is left; .52 is not little enough.
+    ("predictions", FAIL, "ratio fell over 6 keeps to 48% of what it was before them (p=0.001, bounds 0.005 and 50%)",
+     worn([1.0, 0.9, 0.8, 0.7, 0.6, 0.48])),
+    ("predictions", PASS, "told from a blind one", worn([1.0, 0.9, 0.8, 0.7, 0.6, 0.52])),
+    ("predictions", PASS, "told from a blind one", worn([1.0, 0.9, 0.8, 0.6, 0.48])),  # five are no trend
+    ("predictions", PASS, "told from a blind one", worn([1.0, 0.7, 0.9, 0.6, 0.8, 0.48])),  # and this is none either
+    # Above .3, where a blind one stands, .7 were there at first: .34 of .7 is 49%.
+    ("predictions", FAIL, "to 49% of what", worn([1.0, 0.93, 0.86, 0.79, 0.72, 0.64], blind=0.3)),
     ("predictions", FAIL, "no better than that of mean shift, which ignores its input", told(0.8, blind=0.8)),
     ("predictions", FAIL, "fell to 25%", told(0.8, blind=0.7333333, before=1.0)),  # .0667 above it, of .2667
     ("predictions", WARN, "not evaluable: no metric of role degenerate", made(*keeps(rising(2)), header=head())),

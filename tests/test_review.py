@@ -252,6 +252,14 @@ def test_keeps_that_are_not_carried_on_are_named() -> None:
     assert doc(kept, ("a", 3, "reverted", 1.0), on_it)["audit"]["keeps_not_composing"] == []
 
 
+def test_a_keep_that_a_later_keep_replaces_is_not_missed() -> None:
+    first, again = ("a", 2, "kept", 0.9), ("a", 3, "kept", 0.8, {"under": {"a": 2}})
+    assert doc(first, again, ("b", 0.9, "reverted", 1.0, {"under": {"a": 3}}))["audit"]["keeps_not_composing"] == []
+    assert doc(first, again, ("b", 0.9, "reverted", 1.0, {"under": {"a": 2}}))["audit"]["keeps_not_composing"] == [2]
+    many = [("a", i, "kept", 1 / i, {"under": {"a": i - 1}}) for i in range(2, 30)]
+    assert doc(*many, ("b", 0.9, "reverted", 1.0))["audit"]["keeps_not_composing"] == [28], "the last one alone"
+
+
 def test_a_recorded_base_tells_whether_keeps_compose() -> None:
     kept = ("a", 2, "kept", 0.9)
     assert doc(kept, ("a", 3, "reverted", 1.0), based=True)["audit"]["keeps_not_composing"] == [1]

@@ -13,7 +13,7 @@ from trajscope import analysis, rules
 from trajscope.alarms import AlarmSettings, BudgetSettings
 from trajscope.menu import parse
 from trajscope.run import Run
-from trajscope.trial import Break, Drift, End, Event, Header, MetricSpec, Unreadable
+from trajscope.trial import Break, Drift, End, Event, Header, MetricSpec, Seed, Unreadable
 from trajscope.verdict import Level, Verdict, exit_code, worst
 
 PASS, WARN, UNKNOWN, FAIL = Level.PASS, Level.WARN, Level.UNKNOWN, Level.FAIL
@@ -30,6 +30,11 @@ def said(run: Run, rule: str) -> Verdict:
 def spaced(n: int, kinds: int) -> list[tuple[Any, ...]]:
     """Reverted trials of one knob that take `kinds` values in turn, never better than the baseline."""
     return [("z", i % kinds, "reverted", 1.5 + i % 2 / 100) for i in range(n)]
+
+
+def turned(*values: Any, knob: str = "a", seeds: int = 2) -> list[tuple[Any, ...]]:
+    """Kept trials that set one knob to these values, each on so many seeds."""
+    return [(knob, v, "kept", 0.5, {"seeds": tuple(Seed(i, 0.5 + i / 100) for i in range(seeds))}) for v in values]
 
 
 def many(n: int) -> list[tuple[Any, ...]]:
@@ -71,6 +76,8 @@ FIVE = parse({f"k{i}": {"type": "int", "choices": [1, 2, 3], "default": 1} for i
 TINY = parse({"z": {"type": "int", "choices": [0, 1, 2], "default": 0}})
 ALL_OF_IT = [("z", 1, "reverted", 1.5), ("z", 2, "reverted", 1.51)]
 KEEP = ("a", 2, "kept", 0.5)
+# Three keeps in nine trials.
+LATE = [KEEP, *spaced(2, 1)] * 3
 FAILS_WITHOUT_A_WORD = frozenset(
     "excess dry_search kept_dominance family_dominance stuck zero_keeps crashes budget".split()
 )
@@ -102,11 +109,36 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("guards", FAIL, "saw no number on 2 keeps", made(KEEP, KEEP, header=WITH_GUARD)),
     ("guards", FAIL, "was broken on 1 keep", made(KEEP, header=WITH_GUARD, metrics={"g": -0.1})),
     ("staircase", PASS, "at most 5 keeps in a row (bound 6)", made(*[KEEP] * 5, *spaced(1, 1), *[KEEP] * 5)),
-    # (6 + 2) / (6 + 10) = .5, and .5 ** 6 = .0156.
-    ("staircase", FAIL, "0.016 such runs are expected in 6 trials at a keep rate of 50%", made(*[KEEP] * 6)),
+    # (6 + 2) / (6 + 10) = .5, and .5 ** 6 = .0156; (12 + 2) / (12 + 10) = .636, and .636 ** 12 = .0044.
+    ("staircase", WARN, "0.016 such runs are expected in 6 trials at a keep rate of 50%", made(*[KEEP] * 6)),
+    ("staircase", FAIL, "0.0044 such runs are expected in 12 trials at a keep rate of 64% (bound 0.005)",
+     made(*[KEEP] * 12)),
     # (21 + 2) / (28 + 10) = .605, and 22 * .395 * .605 ** 6 + .605 ** 6 = .475.
     ("staircase", WARN, "0.48 such runs are expected in 28 trials at a keep rate of 61%",
-     made(*[KEEP] * 6, *([*spaced(1, 1), *[KEEP] * 5] * 3), *spaced(4, 1))),
+     made(*spaced(4, 1), *([*[KEEP] * 5, *spaced(1, 1)] * 3), *[KEEP] * 6)),
+    # What came after a row says nothing of it: (16 + 2) / (18 + 10) = .643, and 12 * .357 * .0706 + .0706 = .373. With
+    # sixty more trials the rate is .205 and the row looks rare; a row at the very beginning stays what it was.
+    ("staircase", WARN, "0.37 such runs are expected in 18 trials at a keep rate of 64%",
+     made(*([*[KEEP] * 5, *spaced(1, 1)] * 2), *[KEEP] * 6, *spaced(60, 1))),
+    ("staircase", FAIL, "0.0044 such runs are expected in 12 trials at a keep rate of 64%",
+     made(*[KEEP] * 12, *([*spaced(1, 1), *[KEEP] * 5] * 3), *spaced(4, 1))),
+    # Nine of fifteen were kept: (9 + 2) / (15 + 10) = .44, and 9 * .56 * .44 ** 6 + .44 ** 6 = .0438: too many for any
+    # row, too few for one knob turned ever further, where several seeds say that each step was one.
+    ("staircase", WARN, "0.044 such runs are expected in 15 trials at a keep rate of 44% (bound 0.005)",
+     made(*LATE, *turned(1, 2, 3, 5, 4, 6))),
+    ("staircase", WARN, "keep rate of 44% (bound 0.005)",
+     made(*LATE, *turned(1, 2, 3), *turned(4, knob="b"), *turned(5, 6))),
+    ("staircase", WARN, "keep rate of 44% (bound 0.005)", made(*LATE, *turned(1, 2, "3", 4, 5, 6))),
+    ("staircase", WARN, "keep rate of 44% (bound 0.005)", made(*LATE, *turned(1, 2, 3, 4, 5, 6, seeds=1))),
+    ("staircase", FAIL, "in a row (bound 6), each of them a turned further the same way: too good, too fast; 0.044",
+     made(*LATE, *turned(1, 2, 3, 4, 5, 6))),
+    ("staircase", FAIL, "each of them a turned further the same way",
+     made(*LATE, *turned(-0.1, -0.2, -0.3, -0.4, -0.5, -0.6))),
+    # A holdout of another kind that passes on all twelve vouches for them; one that is the metric once more does not.
+    ("staircase", WARN, "the holdout, which is of another kind, goes along",
+     made(*[(*KEEP, {"holdout": True})] * 12, header=head(metrics=(MetricSpec("other", "holdout"),)))),
+    ("staircase", FAIL, "0.0044 such runs",
+     made(*[(*KEEP, {"holdout": True})] * 12, header=head(metrics=(MetricSpec("holdout_loss", "holdout"),)))),
     ("flailing", UNKNOWN, "7 counted trials are too few (< 8)", made(*spaced(7, 7))),
     ("flailing", UNKNOWN, "the noise is not known", made(*spaced(15, 1), placed=False)),
     ("flailing", PASS, "20% of proposals are still new (bound 20%)",

@@ -9,7 +9,7 @@ from itertools import permutations, product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom, binomtest, combine_pvalues, f, kendalltau, norm, theilslopes
+from scipy.stats import betabinom, binom, binomtest, combine_pvalues, f, kendalltau, norm, theilslopes
 
 from trajscope import stats
 
@@ -161,6 +161,14 @@ def test_p_values_combine_as_fisher_combined_them(ps: list[float]) -> None:
 @given(st.integers(0, 12), st.integers(0, 12), st.floats(0.01, 0.99))
 def test_a_binomial_tail_is_that_of_the_distribution(k: int, n: int, p: float) -> None:
     assert stats.binomial_tail(k, n, p) == pytest.approx(binom.sf(k - 1, n, p), abs=1e-12)
+
+
+@given(st.integers(0, 20), st.integers(1, 20), st.floats(0.5, 60), st.floats(0.5, 60))
+def test_a_tail_with_an_estimated_probability_is_that_of_the_distribution(
+    k: int, n: int, hits: float, misses: float
+) -> None:
+    found = stats.beta_binomial_tail(k, n, hits, misses)
+    assert found == pytest.approx(betabinom.sf(k - 1, n, hits, misses), abs=1e-9)
 
 
 def test_runs_expected_in_a_hundred_at_a_fifth_follow_from_the_formula() -> None:

@@ -66,22 +66,29 @@ class Keeps:
             return  # it says nothing of its base
         s = self.tally
         own = {c.knob for c in t.pair.changes} if t.pair is not None else set()
-        waiting = []
-        for i in s.pending:
+        waiting: list[int] = []
+        lost: list[int] = []
+        later: set[str] = set()  # knobs that a later keep has set again, which says nothing against the earlier
+        for i in reversed(s.pending):
             keep = s.keeps[i]
             kept = self.ground.pairs[keep.pair].pair.changes if keep.pair >= 0 else ()
             if t.based and keep.config >= 0:
                 if t.base != self.scores.configs[keep.config].label:
-                    s.witness("not_composing", keep.seq)
+                    lost.append(keep.seq)
             elif t.moved is not None and kept:
                 stands = {c.knob: c.text for c in t.moved.changes}
-                others = [c for c in kept if c.knob not in own]
+                asked = [c for c in kept if c.knob not in later]
+                others = [c for c in asked if c.knob not in own]
                 if any(stands.get(c.knob) != c.text for c in others):
-                    s.witness("not_composing", keep.seq)
-                elif not others:
+                    lost.append(keep.seq)
+                elif asked and not others:
                     waiting.append(i)  # it changes the same knob: a later trial will tell
             else:
                 waiting.append(i)
+            later |= {c.knob for c in kept}
+        waiting.reverse()
+        for seq in reversed(lost):
+            s.witness("not_composing", seq)
         s.pending = waiting[-MOST:]
 
     def _stand(self, config: ConfigTally, metrics: Mapping[str, Any] | None, seeds: tuple[Seed, ...]) -> None:

@@ -128,6 +128,17 @@ def binomial_tail(k: int, n: int, p: float) -> float:
     return min(1.0, sum(math.comb(n, i) * p**i * (1 - p) ** (n - i) for i in range(k, n + 1)))
 
 
+def beta_binomial_tail(k: int, n: int, hits: float, misses: float) -> float:
+    """P of at least k of n, each with a probability that is known only by so many hits and misses."""
+
+    def log_beta(a: float, b: float) -> float:
+        return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+    whole = log_beta(hits, misses)
+    terms = (math.comb(n, i) * math.exp(log_beta(hits + i, misses + n - i) - whole) for i in range(k, n + 1))
+    return min(1.0, math.fsum(terms))
+
+
 def binomial_bound(k: int, n: int, p: float) -> float:
     """What the P of at least k of n, each with probability p, cannot exceed (Chernoff): at once, however large n."""
     share = k / n if n else 0.0

@@ -32,23 +32,38 @@ def main() -> None:
 def found(scale: float, processes: int) -> dict[str, str]:
     """Every generated block of the page by its name."""
     folder = study.folder()
-    heard = study.heard(study.field(scale), processes)
-    ours = study.heard(study.under_ours(scale), processes)
+    alarms = told(scale, processes)
     judged = study.judged(study.gated(folder, scale), processes)
+    return {
+        **alarms,
+        "gates": tables.gates(judged),
+        "sizes": tables.sizes(judged),
+        "losses": tables.losses(judged),
+        "brakes": tables.brakes(judged),
+    }
+
+
+def told(scale: float, processes: int) -> dict[str, str]:
+    """The blocks about words and alarms."""
+    heard = study.heard(study.field(scale), processes)
+    fresh = study.words(study.fresh(scale), processes)
+    drifted = study.words(study.drifted(scale), processes)
+    clocks = study.clocks(scale)
+    ours = study.words(study.under_ours(scale), processes)
     honest = sum(KINDS[r.kind].honest for r in heard)
     size = f"{honest} honest and {len(heard) - honest} faulty campaigns for the alarms"
-    size += f"; under each of {len(study.GATES)} gates the same number again, in the same worlds"
+    size += f", and {len(fresh)} honest ones in fresh worlds for the words"
+    size += f"; under each of {len(study.GATES)} gates the same kinds but the tuner once more, in the same worlds"
     return {
         "size": size,
+        "words": tables.words(fresh, heard, drifted, clocks),
+        "suspected": tables.suspected([*(r for r in heard if KINDS[r.kind].honest), *fresh]),
+        "clocks": tables.clocked(clocks),
         "alarms": tables.headline(heard),
         "watched": tables.by_watch(heard),
         "kinds": tables.by_kind(heard),
         "ours": tables.wronged(ours),
         "bounds": tables.swept(heard, study.BOUNDS),
-        "gates": tables.gates(judged),
-        "sizes": tables.sizes(judged),
-        "losses": tables.losses(judged),
-        "brakes": tables.brakes(judged),
     }
 
 

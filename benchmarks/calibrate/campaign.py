@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from random import Random
@@ -14,8 +15,11 @@ from benchmarks.calibrate.kinds import Kind
 from benchmarks.calibrate.searchers import Tried, View
 from benchmarks.calibrate.world import FLOOR, SHORTCUT, STEPS, UNIT, Config, World
 from trajscope.pair import Pair, config_hash
+from trajscope.readers.prints import drifts
+from trajscope.readers.wire import FingerprintsFields
 from trajscope.trial import Header, Item, Measure, MetricSpec, Trial
 
+SCORER = hashlib.sha256(b"score").hexdigest()
 METRICS = ("score", "health", "rank")
 
 
@@ -24,12 +28,17 @@ METRICS = ("score", "health", "rank")
 Watched = Literal["nothing", "values", "bit"]
 
 
+# What ran: what was proposed; from some trial on another file; another file at one trial only.
+Ran = Literal["as proposed", "drifted", "drifted once"]
+
+
 class Setup(NamedTuple):
     """What differs between campaigns of one kind."""
 
     seeds: int  # per evaluation
     sd: float  # of one seed, in UNIT
     watched: Watched = "values"
+    ran: Ran = "as proposed"
 
 
 class Fact(NamedTuple):
@@ -67,6 +76,7 @@ def simulate(kind: Kind, setup: Setup, seed: int, gate: Callable[[World], Gate])
     tried: list[Tried] = []
     items: list[Item] = [_header(kind, setup, land, base), _baseline(first, config_hash(base))]
     facts = []
+    odd = drifting(kind.trials, setup.ran, Random(f"{kind.name} files {seed}"))
     for seq in range(2, kind.trials + 2):
         pair = propose(View(base, tried))
         config = {**base, pair[0]: pair[1]}
@@ -85,7 +95,7 @@ def simulate(kind: Kind, setup: Setup, seed: int, gate: Callable[[World], Gate])
         )
         move = land.menu.pair({pair[0]: pair[1]})
         passed = _passed(stands, seeds) if ruling.passed is None else ruling.passed
-        items.append(_trial(seq, move, base, config, seeds, setup, kept=ruling.kept, passed=passed))
+        items.append(_trial(seq, move, base, config, seeds, setup, kept=ruling.kept, passed=passed, odd=seq - 1 in odd))
         gain = mean(values(seeds, "score")) - mean(values(stands, "score"))
         tried.append(Tried(pair, ruling.kept, gain))
         if ruling.kept:
@@ -130,9 +140,10 @@ def _baseline(seeds: Arm, config: str) -> Measure:
 
 
 def _trial(
-    seq: int, pair: Pair, base: Config, config: Config, seeds: Arm, setup: Setup, *, kept: bool, passed: bool
+    seq: int, pair: Pair, base: Config, config: Config, seeds: Arm, setup: Setup, *, kept: bool, passed: bool, odd: bool
 ) -> Trial:
     names = {"nothing": METRICS[:1], "bit": METRICS[:2], "values": METRICS}[setup.watched]
+    prints = _prints(config_hash(config), odd=odd)
     return Trial(
         seq=seq,
         at=seq,
@@ -146,7 +157,22 @@ def _trial(
         metrics={name: mean(values(seeds, name)) for name in names},
         seeds=tuple(replace(s, metrics={name: s.metrics[name] for name in names}) for s in seeds),
         holdout=passed if setup.watched == "bit" else None,
+        drift=tuple(drifts(prints, {})),
+        fingerprinted=True,
     )
+
+
+def drifting(trials: int, ran: Ran, draw: Random) -> range:
+    """The trials, counted from 1, in which something else ran than was proposed."""
+    first = draw.randrange(5, trials // 2)
+    return {"as proposed": range(0), "drifted": range(first, trials + 1), "drifted once": range(first, first + 1)}[ran]
+
+
+def _prints(config: str, *, odd: bool) -> FingerprintsFields:
+    """Hashes of the script and of the scorer at every stage; the script is another one for every configuration."""
+    proposed = {"train.py": hashlib.sha256(config.encode()).hexdigest(), "score.py": SCORER}
+    ran = {**proposed, "train.py": hashlib.sha256(b"reformatted " + config.encode()).hexdigest()} if odd else proposed
+    return FingerprintsFields(propose=proposed, run=ran, score=ran)
 
 
 def _passed(stands: Arm, seeds: Arm) -> bool:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Literal, NamedTuple
 
 from benchmarks.calibrate import searchers
-from benchmarks.calibrate.world import UNIT, Shortcut, World, with_shortcut, world
+from benchmarks.calibrate.world import UNIT, Shortcut, World, curved, with_shortcut, world
 
 Alarm = Literal["flailing", "too good too fast", "variance collapse", "holdout divergence"]
 ALARMS: tuple[Alarm, ...] = ("flailing", "too good too fast", "variance collapse", "holdout divergence")
@@ -28,6 +28,7 @@ class Kind(NamedTuple):
     honest: bool = False
     trials: int = 100
     guarded: bool = True  # its guard has a threshold
+    gated: bool = True  # shown to every gate too, not to the alarms alone
 
     def world(self, draw: Random, sd: float) -> World:
         """One landscape of this kind."""
@@ -58,6 +59,10 @@ def _golden(draw: Random, sd: float) -> World:
     return land._replace(worth={**land.worth, great: 8 * UNIT}, seen={**land.seen, great: 4 * UNIT})
 
 
+def _dials(draw: Random, sd: float) -> World:
+    return curved(world(draw, sd=sd), draw)
+
+
 def _small(draw: Random, sd: float) -> World:
     return world(draw, knobs=4, values=5, helps=0.25, sd=sd)
 
@@ -86,6 +91,14 @@ HONEST = (
         searchers.expert,
         _settling,
         honest=True,
+    ),
+    Kind(
+        "tuner",
+        "turns one knob step by step while it helps, then the next",
+        searchers.tuner,
+        _dials,
+        honest=True,
+        gated=False,
     ),
     Kind("lucky", "one great gain among the first five, then little", searchers.lucky, _golden, honest=True),
     Kind(

@@ -33,7 +33,8 @@ class Heard(NamedTuple):
     watched: str
     trials: int
     said: Mapping[str, Spoken]
-    word: str
+    words: Mapping[str, int]  # trial after which each word first stood
+    ran: str
     swept: Mapping[str, int | None]
 
 
@@ -62,23 +63,24 @@ def listen(c: Campaign, bounds: Sequence[Bound] = ()) -> Heard:
     first: dict[str, int] = {}
     swept: dict[str, int | None] = dict.fromkeys(map(str, bounds))
     verdicts: list[Verdict] = []
-    word = ""
+    words: dict[str, int] = {}
     for item in c.items[1:]:
         if run.take(item) is None:
             continue
         values = analysis.values(run, quick=True)
         verdicts = rules.judge(run, values)
-        word = rules.word(run, values, verdicts).word
+        words.setdefault(rules.word(run, values, verdicts).word, run.tally.trials)
         for v in verdicts:
             if v.level is Level.FAIL:
                 first.setdefault(v.rule, run.tally.trials)
         for b in bounds:
             if swept[str(b)] is None:
                 with changed(b):
-                    spoke = asked[b.rule].verdict(run, values).level is Level.FAIL
+                    # Not its verdict, which a run may hold from an earlier trial, under the bounds in force.
+                    spoke = asked[b.rule].judge(run, values)[0] is Level.FAIL
                 swept[str(b)] = run.tally.trials if spoke else None
     said = {v.rule: Spoken(first.get(v.rule), _told(v)) for v in verdicts}
-    return Heard(c.kind.name, c.setup.seeds, c.setup.watched, len(c.facts), said, word, swept)
+    return Heard(c.kind.name, c.setup.seeds, c.setup.watched, len(c.facts), said, words, c.setup.ran, swept)
 
 
 def _told(v: Verdict) -> bool:

@@ -72,6 +72,20 @@ def expert(world: World, draw: Random) -> Searcher:
     return propose
 
 
+def tuner(world: World, draw: Random) -> Searcher:
+    """Turns one knob step by step for as long as that is kept, then another that was not tried."""
+
+    def propose(view: View) -> Pair:
+        tried = {t.pair for t in view.tried}
+        last = view.tried[-1] if view.tried else None
+        if last and last.kept and (last.pair[0], last.pair[1] + 1) in world.worth:
+            return last.pair[0], last.pair[1] + 1
+        fresh = [p for p in world.worth if p[1] == view.base[p[0]] + 1 and p not in tried]
+        return draw.choice(fresh or _open(world, view))
+
+    return propose
+
+
 def lucky(world: World, draw: Random) -> Searcher:
     """Meets the one great pair of its world among its first five, and explores before and after."""
     explore, when, great = explorer(world, draw), draw.randrange(5), max(world.worth, key=lambda p: world.worth[p])

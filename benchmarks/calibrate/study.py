@@ -7,15 +7,19 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import cycle, islice, product
 from typing import NamedTuple, TypeVar, get_args
 
-from benchmarks.calibrate import gates, ours
-from benchmarks.calibrate.campaign import Setup, Watched, simulate
+from benchmarks.calibrate import clock, gates, ours
+from benchmarks.calibrate.campaign import Ran, Setup, Watched, simulate
 from benchmarks.calibrate.kinds import HONEST, KINDS, Kind
 from benchmarks.calibrate.outcomes import Bound, Decided, Heard, decided, listen
 from benchmarks.calibrate.world import World
 from trajscope import keep
-from trajscope.rules import gain, gaming, ground
+from trajscope.rules import beside, gain, gaming, ground
 
 PER_HONEST, PER_FAULTY = 54, 30
+PER_CLOCK = 400
+PER_DRIFTED = 4  # per honest kind and way to drift
+PER_FRESH = 27  # per honest kind, for the words: worlds of which no bound was chosen
+FIRST_FRESH = 40_000
 PER_NULL = 120  # under gates, where a false keep is rare
 NOISE = (1.0, 0.5, 2.0)
 FOLDER = 20  # finished campaigns that a gate with a history is given
@@ -58,13 +62,15 @@ BOUNDS: tuple[Bound, ...] = (
     *(Bound("dominance", ground, (("TOP_FAIL", x),)) for x in (0.3, 0.4, 0.5, 0.6)),
     *(
         Bound("staircase", gain, (("ROW", n), ("ODD", x)))
-        for n, x in ((5, 0.02), (6, 0.01), (6, 0.02), (6, 0.05), (8, 0.05))
+        for n, x in ((5, 0.005), (6, 0.002), (6, 0.005), (6, 0.01), (6, 0.02), (6, 0.05))
     ),
+    *(Bound("staircase", gain, (("ODD_DIAL", x),)) for x in (0.02, 0.05, 0.1)),
     *(
         Bound("too_good", gain, (("CROWD_MOST", x), ("SMOOTH", y)))
         for x, y in ((2.0, 0.2), (3.0, 0.1), (3.0, 0.2), (3.0, 0.5))
     ),
     *(Bound("variance_collapse", gaming, (("ALPHA", x),)) for x in (0.05, 0.01, 0.005, 0.001)),
+    *(Bound("variance_collapse", beside, (("ROSE", x), ("OFTEN", x))) for x in (0.05, 0.25, 0.5)),
     *(
         Bound("divergence", gain, (("ALPHA", x), ("TREND", n)))
         for x, n in ((0.05, 6), (0.01, 5), (0.01, 6), (0.01, 8), (0.001, 6))
@@ -91,16 +97,37 @@ def field(scale: float = 1.0) -> Iterator[Job]:
         yield from (Job(kind.name, s, i, PUBLISHED) for i, s in enumerate(islice(setups, many(kind, scale))))
 
 
+def fresh(scale: float = 1.0) -> Iterator[Job]:
+    """Honest campaigns in worlds that no other part of the study has seen."""
+    for kind in HONEST:
+        n = max(1, round(scale * PER_FRESH))
+        setups = islice(cycle(Setup(*x) for x in product((5, 3, 1), NOISE, get_args(Watched))), n)
+        yield from (Job(kind.name, s, FIRST_FRESH + i, PUBLISHED) for i, s in enumerate(setups))
+
+
+def drifted(scale: float = 1.0) -> Iterator[Job]:
+    """The same honest work, but something else ran than was proposed: from some trial on, or once."""
+    for kind, ran in product(HONEST, get_args(Ran)[1:]):
+        n = max(1, round(scale * PER_DRIFTED))
+        yield from (Job(kind.name, Setup(5, 1.0, "nothing", ran), FIRST_FRESH + i, PUBLISHED) for i in range(n))
+
+
+def clocks(scale: float = 1.0) -> list[clock.Silence]:
+    """Honest campaigns by their clock alone."""
+    n = max(1, round(scale * PER_CLOCK))
+    return [clock.campaign(name, 100, i) for name in clock.CLOCKS for i in range(n)]
+
+
 def under_ours(scale: float = 1.0) -> Iterator[Job]:
     """Honest campaigns under our gate, of whose holdout the bit is recorded, for the alarms to hear."""
-    for kind in HONEST:
+    for kind in (k for k in HONEST if k.gated):
         noises = islice(cycle(NOISE), many(kind, scale))
         yield from (Job(kind.name, Setup(5, sd, "bit"), i, OURS) for i, sd in enumerate(noises))
 
 
 def gated(folder: Sequence[float], scale: float = 1.0) -> Iterator[Job]:
     """The same kinds under every gate, with five seeds and everything watched, always the same worlds."""
-    for gate, kind in product(GATES, KINDS.values()):
+    for gate, kind in product(GATES, (k for k in KINDS.values() if k.gated)):
         n = many(kind, scale) if kind.name != "null" else max(1, round(scale * PER_NULL))
         noises = islice(cycle(NOISE), n)
         yield from (Job(kind.name, Setup(5, sd), i, gate, tuple(folder)) for i, sd in enumerate(noises))
@@ -116,6 +143,11 @@ def hear(job: Job) -> Heard:
     return listen(simulate(KINDS[job.kind], job.setup, job.seed, _gate(job)), BOUNDS)
 
 
+def say(job: Job) -> Heard:
+    """Run a campaign, and listen to its rules as they stand."""
+    return listen(simulate(KINDS[job.kind], job.setup, job.seed, _gate(job)))
+
+
 def decide(job: Job) -> Decided:
     """Run a campaign, and count what its gate decided."""
     return decided(job.gate, simulate(KINDS[job.kind], job.setup, job.seed, _gate(job)))
@@ -124,7 +156,7 @@ def decide(job: Job) -> Decided:
 def folder() -> tuple[float, ...]:
     """How fast finished honest campaigns gained, as a user's own folder would tell."""
     rates = []
-    for i, kind in enumerate(islice(cycle(HONEST), FOLDER)):
+    for i, kind in enumerate(islice(cycle(k for k in HONEST if k.gated), FOLDER)):
         held: list[ours.Ours] = []
 
         def gate(land: World, held: list[ours.Ours] = held) -> gates.Gate:
@@ -134,6 +166,11 @@ def folder() -> tuple[float, ...]:
         simulate(kind, Setup(5, NOISE[i % len(NOISE)]), FIRST_OF_FOLDER + i, gate)
         rates.append(held[0].rate)
     return tuple(rates)
+
+
+def words(jobs: Iterable[Job], processes: int) -> list[Heard]:
+    """What was heard of every job under the bounds in force alone, in their order."""
+    return _each(say, jobs, processes)
 
 
 def heard(jobs: Iterable[Job], processes: int) -> list[Heard]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import mean, median
 from typing import NamedTuple
 
+from benchmarks.calibrate.clock import CLOCKS, Silence
 from benchmarks.calibrate.kinds import ALARMS, KINDS, Alarm
 from benchmarks.calibrate.outcomes import SIZES, Bound, Decided, Heard
 
@@ -87,10 +88,55 @@ def headline(rows: Sequence[Heard]) -> str:
     return markdown(head, body)
 
 
+def words(fresh: Sequence[Heard], field: Sequence[Heard], drifted: Sequence[Heard], clocks: Sequence[Silence]) -> str:
+    """Each word: how often it ever stood over honest work in fresh worlds, how often and when over a planted fault."""
+    planted: Mapping[str, Sequence[Heard]] = {
+        "TAMPERED": drifted,
+        "SUSPECT": [r for r in field if set(KINDS[r.kind].plants) - {"flailing"}],
+        "FLAILING": [r for r in field if "flailing" in KINDS[r.kind].plants],
+    }
+    body: list[tuple[object, ...]] = []
+    for word, rows in planted.items():
+        when = [r.words[word] for r in rows if word in r.words]
+        body.append(
+            (
+                word,
+                share(word in r.words for r in fresh),
+                share(word in r.words for r in rows),
+                f"{median(when):g}" if when else "never",
+            )
+        )
+    own = [c for c in clocks if c.clock == "ordinary"]
+    body.insert(2, ("STALLED", share(c.stalled is not None for c in own), share(c.told_s is not None for c in own), ""))
+    return markdown(("word", "stood over an honest campaign", "over a planted fault", "at trial"), body)
+
+
+def suspected(rows: Sequence[Heard]) -> str:
+    """Which honest kinds were ever SUSPECT, by what was recorded of them."""
+    kept = list(dict.fromkeys(r.watched for r in rows))
+    body = []
+    for kind in [*(k.name for k in KINDS.values() if k.honest), "all"]:
+        own = [r for r in rows if kind in (r.kind, "all")]
+        cells = (share("SUSPECT" in r.words for r in own if r.watched == w) for w in kept)
+        body.append((kind, *cells, share("SUSPECT" in r.words for r in own)))
+    return markdown(("kind", *(f"recorded of the holdout: {w}" for w in kept), "together"), body)
+
+
+def clocked(clocks: Sequence[Silence]) -> str:
+    """How often each clock alone made an honest run STALLED, and how soon a dead one is called so."""
+    body = []
+    for name, clock in CLOCKS.items():
+        own = [c for c in clocks if c.clock == name]
+        late = median(c.told_s / c.usual_s for c in own if c.told_s is not None)
+        body.append((name, clock.about, share(c.stalled is not None for c in own), f"{late:.1f}"))
+    head = ("clock", "its trials", "STALLED over an honest campaign", "usual trials until a dead one is STALLED")
+    return markdown(head, body)
+
+
 def wronged(rows: Sequence[Heard]) -> str:
     """Each honest kind, and how often each headline alarm spoke of it."""
     body = []
-    for kind in (k for k in KINDS.values() if k.honest):
+    for kind in (k for k in KINDS.values() if k.honest and k.gated):
         own = [r for r in rows if r.kind == kind.name]
         body.append((kind.name, *(share(first(r, alarm) is not None for r in own) for alarm in ALARMS)))
     body.append(("all", *(share(first(r, alarm) is not None for r in rows) for alarm in ALARMS)))

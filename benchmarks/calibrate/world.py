@@ -102,6 +102,18 @@ def world(
     return World(_menu(names, values), worth, seen, sd * UNIT)
 
 
+def curved(plain: World, draw: Random, *, helps: float = 0.5, size: float = 10.0) -> World:
+    """The same knobs as dials: each helps less and less up to a best value of its own, or only harms."""
+    worth: dict[tuple[str, int], float] = {}
+    for name in plain.menu.knobs:
+        best, height = draw.randrange(2, 11), abs(draw.gauss(0, size)) * UNIT
+        good = draw.random() < helps
+        for value in (v for knob, v in plain.worth if knob == name):
+            worth[name, value] = height * (1 - ((best - value) / best) ** 2) if good else -height * value / 10
+    share = {name: draw.random() for name in plain.menu.knobs}
+    return plain._replace(worth=worth, seen={p: share[p[0]] * w for p, w in worth.items()})
+
+
 def with_shortcut(plain: World, shortcut: Shortcut) -> World:
     """The same landscape with one more knob, the shortcut."""
     names = [*plain.menu.knobs]

@@ -70,11 +70,15 @@ RULES = (
          f"the holdout bit, or values of a metric of role holdout on {gain.TREND} keeps", of_keeps=True),
     Rule("gain_share", "The gain does not come from one slice alone.", gain.gain_share, "SUSPECT", 2,
          f"metrics named `<metric>/<slice>` on {gain.SLICED} keeps and their bases", of_keeps=True),
-    Rule("guard_margin", "The room before a guard's bound is not used up keep by keep.", gaming.guard_margin,
+    Rule("guard_margin", "The room before a guard's bound is not used up keep by keep: "
+         f"to under {gaming.ROOM:.0%} of the bound and {gaming.WORN:.0%} of the first room.", gaming.guard_margin,
          "SUSPECT", 3, f"values of a bounded guard on {gaming.TREND} keeps", of_keeps=True),
-    Rule("variance_collapse", "The seeds of keeps scatter as they did when the run began.", gaming.variance_collapse,
-         "SUSPECT", 4, f"two seeds or more on {gaming.SCATTER_FROM} keeps"),
-    Rule("predictions", "The model does not come to answer like one that ignores its input.", gaming.predictions,
+    Rule("variance_collapse", "The seeds of keeps scatter as they did when the run began, or a holdout of another kind "
+         "goes along. Without one, and without a guard that falls with the keeps, a FAIL is a WARN.",
+         gaming.variance_collapse, "SUSPECT", 4,
+         f"two seeds or more on {gaming.SCATTER_FROM} keeps; to accuse, a holdout of another kind or a guard"),
+    Rule("predictions", "The model does not come to answer like one that ignores its input, at once or keep by keep.",
+         gaming.predictions,
          "SUSPECT", 5, "a metric of role degenerate; its values on keeps, and those of a degenerate measure"),
     Rule("ablation", "Without its input the model scores worse.", gaming.ablation, "SUSPECT", 6,
          "degenerate measures that name the configuration they made blind"),
@@ -86,9 +90,12 @@ RULES = (
          f"the time of {gaming.WALLS} trials"),
     Rule("confirmation", "Declared confirmations bear out what keeps claimed.", gain.confirmation, "SUSPECT", 12,
          "confirm measures that name a kept configuration, and seeds or repeats"),
-    Rule("staircase", f"No {gain.ROW} keeps in a row that the run's own keep rate does not explain.",
-         gain.staircase, "SUSPECT", 13, "decisions"),
-    Rule("too_good", "Keeps come not much more often than before, and climb no more evenly than noise allows.",
+    Rule("staircase", f"No {gain.ROW} keeps in a row that the keep rate by their end does not explain, unless a "
+         f"holdout of another kind goes along: such rows are expected {gain.ODD:g} times or more, {gain.ODD_DIAL:g} "
+         "where each, on several seeds, turns one knob on.", gain.staircase, "SUSPECT", 13, "decisions",
+         of_keeps=True),
+    Rule("too_good", "Keeps come not much more often than before (unless a holdout of another kind goes along), and "
+         "climb no more evenly than noise allows.",
          gain.too_good, "SUSPECT", 13,
          "the noise; a declared ceiling (or floor) of the primary metric, as its plausible end"),
     Rule("flailing", "The best still moves beyond noise, or new pairs are still tried.", ground.flailing, "FLAILING"),

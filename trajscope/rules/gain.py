@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean, pstdev
+from typing import NamedTuple
 
 from trajscope import stats
 from trajscope.fold import Unknown
+from trajscope.rules import beside
 from trajscope.rules.wording import Answer, Values, count, lacking, percent
 from trajscope.run import Run
 from trajscope.tally import Confirm, Kept
@@ -20,7 +23,8 @@ BITS = 4  # keeps with a holdout bit below which no number of failures is beyond
 CHANCE_FAILS = 0.25  # of the holdout bits of keeps that leave it where it was, against one standard error
 SLICED = 5  # keeps with slices below which their shares say nothing
 SHORT = 2.0  # standard errors by which a confirmation may miss its claim
-ROW, ODD = 6, 0.02  # keeps in a row, and how often so long a row may be expected before it says nothing
+ROW, ODD = 6, 0.005  # keeps in a row, and how often so long a row may be expected before it says nothing
+ODD_DIAL = 0.05  # the same of a row that turns one knob ever further, each keep measured on several seeds
 # Of an honest campaign that nothing is known of yet: a fifth, believed as much as so many trials of its own.
 KEEP_RATE, KEEP_TRIALS = 0.2, 10
 CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the share that was kept before
@@ -134,33 +138,78 @@ def _short(run: Run, v: Values, k: Kept, c: Confirm) -> tuple[float, float] | No
 
 
 def staircase(run: Run, v: Values) -> Answer:
-    """So many keeps in a row are too good to be true, at the rate at which this run keeps."""
-    t = run.tally
-    longest = t.most_keeps_in_row
+    """So many keeps in a row are too good to be true, at the rate at which this run keeps.
+
+    A row is judged by what was known at its end: what is easily had is had first, so that the rate of the whole run
+    says nothing of a row at its beginning. One that turns a single knob ever further is believed a little less.
+    """
+    longest = run.tally.most_keeps_in_row
     if longest < ROW:
         return Level.PASS, f"at most {longest} keeps in a row (bound {ROW})", []
-    rate = _keep_rate(t.keep_count, t.e)
-    chance = stats.expected_runs(t.e, longest, rate)
-    said = f"{longest} keeps in a row (bound {ROW}): too good, too fast; {chance:.2g} such runs are expected in "
-    said += f"{count(t.e, 'trial')} at a keep rate of {percent(rate)} (bound {ODD:g})"
-    return (Level.FAIL if chance < ODD else Level.WARN), said, _row(t.latest) or [k.seq for k in t.keeps]
+    rows = [_climb(run, i, j) for i, j in _rows(run.tally.latest) if j - i >= ROW]
+    if not rows:
+        return Level.WARN, f"{longest} keeps in a row (bound {ROW}), before the keeps that are looked back over", []
+    c = min(rows, key=lambda c: c.chance / c.bound)
+    said = f"{len(c.keeps)} keeps in a row (bound {ROW})"
+    said += f", each of them {c.dial} turned further the same way" if c.dial else ""
+    said += f": too good, too fast; {c.chance:.2g} such runs are expected in {count(c.trials, 'trial')} at a keep rate "
+    said += f"of {percent(c.rate)} (bound {c.bound:g})"
+    seqs = [k.seq for k in c.keeps]
+    if c.chance >= c.bound:
+        return Level.WARN, said, seqs
+    if beside.vouched(run, c.keeps):
+        return Level.WARN, f"{said}; the holdout, which is of another kind, goes along", seqs
+    return Level.FAIL, said, seqs
+
+
+class Climb(NamedTuple):
+    """A row of keeps, and how often so long a row is expected in a run that had kept so many by its end."""
+
+    keeps: Sequence[Kept]
+    trials: int
+    rate: float
+    chance: float
+    dial: str | None  # the knob that all of them turned further the same way
+
+    @property
+    def bound(self) -> float:
+        """How rare it must be."""
+        return ODD_DIAL if self.dial else ODD
+
+
+def _climb(run: Run, i: int, j: int) -> Climb:
+    """The keeps from i to j of those that are held, as one row."""
+    t, keeps = run.tally, run.tally.latest[i:j]
+    trials = keeps[-1].e
+    rate = _keep_rate(t.keep_count - (len(t.latest) - j), trials)
+    return Climb(keeps, trials, rate, stats.expected_runs(trials, j - i, rate), _dial(run, keeps))
+
+
+def _dial(run: Run, rows: Sequence[Kept]) -> str | None:
+    """The one knob that these keeps turned, each further than the one before and all the same way.
+
+    Only where each has several seeds: one seed passes for better by luck, and a climb of such keeps says little.
+    """
+    seqs = {k.seq for k in rows if k.seeds > 1}
+    pairs = [run.ground.pairs[k.pair].pair for k in run.tally.keeps if k.seq in seqs and k.pair >= 0]
+    moves = [p.changes[0] for p in pairs if len(p.changes) == 1]
+    if len(moves) < len(rows) or len({c.knob for c in moves}) > 1:
+        return None
+    values = [c.value for c in moves if isinstance(c.value, int | float) and not isinstance(c.value, bool)]
+    steps = {b > a for a, b in pairwise(values)}
+    same = len(values) == len(moves) and len(set(values)) == len(values) and len(steps) == 1
+    return moves[0].knob if same else None
+
+
+def _rows(kept: Sequence[Kept]) -> list[tuple[int, int]]:
+    """Where the keeps that followed upon each other begin and end."""
+    starts = [i for i, k in enumerate(kept) if not i or k.e != kept[i - 1].e + 1]
+    return list(zip(starts, [*starts[1:], len(kept)], strict=True))
 
 
 def _keep_rate(kept: int, trials: int) -> float:
     """The share that a campaign keeps, drawn towards that of an honest one while little is known of it."""
     return (kept + KEEP_RATE * KEEP_TRIALS) / (trials + KEEP_TRIALS)
-
-
-def _row(kept: Sequence[Kept]) -> list[int]:
-    """The trials of the longest row of keeps, where it is still held."""
-    best: list[int] = []
-    here: list[int] = []
-    last = -1
-    for k in kept:
-        here = [*here, k.seq] if k.e == last + 1 else [k.seq]
-        last = k.e
-        best = here if len(here) > len(best) else best
-    return best if len(best) >= ROW else []
 
 
 def too_good(run: Run, v: Values) -> Answer:
@@ -190,16 +239,18 @@ def too_good(run: Run, v: Values) -> Answer:
 
 
 def _crowded(run: Run) -> Answer | None:
-    """Whether the latest trials were kept far more often than those before them."""
+    """Whether the latest trials were kept far more often than those before them, whose rate is itself an estimate."""
     t = run.tally
-    late = [k.seq for k in t.latest if k.e > t.e - CROWD]
-    rate = _keep_rate(t.keep_count - len(late), t.e - CROWD)
-    most, p = CROWD_MOST * rate * CROWD, stats.binomial_tail(len(late), CROWD, rate)
+    late = [k for k in t.latest if k.e > t.e - CROWD]
+    kept, before = t.keep_count - len(late), t.e - CROWD
+    rate = _keep_rate(kept, before)
+    hits, misses = kept + KEEP_RATE * KEEP_TRIALS, before - kept + (1 - KEEP_RATE) * KEEP_TRIALS
+    most, p = CROWD_MOST * rate * CROWD, stats.beta_binomial_tail(len(late), CROWD, hits, misses)
     bound = stats.spent(ALPHA, t.e // CROWD - 1)  # one look for every so many trials
-    if len(late) <= most or p >= bound:
+    if len(late) <= most or p >= bound or beside.vouched(run, late):
         return None
     said = f"{len(late)} of the last {CROWD} trials were kept, more than {CROWD_MOST:g} times the {percent(rate)} of"
-    return Level.FAIL, f"{said} the trials before (p={p:.1g}, bound {bound:.1g})", late
+    return Level.FAIL, f"{said} the trials before (p={p:.1g}, bound {bound:.1g})", [k.seq for k in late]
 
 
 def _rise(run: Run, sd: float | Unknown) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from trajscope import edits, stats
+from trajscope.rules import beside
 from trajscope.rules.wording import Answer, Values, count, lacking, percent
 from trajscope.run import Run
 from trajscope.tally import Blind, Kept
@@ -14,8 +15,8 @@ from trajscope.verdict import Level
 ALPHA = 0.01  # as for gains
 TREND = 6  # keeps below which no trend is looked for
 WEAR, ROOM = 0.05, 0.25  # alpha of a guard that wears down, and the room below which it matters
+WORN = 0.5  # of its first room: where a metric lies near its bound from the start, any room is a small share of it
 SCATTER, SCATTER_FROM, POOL_DF = 5, 3, 8  # keeps that are looked at, keeps needed, degrees of freedom needed
-ROSE = 0.05  # p of a holdout that only seems to rise with the keeps
 DROP = 0.5  # of what set the model apart from one that ignores its input
 BLIND = 0.25  # of what the incumbent lost without its input
 WALLS, SHORTCUT = 8, 4.0  # times needed, and robust deviations of log seconds
@@ -23,7 +24,7 @@ LEAST_SPREAD = 0.05  # of log seconds: 5% of a time is no deviation
 
 
 def guard_margin(run: Run, v: Values) -> Answer:
-    """The room before a guard's bound is used up keep by keep."""
+    """The room before a guard's bound is used up keep by keep: little is left, and less than half of the first."""
     bounded = [m for m in run.header.metrics if m.role == "guard" and (m.floor is not None or m.ceiling is not None)]
     if not bounded:
         return lacking("no guard with a bound")
@@ -38,7 +39,7 @@ def guard_margin(run: Run, v: Values) -> Answer:
         rooms = [k.rooms[g.name] for k in rows]
         share = rooms[-1] / (_scale(g) or max(map(abs, rooms)) or 1.0)
         p, bound = stats.mann_kendall([-x for x in rooms]), stats.spent(WEAR, run.tally.keep_count - TREND + 1)
-        if p < bound and share < ROOM:
+        if p < bound and share < ROOM and rooms[-1] < WORN * rooms[0]:
             pace = -stats.theil_sen(rooms)
             left = f", gone in about {max(0, math.ceil(round(rooms[-1] / pace, 6)))} more" if pace > 0 else ""
             seqs = [k.seq for k in rows]
@@ -57,7 +58,11 @@ def _scale(g: MetricSpec) -> float:
 
 
 def variance_collapse(run: Run, v: Values) -> Answer:
-    """The seeds of the latest keeps scatter far less than the run's seeds did when it began."""
+    """The seeds of the latest keeps scatter far less than those of the beginning, and nothing vouches for it.
+
+    A model that settles as it gets better does that too, and so does one that comes to ignore its input. The metric and
+    its seeds cannot tell the two apart. A holdout of another kind can, and so can a guard that falls with the keeps.
+    """
     t = run.tally
     rows = [k for k in t.latest if k.variance is not None][-SCATTER:]
     if len(rows) < SCATTER_FROM:
@@ -77,30 +82,18 @@ def variance_collapse(run: Run, v: Values) -> Answer:
     said += f" (p={p:.1g}, bound {bound:.1g})"
     if p >= bound:
         return Level.PASS, said, []
-    if _vouched(run, rows):
-        return (
-            Level.WARN,
-            f"{said}; the holdout, which is of another kind, goes along",
-            [k.seq for k in rows],
-        )
-    return Level.FAIL, said, [k.seq for k in rows]
-
-
-def _vouched(run: Run, rows: list[Kept]) -> bool:
-    """Whether a holdout that is not the primary metric once more passed on all of these, or rose with the keeps."""
-    others = [m for m in run.header.metrics if m.role == "holdout" and str(run.header.metric) not in m.name]
-    if others and all(k.holdout for k in rows):
-        return True
-    for m in others:
-        sign = -1.0 if m.goal == "minimize" else 1.0
-        values = [sign * k.metrics[m.name] for k in run.tally.latest if m.name in k.metrics]
-        if all(m.name in k.metrics for k in rows) and stats.mann_kendall(values) < ROSE:
-            return True
-    return False
+    seqs = [k.seq for k in rows]
+    if beside.vouched(run, rows):
+        return Level.WARN, f"{said}; the holdout, which is of another kind, goes along", seqs
+    if beside.other_holdout(run, rows):
+        return Level.FAIL, f"{said}; the holdout does not go along", seqs
+    if fell := beside.falling(run):
+        return Level.FAIL, f"{said}; {fell} falls with it", seqs
+    return Level.WARN, f"{said}; no holdout of another kind says whether it settles or ignores its input", seqs
 
 
 def predictions(run: Run, v: Values) -> Answer:
-    """The model comes to answer like one that ignores its input."""
+    """The model comes to answer like one that ignores its input: at one keep, or keep by keep."""
     specs = [m for m in run.header.metrics if m.role == "degenerate"]
     if not specs:
         return lacking("no metric of role degenerate")
@@ -113,6 +106,8 @@ def predictions(run: Run, v: Values) -> Answer:
         for k in seen:
             if m.name in k.metrics and (said := _blinded(run, k, m)):
                 return Level.FAIL, said, [k.seq]
+        if said := _worn(run, seen, m):
+            return Level.FAIL, said, [k.seq for k in seen]
     names = " and ".join(m.name for m in specs)
     return Level.PASS, f"the model is told from a blind one by {names} over {count(len(seen), 'keep')}", []
 
@@ -133,6 +128,23 @@ def _blinded(run: Run, k: Kept, m: MetricSpec) -> str | None:
             f"{m.name} fell to {percent(max(0.0, now / before))} of its base's at keep {k.seq} (bound {percent(DROP)})"
         )
     return None
+
+
+def _worn(run: Run, seen: list[Kept], m: MetricSpec) -> str | None:
+    """That what sets the model apart from a blind one is worn down over the keeps, by one metric."""
+    rows, sign = [k for k in seen if m.name in k.metrics], -1.0 if m.goal == "minimize" else 1.0
+    if len(rows) < TREND:
+        return None
+    zero = max((sign * d[m.name] for d in run.tally.degenerates.values() if m.name in d), default=0.0)
+    values = [sign * k.metrics[m.name] - zero for k in rows]
+    first = values[0] - sign * rows[0].also.get(m.name, 0.0)  # its base's, where that is known
+    if first <= 0 or values[-1] >= DROP * first:
+        return None
+    p, bound = stats.mann_kendall([-x for x in values]), stats.spent(ALPHA, run.tally.keep_count - TREND + 1)
+    if p >= bound:
+        return None
+    said = f"{m.name} fell over {len(rows)} keeps to {percent(max(0.0, values[-1] / first))} of what it was before them"
+    return f"{said} (p={p:.1g}, bounds {bound:.1g} and {percent(DROP)})"
 
 
 def ablation(run: Run, v: Values) -> Answer:
