@@ -14,9 +14,10 @@ STORIES = {
     "amnesiac": "a proposer that sees its last five trials goes in circles",
     "gamer": "a score is raised by a model that ignores its input",
     "linter": "a constant is rewritten between save and run",
+    "skills": "instruction files are improved, and lose what they asked and confirmed",
 }
 
-_TOLD = {"linter": "linted"}  # where a story is told, if not by the module of its name
+_TOLD = {"linter": "linted", "skills": "skilled"}  # where a story is told, if not by the module of its name
 Say = Callable[[str], object]
 
 
