@@ -143,6 +143,7 @@ def went(pieces: list[bytes], source: Source, most: int | None, store: Store | N
     with pytest.MonkeyPatch.context() as patch:
         if most:
             patch.setattr(pipeline, "MOST", most)
+            patch.setattr(pipeline, "READ", most // 3 or 1)  # so that what is read in pieces is pushed together
         feed = Feed(source, get("stages"), (), sink, columns if most else None)
         try:
             for piece in pieces:

@@ -28,7 +28,8 @@ from trajscope.errors import QueryError
 from trajscope.metrics import METRICS
 from trajscope.pair import config_hash
 from trajscope.readers import Source, stretches
-from trajscope.watch import history, opening, seen
+from trajscope.rules import Word
+from trajscope.watch import draw, history, opening, seen
 from trajscope.watch.fresh import Cadence
 from trajscope.watch.group import Group
 from trajscope.watch.history import History
@@ -54,6 +55,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(past, "ROWS", 50)
         patch.setattr(tail, "MOST", 5000)
         patch.setattr(pipeline, "MOST", 20)
+        patch.setattr(pipeline, "READ", 6)
         patch.setattr(stretches, "LEAST", 2)
         patch.setattr(history, "MOST", 4)
         patch.setattr(seen, "LATEST", 12)
@@ -336,6 +338,43 @@ def test_rows_that_vanish_while_a_run_is_watched_are_missed_aloud(grown: Path) -
     again.close()
 
 
+def test_rows_that_vanish_after_a_question_are_missed_by_the_next(grown: Path) -> None:
+    opened(grown).close()  # so that nothing is left to read but what was written down
+    again = opened(grown)
+    assert again.ask("SELECT count(*) FROM trials").rows == [(79,)]
+    for path in kept("0-50.row.parquet"):
+        path.unlink()
+    with pytest.raises(QueryError, match="open the run again"):
+        again.ask("SELECT count(*) FROM trials")
+    again.close()
+
+
+def test_rows_of_the_past_lie_in_files_that_questions_read_and_nobody_writes(grown: Path) -> None:
+    opened(grown).close()  # so that nothing is left to read but what was written down
+    again = opened(grown)
+    assert again.ask("SELECT min(seq), max(seq), count(*) FROM trials").rows == [(1, 79, 79)]
+    assert again.ask("EXPLAIN ANALYZE SELECT count(*) FROM trials").rows
+    write(grown, trial(80, 0.25), mode="ab")
+    again.step(NOON)
+    assert again.ask("SELECT count(*), min(value), max(seq) FROM trials").rows == [(80, 0.25, 80)]
+    (path,) = kept("0-50.row.parquet")
+    before, others = path.read_bytes(), sorted(cache.folder().iterdir())
+    to = f"COPY (SELECT 1) TO '{path}' (FORMAT parquet, USE_TMP_FILE false)"
+    for how in (
+        "EXPLAIN ANALYZE",
+        "EXPLAIN (ANALYZE)",
+        "/* */ EXPLAIN ANALYZE",
+        "EXPLAIN (ANALYZE, FORMAT /* ) */ json)",
+        "",
+    ):
+        with pytest.raises(QueryError, match=r"only (a|one)"):
+            again.ask(f"{how} {to}")
+    with pytest.raises(QueryError, match="does not run"):
+        again.ask("SELECT * FROM read_blob('/etc/passwd')")
+    assert path.read_bytes() == before
+    assert sorted(cache.folder().iterdir()) == others
+
+
 def test_a_cache_that_cannot_be_written_costs_nothing(grown: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (grown.parent / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(grown.parent / "file"))
@@ -372,6 +411,19 @@ def test_the_first_step_of_a_long_file_reads_nothing_so_that_it_can_be_shown(gro
     assert group.behind
     p = group.look(NOON)[str(grown)]
     assert (p.rows.trials, p.fresh.state) == (0, "reading")
+
+
+def test_what_stands_well_in_a_part_of_the_file_is_not_shown_as_good(tmp_path: Path) -> None:
+    path = copied(SAMPLES / "honest" / "honest.jsonl", tmp_path)
+    whole = opened(path).look(NOON)
+    part = whole._replace(fresh=whole.fresh._replace(state="reading"), read=0.374, alarms=())
+    part = part._replace(best=part.best._replace(belief="CONFIRMED"), word=Word("RESEARCHING", "it explores"))
+    mark, said = draw.verdict(part, 100, 2)[0]
+    assert (mark.text, mark.role, said.text) == (" ● RESEARCHING so far, 37% read  ", "dim", "it explores")
+    assert {s.role for line in draw.best(part, 100) for s in line} & {"good"} == set()
+    assert draw.summary(part, 120)[0].role == "dim"
+    bad = part._replace(word=Word("TAMPERED", "the scorer was changed"))
+    assert draw.verdict(bad, 100, 2)[0][0].role == "bad", "what is wrong in a part is wrong"
 
 
 def test_the_cache_lets_go_of_what_was_not_used_for_longest(monkeypatch: pytest.MonkeyPatch) -> None:

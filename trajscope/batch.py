@@ -7,6 +7,7 @@ intent, and no attempt before the one that ran; whatever else there is to say of
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 from msgspec import Struct
@@ -14,7 +15,8 @@ from msgspec import Struct
 from trajscope.pair import Pair
 from trajscope.trial import STATUSES, Drift, Trial
 
-MOST = 1 << 13  # lines of one batch: twice as many take 16 MB more and no less time
+MOST = 1 << 13  # trials that are pushed at once: twice as many take 16 MB more and no less time
+READ = 1 << 10  # lines that are decoded at once, which takes a reader about as long as pushing all those trials
 
 
 class Move(Struct, frozen=True, eq=False, gc=False):
@@ -71,6 +73,30 @@ class Batch(Struct):
             noop=self.noop[i],
             drift=move.drift,
         )
+
+
+_PLAIN = tuple(f for f in Batch.__struct_fields__ if f not in ("moves", "what", "remarks", "usd", "whole"))
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches that stand in a row as one; the moves that they share are the same objects."""
+    if len(batches) == 1:
+        return batches[0]
+    number: dict[Move, int] = {}
+    for b in batches:
+        for m in b.moves:
+            number.setdefault(m, len(number))
+    starts = list(accumulate((len(b.seq) for b in batches), initial=0))
+    placed = list(zip(starts, batches, strict=False))  # the last start is where the next batch would begin
+    plain: dict[str, Any] = {f: [x for b in batches for x in getattr(b, f)] for f in _PLAIN}
+    return Batch(
+        moves=list(number),
+        what=[x for b in batches for x in map([number[m] for m in b.moves].__getitem__, b.what)],
+        remarks=[(start + i, t) for start, b in placed for i, t in b.remarks],
+        usd=None if all(b.usd is None for b in batches) else [x for b in batches for x in b.usd or [None] * len(b.seq)],
+        whole={start + i: t for start, b in placed for i, t in b.whole.items()},
+        **plain,
+    )
 
 
 def times_ms(texts: Sequence[str | None]) -> list[int | None] | None:

@@ -37,8 +37,6 @@ class Ground:
         self.pairs: list[PairTally] = sorted(tally.pairs.values(), key=lambda p: p.id)
         self._rooms: dict[str, int | None] = {}
         self._near: dict[str | None, Neighbours] = {}
-        for base, label in tally.near:
-            self._near.setdefault(base, Neighbours()).add(tally.pairs[label].pair)
         for knob in self.menu.knobs.values() if self.menu else ():
             if knob.name not in tally.knobs:
                 self._found(KnobTally(knob.name, knob.family, True))
@@ -132,8 +130,7 @@ class Ground:
 
     def is_near(self, t: Trial | Move) -> bool:
         """Whether a new pair lies near an earlier one on the same base."""
-        here = self._near.get(t.base)
-        near = here is not None and t.pair is not None and here.near(t.pair)
+        near = t.pair is not None and self._around(t.base).near(t.pair)
         self.settle(t)
         return near
 
@@ -143,8 +140,25 @@ class Ground:
             return
         place = (t.base, t.pair.label)
         if place not in self.tally.near:
+            self._around(t.base).add(t.pair)  # which looks at what was written: this one is told only afterwards
             self.tally.near.add(place)
-            self._near.setdefault(t.base, Neighbours()).add(t.pair)
+
+    def _around(self, base: str | None) -> Neighbours:
+        """What stands on a base. Of a run that was written down, a base is laid out when it is first asked for."""
+        found = self._near.get(base)
+        if found is None:
+            found = self._near[base] = Neighbours()
+            for label in self._written.pop(base, ()):
+                found.add(self.tally.pairs[label].pair)
+        return found
+
+    @cached_property
+    def _written(self) -> dict[str | None, list[str]]:
+        """The pairs on every base, as a tally had them when it was taken up."""
+        out: dict[str | None, list[str]] = {}
+        for base, label in self.tally.near:
+            out.setdefault(base, []).append(label)
+        return out
 
     def _found(self, knob: KnobTally) -> None:
         self.tally.knobs[knob.name] = knob

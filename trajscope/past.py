@@ -150,13 +150,22 @@ def write(
         return
 
 
-def rows(found: Past, table: str) -> Iterator[pl.DataFrame]:
-    """The rows of a table of the past, some at a time."""
+def rows(found: Past, table: str, *, whole: bool) -> Iterator[pl.DataFrame]:
+    """The rows of a table of the past, some at a time: of all its files, or of those that are to be written again."""
     import polars as pl
 
     for s in found.segments:
-        if s.table == table:
+        if s.table == table and (whole or not s.whole):
             yield pl.read_parquet(s.path(found.name))
+
+
+def files(found: Past) -> dict[str, list[Path]]:
+    """The files of rows that nobody writes again, by their table."""
+    out: dict[str, list[Path]] = {}
+    for s in found.segments:
+        if s.whole:
+            out.setdefault(s.table, []).append(s.path(found.name))
+    return out
 
 
 def _put(name: str, frame: pl.DataFrame, table: str, first: int, after: int) -> Segment:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from trajscope import bulk, sources
-from trajscope.batch import MOST, Batch
+from trajscope.batch import MOST, READ, Batch, joined
 from trajscope.blobs import read_blob
 from trajscope.columns import Row
 from trajscope.errors import SourceError
@@ -66,8 +66,10 @@ class Feed:
         self.last: Line | None = None  # that was read
         self._columns = columns
         self._batch = getattr(self._reader, "batch", None) if columns and not self._metrics else None
-        self._most = MOST  # lines of the next batch
-        self._held: list[Line] = []
+        self._most = min(READ, MOST)  # lines of the next batch
+        self._held: list[Line] = []  # that wait for more of them
+        self._ahead: list[tuple[list[Item | Batch], int, Line]] = []  # what was read and not pushed, in pieces
+        self._waiting = 0  # lines of those pieces
 
     @property
     def torn(self) -> int:
@@ -79,10 +81,14 @@ class Feed:
         """Whether lines are read many at a time."""
         return self._batch is not None
 
+    @property
+    def _unpushed(self) -> bool:
+        return bool(self._held or self._ahead)
+
     def standing(self) -> Standing | None:
         """All that is needed to go on from the last whole line; None where that cannot be said."""
         snapshot = getattr(self._reader, "snapshot", None)
-        if len(self.runs) != 1 or self.last is None or self.last.torn or self._held or snapshot is None:
+        if len(self.runs) != 1 or self.last is None or self.last.torn or self._unpushed or snapshot is None:
             return None
         seq, at = self._lines.place
         return Standing(self.format, seq, at, (self.last.seq, self.last.at), self.runs[0].snapshot(), snapshot())
@@ -113,8 +119,8 @@ class Feed:
     def drain(self) -> None:
         """Take the whole lines that wait for more of them."""
         held, self._held = self._held, []
-        if held:
-            self._take_bulk(held)
+        self._read(held)
+        self._push()
 
     def feed(self, chunk: bytes) -> None:
         """More bytes."""
@@ -123,9 +129,13 @@ class Feed:
             self._take(lines)
             return
         self._held += lines
-        while len(self._held) >= MOST:
-            self._take_bulk(self._held[:MOST])
-            self._held = self._held[MOST:]
+        few = min(READ, MOST)
+        whole = len(self._held) // few * few
+        read, self._held = self._held[:whole], self._held[whole:]
+        for at in range(0, whole, few):
+            self._read(read[at : at + few])
+            if self._waiting >= MOST:
+                self._push()
 
     def close(self) -> None:
         """The file has ended: its torn last line is all there will be of it."""
@@ -133,7 +143,7 @@ class Feed:
         if self._batch is None:
             self._take(self._held)
         else:
-            self._take_bulk(self._held)
+            self.drain()
         if not self.runs:
             first = next((x for x in self._early if isinstance(x, Unreadable)), None)
             where = f"; line {first.seq + 1}: {first.why}" if first else ""
@@ -159,8 +169,8 @@ class Feed:
                 run.tally.lines += 1
             self.last = line
 
-    def _take_bulk(self, lines: list[Line]) -> None:
-        """Many lines at once; the law is that nothing but the time it takes is different."""
+    def _read(self, lines: list[Line]) -> None:
+        """Many lines through the reader; the law is that nothing but the time it takes is different."""
         at = 0
         while at < len(lines) and not self.runs:
             self._take(lines[at : at + 1])
@@ -169,27 +179,39 @@ class Feed:
             assert self._batch is not None
             items, taken = self._batch(lines[at : at + self._most])
             at += taken
-            self.last = lines[at - 1]
+            self._waiting += taken
+            self._ahead.append((items, taken, lines[at - 1]))
             # Where headers come thick, most of a batch would be decoded in vain again and again.
-            begun = bool(items) and type(items[-1]) is Header
-            self._most = min(MOST, 64 if begun else 2 * self._most)
-            run = self.runs[-1]
-            run.tally.lines += taken - begun
+            self._most = min(READ, MOST, 64 if _begins(items) else 2 * self._most)
+
+    def _push(self) -> None:
+        """What was read into its runs, trials that stand in a row at once."""
+        ahead, self._ahead, self._waiting = self._ahead, [], 0
+        trials: list[Batch] = []
+        for items, taken, last in ahead:
+            self.last = last
+            self.runs[-1].tally.lines += taken - _begins(items)
             for item in items:
                 if type(item) is Batch:
-                    found = bulk.push(run, item)
-                    if self._columns:
-                        self._columns(run, found)
-                elif type(item) is Header:
+                    trials.append(item)
+                    continue
+                self._push_trials(trials)
+                trials = []
+                run = self.runs[-1]
+                if type(item) is Header:
                     self._begin(item).tally.lines += 1
-                elif type(item) is Trial:
-                    row = run.push(item)
-                    if self._sink:
-                        self._sink(run, item, row)
-                else:
-                    run.take(item)
-                    if self._sink:
-                        self._sink(run, item, None)
+                    continue
+                row = run.push(item) if type(item) is Trial else run.take(item)  # type: ignore[arg-type]  # no batch
+                if self._sink:
+                    self._sink(run, item, row)  # type: ignore[arg-type]  # no batch
+        self._push_trials(trials)
+
+    def _push_trials(self, batches: list[Batch]) -> None:
+        if batches:
+            run = self.runs[-1]
+            found = bulk.push(run, joined(batches))
+            if self._columns:
+                self._columns(run, found)
 
     def _begin(self, header: Header) -> Run:
         run = Run(header, self._metrics)
@@ -202,6 +224,11 @@ class Feed:
         if self._sink:
             self._sink(run, header, None)
         return run
+
+
+def _begins(items: Sequence[Item | Batch]) -> bool:
+    """Whether a run begins behind these items."""
+    return bool(items) and type(items[-1]) is Header
 
 
 def read(

@@ -6,6 +6,7 @@ with no way to the file system, a row cap and a time limit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from threading import Timer
@@ -18,6 +19,8 @@ from trajscope.run import Run
 from trajscope.trial import STATUSES, Event, Header, Item, Measure, Seed, Trial, Unreadable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
     import polars as pl
 
@@ -35,6 +38,8 @@ _POLARS = {
     "DOUBLE": "Float64",
     "VARCHAR": "String",
 }
+# No comment is taken here: what stands before the statement proper must be plain, or it is not explained.
+_EXPLAIN = re.compile(r"\s*EXPLAIN(?:\s+ANALYZE\b|\s*\([\w\s,]*\))?", re.IGNORECASE)
 _TEXTS = ("campaign", "name", "goal", "source", "rule", "pair", "method", "status")  # endings of columns of words
 TABLES: dict[str, dict[str, str]] = {
     "row": {"run": "INTEGER", **SQL_TYPES},
@@ -84,18 +89,20 @@ class Store:
         self._frames: list[pl.DataFrame] = []  # of rows that came as columns
         self._pairs_told: list[int] = []
         self._locked = False
+        self._files: list[str] = []  # rows that are not taken in, but read where they lie whenever something is asked
         for name, columns in TABLES.items():
             body = ", ".join(f'"{c}" {kind}' for c, kind in columns.items())
             self.con.execute(f'CREATE TABLE "{name}" ({body})')
+            self.con.execute(f'CREATE VIEW "all_{name}" AS SELECT * FROM "{name}"')
         names = ", ".join(f"'{s}'" for s in STATUSES)
         self.con.execute("CREATE TABLE told (run INTEGER, run_id VARCHAR)")
         self.con.execute(
             f"""CREATE VIEW trials AS SELECT told.run_id, r.seq, r.iter, [{names}][r.status + 1] AS status,
             p.label AS pair, p.knob, r.* EXCLUDE (run, seq, iter, status, pair, "at"), r."at", r.run
-            FROM "row" r LEFT JOIN pair p ON p.run = r.run AND p.pair = r.pair LEFT JOIN told ON told.run = r.run"""
+            FROM all_row r LEFT JOIN pair p ON p.run = r.run AND p.pair = r.pair LEFT JOIN told ON told.run = r.run"""
         )
-        self.con.execute("CREATE VIEW seeds AS SELECT told.run_id, s.* FROM seed s LEFT JOIN told USING (run)")
-        self.con.execute("CREATE VIEW events AS SELECT told.run_id, e.* FROM event e LEFT JOIN told USING (run)")
+        self.con.execute("CREATE VIEW seeds AS SELECT told.run_id, s.* FROM all_seed s LEFT JOIN told USING (run)")
+        self.con.execute("CREATE VIEW events AS SELECT told.run_id, e.* FROM all_event e LEFT JOIN told USING (run)")
 
     def sink(self, run: Run, item: Item, row: Row | None) -> None:
         """One item that a run has taken, with its row where it was a trial."""
@@ -148,8 +155,19 @@ class Store:
         frame = frame.select(pl.lit(self._numbers[id(run)], pl.Int32).alias("run"), *columns)
         self._copy(table, frame, f'INSERT INTO "{table}" SELECT * FROM')
 
+    def lay_under(self, run: Run, files: Mapping[str, Sequence[Path]]) -> None:
+        """Files with rows of a run by their table: they come first in every answer. Only before the first question."""
+        assert not self._locked
+        for table, paths in files.items():
+            found = [str(p).replace("'", "''") for p in paths]
+            self._files += found
+            kinds = ", ".join(f'"{c}"' for c in TABLES[table] if c != "run")
+            below = f"SELECT {self._numbers[id(run)]}::INTEGER AS run, {kinds} FROM read_parquet({_texts(found)})"
+            body = f'{below} UNION ALL SELECT * FROM "{table}"'  # names and numbers of our own
+            self.con.execute(f'CREATE OR REPLACE VIEW "all_{table}" AS {body}')
+
     def rows(self, run: Run, table: str, first: int, after: int) -> pl.DataFrame:
-        """The rows of one of the tables from one seq to another, without the number that the run has here."""
+        """The rows of one of the tables that were taken in, without the number that the run has here."""
         where = f"run = {self._numbers[id(run)]} AND seq >= {first} AND seq < {after}"
         return self.frame(f'SELECT * EXCLUDE (run) FROM "{table}" WHERE {where} ORDER BY seq')  # numbers
 
@@ -176,7 +194,7 @@ class Store:
     def states(self, metrics: Sequence[Metric], run: Run) -> dict[str, Any]:
         """The states of metrics over one run, as the run would have stepped them itself."""
         self.flush()
-        return states(self.con, metrics, '"row"', f"run = {self._numbers[id(run)]}")
+        return states(self.con, metrics, "all_row", f"run = {self._numbers[id(run)]}")
 
     def tell(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Put the analysis of each run, in order, behind the view `runs`: one column for every plain value."""
@@ -198,6 +216,8 @@ class Store:
         if self._locked:
             return
         self._locked = True
+        if self._files:
+            self.con.execute(f"SET allowed_paths = {_texts(self._files)}")
         self.con.execute("SET enable_external_access = false")
         self.con.execute("SET lock_configuration = true")
 
@@ -211,6 +231,8 @@ class Store:
         if len(statements) != 1 or statements[0].type.name not in READS:
             kinds = ", ".join(s.type.name for s in statements) or "nothing"
             raise QueryError(f"only one SELECT may be asked, this is {kinds}; have: runs, trials, seeds, events")
+        if statements[0].type.name == "EXPLAIN" and self._files:
+            self._only_reads(sql)
         # EXPLAIN ANALYZE runs what it explains and a WITH may insert: what a statement is called proves nothing.
         self.con.execute("BEGIN TRANSACTION READ ONLY")
         timer = Timer(seconds, self.con.interrupt)
@@ -225,6 +247,16 @@ class Store:
         finally:
             timer.cancel()
             self.con.execute("ROLLBACK")
+
+    def _only_reads(self, sql: str) -> None:
+        """Refuse to explain what is no SELECT: EXPLAIN ANALYZE COPY would write over the files that may be read."""
+        told = _EXPLAIN.match(sql)
+        try:
+            kinds = [s.type.name for s in self.con.extract_statements(sql[told.end() :])] if told else []
+        except Exception:  # noqa: BLE001  # as in `query`
+            kinds = []
+        if kinds != ["SELECT"]:
+            raise QueryError("only a SELECT may be explained; have: runs, trials, seeds, events")
 
     def frame(self, sql: str) -> pl.DataFrame:
         """A query of our own as a polars frame."""
@@ -276,6 +308,11 @@ def states(
     # Fetched to its end: an answer that is still open keeps the next rows out.
     (found,) = con.execute(f"SELECT {parts} FROM {table} WHERE {where}").fetchall()
     return states_from(metrics, found)
+
+
+def _texts(texts: Sequence[str]) -> str:
+    """Texts whose quotes were doubled, as a list in SQL."""
+    return "[" + ", ".join(f"'{x}'" for x in texts) + "]"
 
 
 def _flat(doc: Mapping[str, Any], under: str = "") -> dict[str, Any]:

@@ -15,6 +15,8 @@ from trajscope.run import Run
 from trajscope.trial import Header, Item
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from trajscope.store import Answer, Store
@@ -31,12 +33,13 @@ class Answers:
         self._store: Store | None = None
         self._waiting: list[tuple[Run, Item, Row | None]] = []
         self._past = 0
-        self._found: tuple[Run, Past] | None = None  # rows that were written down and are not in the store yet
+        self._found: tuple[Run, Past, bool] | None = None  # what was written down, and is not in the store yet
+        self._files: tuple[Path, ...] = ()  # in which its rows lie whenever something is asked
 
     def take(self, run: Run, item: Item, row: Row | None, lost: int) -> None:
         """One item; `lost` is how many runs the file has lost, after which what was read of them is forgotten."""
         if lost != self._past and isinstance(item, Header):
-            self._past, self._store, self._waiting, self._found = lost, None, [], None
+            self._past, self._store, self._waiting, self._found, self._files = lost, None, [], None, ()
         if self._store is not None:
             self._store.sink(run, item, row)
             return
@@ -48,9 +51,9 @@ class Answers:
         """Many trials at once."""
         self._hand_over().take_columns(run, columns)
 
-    def stand_on(self, run: Run, found: Past) -> None:
-        """The rows of this run begin with those that were written down."""
-        self._found = run, found
+    def stand_on(self, run: Run, found: Past, *, load: bool) -> None:
+        """The rows of this run begin with those that were written down; `load` takes them in, to be counted again."""
+        self._found = run, found, load
 
     def states(self, run: Run) -> Mapping[str, Any]:
         """What the metrics of a run come to in its rows."""
@@ -69,6 +72,8 @@ class Answers:
         ]
         if docs:
             store.tell(docs)
+        if gone := next((x for x in self._files if not x.exists()), None):
+            raise _gone(f"{gone} is not there")
         return store.query(sql, most, MOST_SECONDS)
 
     def _hand_over(self) -> Store:
@@ -80,17 +85,26 @@ class Answers:
         for one in waiting:
             self._store.sink(*one)
         if self._found is not None:
-            (run, found), self._found = self._found, None
-            self._read(run, found, self._store)
+            found, self._found = self._found, None
+            self._read(*found, self._store)
         return self._store
 
-    def _read(self, run: Run, found: Past, store: Store) -> None:
+    def _read(self, run: Run, found: Past, load: bool, store: Store) -> None:
+        import duckdb
         import polars as pl
 
         try:
             for table in past.TABLES:
-                for frame in past.rows(found, table):
+                for frame in past.rows(found, table, whole=load):
                     store.take_rows(run, table, frame)
-        except (OSError, pl.exceptions.PolarsError) as e:
-            self._store, self._found = None, (run, found)
-            raise QueryError(f"the rows of the past are gone from the cache ({e}); open the run again") from None
+            if not load:
+                files = past.files(found)
+                store.lay_under(run, files)
+                self._files = tuple(x for found in files.values() for x in found)
+        except (OSError, pl.exceptions.PolarsError, duckdb.Error) as e:
+            self._store, self._found = None, (run, found, load)
+            raise _gone(str(e)) from None
+
+
+def _gone(why: str) -> QueryError:
+    return QueryError(f"the rows of the past are gone from the cache ({why}); open the run again")

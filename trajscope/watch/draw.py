@@ -118,7 +118,9 @@ def alive(p: Panel, columns: int) -> list[Line]:
 def verdict(p: Panel, columns: int, most: int) -> list[Line]:
     """The word, the sentence that justifies it, and how much else speaks."""
     mark, role = WORDS.get(p.word.word, WORDS["UNKNOWN"])
-    said = f" {mark} {p.word.word}  "
+    role = _so_far(p, role)
+    part = f" so far, {p.read:.0%} read" if p.fresh.state == "reading" and p.read is not None else ""
+    said = f" {mark} {p.word.word}{part}  "
     fails = sum(v.level is Level.FAIL for v in p.alarms)
     counted = [plural(n, w) for n, w in ((fails, "alarm"), (len(p.alarms) - fails, "warning")) if n]
     more = f"  [{', '.join(counted)}: w]".replace(" ", "\u00a0").replace("\u00a0\u00a0[", "  [") if counted else ""
@@ -136,6 +138,7 @@ def best(p: Panel, columns: int) -> list[Line]:
     """Can I believe the best."""
     b = p.best
     text, role = BELIEFS[b.belief]
+    role = _so_far(p, role)
     parts: list[Line] = []
     if b.value is not None:
         parts.append([Span(number(b.value, 6), "head"), Span(f" at trial {b.seq}")])
@@ -337,6 +340,7 @@ def summary_head(columns: int) -> Line:
 def summary(p: Panel, columns: int, name: str = "") -> Line:
     """One run in one line: word, name, state, trials, pace, best, age."""
     mark, role = WORDS.get(p.word.word, WORDS["UNKNOWN"])
+    role = _so_far(p, role)
     state = f"read {p.read:.0%}" if p.read is not None else p.fresh.state
     pace = duration(p.fresh.usual_s) if p.fresh.usual_s is not None else "n<3"
     last = age(p.fresh.age_s) if p.fresh.age_s is not None else "?"
@@ -382,6 +386,11 @@ def _score(p: Panel, columns: int, lines: int) -> list[Line]:
 def clipped(text: str, most: int) -> str:
     """A text that ends with a whole word."""
     return text if len(text) <= most else text[:most].rpartition(" ")[0] + " …"
+
+
+def _so_far(p: Panel, role: Role) -> Role:
+    """What stands well in the part of a file that was read proves nothing about the rest."""
+    return "dim" if role == "good" and p.fresh.state == "reading" else role
 
 
 def _bad(x: float, warn: float, fail: float) -> Role:

@@ -127,7 +127,7 @@ class Opening:
         self.resumed = True
         assert w.live.run is not None
         if w.answers is not None:
-            w.answers.stand_on(w.live.run, found)
+            w.answers.stand_on(w.live.run, found, load=w.live.bulk is not None)
         self._segments, self._at = found.segments, found.standing.at
         w.items += 1
 
