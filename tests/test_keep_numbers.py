@@ -169,6 +169,16 @@ def test_the_published_triple_keeps_two_or_three_of_a_hundred_that_change_nothin
     assert low <= 0.023 <= high, f"{kept} of {n}"
 
 
+def test_the_published_triple_keeps_steps_far_below_the_noise_once_the_seeds_agree() -> None:
+    # .005 is a quarter of the sd at the start and five times that of seeds that agree: d is about 5, p about 1e-4.
+    world = World(7)
+    gate = keep.Gate(keep.published(SCORE, without={k: v for k, v in GONE.items() if k != "holdout"}))
+    gate.start(baseline=world.arm(), config=BASE, hashes=HASHES)
+    first, then = {"lr": 0.2}, {"lr": 0.3}
+    assert gate.decide(world.arm(gate.seeds, score=0.7, sd=0.001), ran(first)).kept
+    assert gate.decide(world.arm(gate.seeds, score=0.705, sd=0.001), ran(then, first)).kept
+
+
 def test_the_published_bound_on_d_says_that_it_binds_nothing() -> None:
     world = World(5)
     settings = keep.published(
