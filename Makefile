@@ -25,7 +25,7 @@ RIGHT_PYTHON := (3, 11) <= sys.version_info < (3, 15) or sys.exit("$(BASE) is Py
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.installed ## install into .venv, then show trajscope on a sample run
+demo: $(VENV)/.installed ## install into .venv, then see a real campaign, live, in a minute
 	$(BIN)/trajscope demo
 
 test: lint $(VENV)/.group-test ## lint, then the whole suite; REQUIRE_ALL=1 turns skips for missing programs into failures

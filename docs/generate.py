@@ -31,6 +31,8 @@ PLAIN = {
     "docs/format.md": "the file contract, for writers in any language",
     "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
     "docs/metrics.md": "every number: what it means, its unit",
+    "docs/models.md": "proposers with a model behind them, and any program as one",
+    "docs/proposers.md": "proposers without a model, and what a longer history costs and buys",
     "docs/operating_characteristics.md": "how often the gate and the alarms are right",
     "sample_runs/README.md": "small runs, and how their expected numbers were worked out",
     "constraints.txt": "versions our own installs hold to",

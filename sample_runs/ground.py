@@ -28,6 +28,16 @@ def coverage(rows: list[Row], evaluated: list[Row], ideas: list[Row], run: Row, 
         return {"knobs_touched": len(touched)}
     proposed = {k for r in rows for a in r["attempts"] for k, _ in a["changes"]}
     kept = {k for r in evaluated if r["status"] == "kept" for k, _ in r["changes"]}
+    known = {
+        "knobs_touched": len(touched & set(knobs)),
+        "knobs_proposed": len(proposed & set(knobs)),
+        "knobs_kept": len(kept & set(knobs)),
+        "knobs_total": len(knobs),
+        "fraction": len(touched & set(knobs)) / len(knobs),
+        "untouched": [k for k in knobs if k not in touched],
+    }
+    if any(narrow(s) for s in knobs.values()):
+        return known
     total = {k: cells_of(s) - ("choices" in s) for k, s in knobs.items()}
     ground = [
         (k, at)
@@ -48,12 +58,7 @@ def coverage(rows: list[Row], evaluated: list[Row], ideas: list[Row], run: Row, 
         for k in knobs
     }
     return {
-        "knobs_touched": len(touched & set(knobs)),
-        "knobs_proposed": len(proposed & set(knobs)),
-        "knobs_kept": len(kept & set(knobs)),
-        "knobs_total": len(knobs),
-        "fraction": len(touched & set(knobs)) / len(knobs),
-        "untouched": [k for k in knobs if k not in touched],
+        **known,
         "cells": {"total": m, "touched": len(set(ground)), "fraction": len(set(ground)) / m},
         "per_knob_mean": sum(per_knob[k] / total[k] for k in knobs) / len(knobs),
         **({"pairwise": pairwise(evaluated, run)} if fixed and evaluated else {}),
@@ -69,6 +74,11 @@ def pairwise(evaluated: list[Row], run: Row) -> Row:
         for pair in combinations([(k, level(s, config[k])) for k, s in knobs.items()], 2)
     }
     return {"touched": len(met), "total": sum(cells_of(a) * cells_of(b) for a, b in combinations(knobs.values(), 2))}
+
+
+def narrow(spec: dict[str, Any]) -> bool:
+    """Whether a range holds fewer whole numbers than ten bins; how many cells it has then is not settled here."""
+    return spec["type"] == "int" and "range" in spec and spec["range"][1] - spec["range"][0] + 1 < BINS
 
 
 def cells_of(spec: dict[str, Any]) -> int:

@@ -303,12 +303,13 @@ def audit(evaluated: list[Row], start: list[float], run: Row) -> Row:
         if len(values) >= 10 and start[0] not in values:
             tail = sum(math.comb(len(values), k) for k in range(max(above, len(values) - above), len(values) + 1))
             out["baseline_bias"] = {"p": min(1.0, 2 * tail / 2 ** len(values))}
-    told: dict[tuple[str, int], set[float]] = {}
+    told: dict[tuple[str, int], list[float]] = {}
     for r in evaluated:
         for seed, step in r["first_steps"].items():
-            told.setdefault((r["key"], seed), set()).add(step)
-    if told:
-        out["seed_ineffective"] = any(len(steps) > 1 for steps in told.values())
+            told.setdefault((r["key"], seed), []).append(step)
+    if told:  # null where no configuration ran a seed twice: then nobody knows
+        twice = [steps for steps in told.values() if len(steps) > 1]
+        out["seed_ineffective"] = any(len(set(steps)) > 1 for steps in twice) if twice else None
     return out
 
 

@@ -77,7 +77,6 @@ def test_analyze_of_a_small_file_imports_nothing_heavy(more: tuple[str, ...]) ->
         (("sql", "SELECT * FROM read_text('/etc/hostname')", AMNESIAC), "the query does not run: "),
         (("schema", "xyzzy"), "'xyzzy' is none of run, trial"),
         (("convert", AMNESIAC), "missing option '--output' / '-o'"),
-        (("demo", "--speed", "nan"), "nan is not at least 0"),
         (("fleet", AMNESIAC), "is no folder; use `trajscope analyze"),
     ],
 )

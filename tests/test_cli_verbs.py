@@ -112,14 +112,6 @@ def test_convert_says_what_it_wrote_and_what_it_could_not(cli: Cli) -> None:
     assert done.stdout == "again.jsonl: 50 trials, copied: it is in trajscope's own format already\n"
 
 
-def test_the_demo_needs_nothing_and_ends_in_the_page(cli: Cli) -> None:
-    done = cli("demo")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "At trial 30 it could have been stopped, with 29 min of compute unspent." in done.stdout
-    assert "36 of 50 proposals (72%)" in done.stdout
-    assert not list(cli.here.iterdir())
-
-
 def test_doctor_tries_every_part_and_says_what_to_do(cli: Cli) -> None:
     done = cli("doctor")
     assert done.returncode == 0, done.stdout

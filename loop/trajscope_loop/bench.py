@@ -112,7 +112,7 @@ def _trained(job: Job, room: Room) -> _Ran:
             raise _Wrong("tampered", before.reason)
         ended = confine.run(
             watch.command(*job["command"]) if job["python"] else job["command"],
-            cwd=room.home if job["python"] else room.source,
+            cwd=room.home if job["python"] and not job.get("inside") else room.source,
             env={**env, **job["env"], **watch.env},
             timeout_s=job["timeout_s"],
             memory_mb=job["memory_mb"],
@@ -126,6 +126,8 @@ def _trained(job: Job, room: Room) -> _Ran:
     if not watch.passed:
         raise _Wrong("crashed", f"what ran cannot be shown to be what was proposed: {watch.worst.reason}")
     told = watch.fields().get("effective")
+    if told is None and not job["wanted"]:
+        told = {}  # code without knobs: all that was proposed are the bytes, which were hashed
     knobs = {constant: knob for knob, constant in named.items()}
     effective = None if told is None else {knobs.get(k, k): v for k, v in told.items()}
     code_sha = watch.seed().get("code_sha")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from trajscope import TrajscopeError, config_hash, follow, open_run
 from trajscope.keep import Decision, Gate
 from trajscope.rails import History
-from trajscope_loop import account, asking, regime, view, watched
+from trajscope_loop import account, asking, regime, tsv, view, watched
 from trajscope_loop.alarms import Alarms
 from trajscope_loop.errors import CampaignError
 from trajscope_loop.evaluate import MARK, Bench, Measure, Stopped
@@ -267,6 +267,7 @@ class Campaign:
         state, turn = self.state, self.state.turn
         if turn is not None:
             self._settle(turn, state.lines[-1])
+        self._table(state.lines, state.parent)
         self._stand.bench.forget()
         self._alarms.hear(self.gate)
         state.turn, state.lines = None, []
@@ -390,6 +391,8 @@ class Campaign:
             self.plan, self.state, run=self.run, live=follow(self.folder / RUN), time=self._time, heard=heard
         )
         self._history = History.of([self.folder / RUN, *self.plan.history], self.domain.menu)
+        settled = places[: self.state.before] if self.state.phase in ("recording", "settling") else places
+        self._table = tsv.of(self.domain, self.folder, self.workspace, [lines[i] for i in settled])
         on = self.plan.integrity == "on"
         self._watchman = watched.man(self.workspace, self.domain, self.state.base) if on else None
         self._mark = self._clock()

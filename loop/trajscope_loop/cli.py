@@ -5,12 +5,10 @@ The verbs of `trajscope loop`. Each parses, calls one function of the library, a
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import json as json_
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -152,7 +150,7 @@ def ack(
 
     Example: trajscope loop ack night --up-to 0.92
     """
-    from trajscope_loop import pause
+    from trajscope_loop import pause, stage
 
     _there(folder)
     with folders.held(folder):
@@ -161,7 +159,7 @@ def ack(
             raise CampaignError(f"{folder}: is not paused, so there is nothing to acknowledge")
         with pause.terminal() as (reads, writes):
             nonce = pause.confirm(memory.state.pause, reads, writes)
-        with _campaign(folder, plan, memory, print) as campaign:
+        with stage.opened(folder, plan, memory, print) as campaign:
             campaign.ack(by or getpass.getuser(), nonce, up_to)
     print(f"acknowledged; `trajscope loop resume {folder}` goes on")
 
@@ -187,13 +185,15 @@ def summary(folder: Path) -> dict[str, Any]:
 
 def _go(folder: Path, plan: plans.Plan, memory: Any, *, watch: bool) -> None:
     """One life of a campaign, to its end; its exit code is ours."""
+    from trajscope_loop import stage
+
     screen: subprocess.Popen[bytes] | None = None
 
     def say(text: str) -> None:
         if screen is None or screen.poll() is not None:
             print(text, flush=True)
 
-    with _campaign(folder, plan, memory, say) as campaign:
+    with stage.opened(folder, plan, memory, say) as campaign:
         if watch:
             screen = subprocess.Popen([sys.executable, "-m", "trajscope.cli", "watch", str(folder / folders.RUN)])
         with campaign.stop.signals():
@@ -203,21 +203,6 @@ def _go(folder: Path, plan: plans.Plan, memory: Any, *, watch: bool) -> None:
     print(outcome.said, flush=True)
     if outcome.code:
         raise typer.Exit(outcome.code)
-
-
-@contextlib.contextmanager
-def _campaign(folder: Path, plan: plans.Plan, memory: Any, say: Callable[[str], object]) -> Iterator[Any]:
-    from trajscope_loop import parts
-    from trajscope_loop.campaign import Campaign
-
-    campaign = Campaign(
-        folder.resolve(), plan, memory, domain=parts.domain(plan), proposer=parts.proposer(plan),
-        executor=parts.executor(plan), fn=parts.measure(plan), say=say,
-    )  # fmt: skip
-    try:
-        yield campaign
-    finally:
-        campaign.close()
 
 
 def _set(table: dict[str, Any], said: str) -> None:

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from trajscope_loop import supervise
 
@@ -39,14 +39,14 @@ class Ended(NamedTuple):
 class _Output:
     """The beginning and the end of a stream of any length."""
 
-    def __init__(self) -> None:
-        self.head, self.tail, self.dropped = bytearray(), bytearray(), 0
+    def __init__(self, most: int) -> None:
+        self.head, self.tail, self.dropped, self.most = bytearray(), bytearray(), 0, most
 
     def take(self, data: bytes) -> None:
-        room = SHOWN - len(self.head)
+        room = self.most - len(self.head)
         self.head += data[:room]
         self.tail += data[room:] if room < len(data) else b""
-        if (over := len(self.tail) - SHOWN) > 0:
+        if (over := len(self.tail) - self.most) > 0:
             self.dropped += over
             del self.tail[:over]
 
@@ -77,10 +77,13 @@ def run(
     timeout_s: float,
     memory_mb: int | None = None,
     inline: bool = False,
+    stdin: BinaryIO | None = None,
+    shown: int = SHOWN,
 ) -> Ended:
     """Run a command to its end or its time limit; when this returns, nothing that it started is left.
 
-    `inline` runs `[python, script, ...]` inside the supervised interpreter, which saves starting a second one.
+    `inline` runs `[python, script, ...]` inside the supervised interpreter, which saves starting a second one. `stdin`
+    is a file that the program reads; `shown` bytes are kept of either end of its outputs.
     """
     began = time.monotonic()
     ours, theirs = socket.socketpair()
@@ -92,7 +95,7 @@ def run(
                 [*head, *what],
                 cwd=cwd,
                 env=dict(env),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if stdin is None else stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=(theirs.fileno(),),
@@ -100,7 +103,7 @@ def run(
                 bufsize=0,
             )
         try:
-            out, err, told, timed_out = _listen(process, ours, began + timeout_s)
+            out, err, told, timed_out = _listen(process, ours, began + timeout_s, shown)
         finally:
             # Closing our end is the word to end everything; the group is ended once more without its supervisor.
             ours.close()
@@ -114,11 +117,13 @@ def run(
     return Ended(report.get("code"), timed_out, time.monotonic() - began, out, err, report.get("peak_mb"))
 
 
-def _listen(process: subprocess.Popen[bytes], ours: socket.socket, until: float) -> tuple[bytes, bytes, bytes, bool]:
+def _listen(
+    process: subprocess.Popen[bytes], ours: socket.socket, until: float, shown: int
+) -> tuple[bytes, bytes, bytes, bool]:
     """Take in outputs and the supervisor's report, until it comes or time is up."""
     assert process.stdout is not None
     assert process.stderr is not None
-    outputs = {process.stdout.fileno(): _Output(), process.stderr.fileno(): _Output()}
+    outputs = {process.stdout.fileno(): _Output(shown), process.stderr.fileno(): _Output(shown)}
     told, timed_out = b"", False
     with selectors.DefaultSelector() as selector:
         for fd in outputs:

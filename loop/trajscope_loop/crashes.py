@@ -21,6 +21,8 @@ _MEMORY = re.compile(
     r"MemoryError|OutOfMemoryError|std::bad_alloc|[Cc]annot allocate memory|can't allocate memory|CUDA out of memory"
 )
 _IMPORT = re.compile(r"(?:ModuleNotFoundError|ImportError|SyntaxError|IndentationError|TabError)\b")
+_MISSING = re.compile(r"No module named '(\w+)")
+EXTRAS = {"torch": "torch"}  # what a domain of ours may lack, by the extra that brings it
 _NAN = re.compile(r"FloatingPointError\b|(?i:\b(?:nan|infinite|non-?finite)\b)")
 _KEY = re.compile(
     r"(?:sk|pk|rk|ak|as|gh[pousr]|github_pat|hf|xox[abp]|AKIA|AIza|nvapi|glpat)[-_]?[A-Za-z0-9_-]{12,}"
@@ -50,7 +52,9 @@ def of_ended(ended: Ended, timeout_s: float, memory_mb: int | None) -> tuple[Sta
     if ended.code < 0:
         return "crashed", f"ended by {_signal(-ended.code)}{_after(words)}"
     if _IMPORT.match(words):
-        return "import", words
+        lacks = _MISSING.search(words)
+        extra = EXTRAS.get(lacks[1]) if lacks else None
+        return "import", f"{words}; pip install 'trajscope[{extra}]'" if extra else words
     if _NAN.search(words):
         return "nan", words
     return "crashed", words or f"ended with exit code {ended.code} and said nothing"

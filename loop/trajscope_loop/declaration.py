@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trajscope.keep import GateSettings, Guard, Holdout, Margin, Metric, Speed
+from trajscope.rails import Protected
 from trajscope_loop.crashes import secret
 from trajscope_loop.errors import DomainError
 from trajscope_loop.tree import plant
@@ -19,7 +20,12 @@ from trajscope_loop.tree import plant
 FILE = "domain.toml"
 BUILT_IN = Path(__file__).with_name("domains")
 
+CODE = "codeedit"  # the kind of a domain that is a repository
+
 _TOP: Mapping[str, type | tuple[type, ...]] = {
+    "kind": str,
+    "repo": dict,
+    "prints": dict,
     "name": str,
     "editable": list,
     "frozen": list,
@@ -36,7 +42,9 @@ _TOP: Mapping[str, type | tuple[type, ...]] = {
     "gate": dict,
 }
 _RUN: Mapping[str, type | tuple[type, ...]] = {"prepare": str, "train": str, "command": list, "judge": str}
-_EDITS: Mapping[str, type | tuple[type, ...]] = {"permits": list, "secret": list}
+_REPO: Mapping[str, type | tuple[type, ...]] = {"path": str, "commit": str, "outside": list}
+_PRINTS: Mapping[str, type | tuple[type, ...]] = {"form": str, "patterns": dict, "memory": str}
+_EDITS: Mapping[str, type | tuple[type, ...]] = {"permits": list, "secret": list, "protected": list}
 _METRIC: Mapping[str, type | tuple[type, ...]] = {
     "name": str,
     "goal": str,
@@ -64,10 +72,12 @@ def tables(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DomainError(f"{path}: cannot be read ({error}); correct it") from None
     _known(raw, _TOP, path, "")
+    _kind(raw, path)
     for name in ("name", "editable", "run", "metric", "gate"):
         if not raw.get(name):
             raise DomainError(f"{path}: says no `{name}`; docs/domains.md shows a whole one")
-    for table, keys in (("run", _RUN), ("edits", _EDITS), ("metric", _METRIC)):
+    tables = (("run", _RUN), ("edits", _EDITS), ("metric", _METRIC), ("repo", _REPO), ("prints", _PRINTS))
+    for table, keys in tables:
         _known(raw.get(table, {}), keys, path, f"{table}.")
     for more in raw.get("metrics", []):
         if not isinstance(more, dict):
@@ -83,10 +93,38 @@ def tables(path: Path) -> dict[str, Any]:
     return raw
 
 
+def _kind(raw: Mapping[str, Any], path: Path) -> None:
+    """A folder, or a repository with what belongs to one."""
+    if raw.get("kind", "folder") not in ("folder", CODE):
+        raise DomainError(f"{path}: `kind` is {raw['kind']!r}; it is {CODE}, or left out for a folder of its own")
+    if raw.get("kind") != CODE and (odd := next((t for t in ("repo", "prints") if t in raw), None)):
+        raise DomainError(f'{path}: [{odd}] belongs to a repository; say kind = "{CODE}", or drop it')
+
+
 def gate(raw: Mapping[str, Any]) -> dict[str, Any]:
     """The keep gate of a declaration, as `trajscope.keep.declared` reads it."""
     primary = {k: v for k, v in raw["metric"].items() if k in Metric.__struct_fields__}
     return {"primary": primary, **raw["gate"]}
+
+
+def protected(raw: Mapping[str, Any], files: Collection[str], at: Path) -> tuple[Protected, ...]:
+    """The passages of editable files that only a person may change."""
+    out = []
+    for one in raw["edits"].get("protected", ()):
+        if not isinstance(one, dict):
+            raise DomainError(f"{at}: `edits.protected` is a list of tables; write [[edits.protected]]")
+        _known_fields(one, Protected._fields, at, "edits.protected.")
+        for key, value in one.items():
+            kind = int if key in ("first", "last") else str
+            if type(value) is not kind:
+                raise DomainError(f"{at}: `edits.protected.{key}` is {value!r}; it is a {kind.__name__}")
+        if one.get("path") not in files:
+            raise DomainError(f"{at}: `edits.protected.path` is {one.get('path')!r}, which is not editable")
+        found = Protected(**{"reason": "", **one})
+        if fault := found.fault():
+            raise DomainError(f"{at}: `edits.protected`: {found.path} {fault}")
+        out.append(found)
+    return tuple(out)
 
 
 def steps(raw: Mapping[str, Any], files: Collection[str], frozen: Collection[str], at: Path) -> dict[str, Any]:

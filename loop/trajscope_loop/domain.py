@@ -28,6 +28,7 @@ from trajscope_loop.tree import Folder, digest, plant, sha256
 
 SEEDS, TIMEOUT_S = 5, 600.0
 
+CODE = "code:"  # before the name of a knob that is an edit of code
 _CONSTANT = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
 
@@ -36,7 +37,12 @@ def load(where: str | Path) -> FolderDomain:
     place = Path(where)
     if not (place / FILE).is_file() and isinstance(where, str) and (BUILT_IN / where / FILE).is_file():
         place = BUILT_IN / where
-    return FolderDomain(place, declaration.tables(place / FILE))
+    raw = declaration.tables(place / FILE)
+    if raw.get("kind") == declaration.CODE:
+        from trajscope_loop.domains.codeedit import CodeDomain
+
+        return CodeDomain(place, raw)
+    return FolderDomain(place, raw)
 
 
 class FolderDomain:
@@ -56,18 +62,20 @@ class FolderDomain:
         self._run = declaration.steps(raw, (*self.editable, *self.frozen), self.frozen, at)
         self._start = {n: self._read(n) for n in self.editable}
         self._frozen = {n: self._read(n) for n in self.frozen}
-        self.program = self._read(raw["program"]).decode("utf-8", "replace") if "program" in raw else ""
+        self.program = self._beside(raw["program"]).decode("utf-8", "replace") if "program" in raw else ""
         self.menu: Menu | None = load_menu(place / raw["menu"]) if "menu" in raw else None
         self.constants = {k: self._constant(k) for k in self.menu.knobs} if self.menu else {}
         self.base: Config = self._base(at)
         self.gate: GateSettings = declared({**declaration.gate(raw), "n": self.seeds})
         self.metric: Mapping[str, Any] = {k: raw["metric"][k] for k in ("name", "goal", "unit") if k in raw["metric"]}
         self.metrics: Sequence[Mapping[str, Any]] = declaration.metrics(raw, self.gate, at)
-        self.edits: Edits | None = self._edits()
+        self.edits: Edits | None = self._edits(at)
 
     def workspace(self, folder: Path) -> Folder:
         """The agent's files in a campaign's folder, made there the first time."""
-        return Folder(folder, plant(self._start))
+        found = Folder(folder, plant(self._start))
+        self._rooted(found.root)
+        return found
 
     def hashes(self, folder: Path) -> dict[str, str]:
         """Evaluator and data as they are now, on the disk; data are prepared here the first time."""
@@ -79,19 +87,23 @@ class FolderDomain:
         """The candidate: the recorded parent with these changes; DomainError where they cannot be made."""
         files = dict(parent.files)
         before = self._said(files)
+        if named := [k for k in changes if k.startswith(CODE)]:
+            if diff is None:
+                raise DomainError(f"{named[0]} is an edit of code and brings no diff; send the edit as `git diff`")
+            changes = {k: v for k, v in changes.items() if k not in named}  # what they name is what the diff says
         if diff is not None:
             if self.edits is None:
                 raise DomainError(f"{self.name}: its code may not be edited; propose changes of the menu")
             files = self._edited(files, diff)
-        named = {k: self._knob(k) for k in changes}
+        knobs = {k: self._knob(k) for k in changes}
         by_file: dict[str, dict[str, object]] = {}
         for knob, value in changes.items():
-            constant = self.constants[named[knob]]
+            constant = self.constants[knobs[knob]]
             by_file.setdefault(self._holder(files, constant), {})[constant] = value
         for name, values in by_file.items():
             files[name] = set_constants(files[name], values, name)
         if diff is not None:
-            meant = {**before, **{self.constants[named[k]]: v for k, v in changes.items()}}
+            meant = {**before, **{self.constants[knobs[k]]: v for k, v in changes.items()}}
             now = self._said(files)
             if odd := next((c for c in meant if c not in now or now[c] != meant[c]), None):
                 raise DomainError(
@@ -102,7 +114,7 @@ class FolderDomain:
 
     def job(self, folder: Path, tree: Tree, config: Config, seed: int, key: str) -> Job:
         """What an executor is given to measure one seed of a tree."""
-        if missing := sorted(set(self.editable) - tree.files.keys()):
+        if missing := sorted(self._start.keys() - tree.files.keys()):
             raise DomainError(f"the candidate lacks {missing[0]}; an editable file may be changed, not taken away")
         files = {**tree.files, **self._frozen}
         train = self._run.get("train")
@@ -150,6 +162,10 @@ class FolderDomain:
         return found
 
     def _read(self, name: str) -> bytes:
+        """The bytes of a declared file."""
+        return self._beside(name)
+
+    def _beside(self, name: str) -> bytes:
         try:
             return (self.place / name).read_bytes()
         except OSError as error:
@@ -209,12 +225,22 @@ class FolderDomain:
         except (TrajscopeError, ValueError) as error:
             raise DomainError(f"the edit cannot be made: {error}") from None
 
-    def _edits(self) -> Edits | None:
+    def _rooted(self, root: Path) -> None:
+        """Diffs are judged against the files that they are for, so that rails can say what comes out."""
+        if self.edits is not None:
+            self.edits = rooted(self.edits, root)
+
+    def _edits(self, at: Path) -> Edits | None:
         if "edits" not in self._raw:
             return None
         said = self._raw["edits"]
         secret = (*self.frozen, "truth/", *said.get("secret", ()))
-        return Edits(allowed=tuple(self.editable), secret=secret, permits=tuple(said.get("permits", ())))
+        return Edits(
+            allowed=tuple(self.editable),
+            protected=declaration.protected(self._raw, self.editable, at),
+            secret=secret,
+            permits=tuple(said.get("permits", ())),
+        )
 
 
 def rooted(edits: Edits, root: Path) -> Edits:

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from trajscope_loop.declaration import BUILT_IN, FILE, built_in, nearest
+from trajscope_loop.declaration import BUILT_IN, FILE, built_in, nearest, tables
 from trajscope_loop.errors import DomainError
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,40}\Z")
@@ -199,14 +199,16 @@ def new(name: str, folder: str | Path, like: str | None = None) -> list[Path]:
     if like is None:
         texts = {file: text.format(name=name) for file, text in _FILES.items()}
     elif like in built_in():
-        files = (p for p in sorted((BUILT_IN / like).iterdir()) if p.is_file() and p.name != "__init__.py")
-        texts = {p.name: p.read_text("utf-8") for p in files}
+        raw = tables(BUILT_IN / like / FILE)
+        named = [FILE, *raw["editable"], *raw.get("frozen", ()), *(raw[k] for k in ("menu", "program") if k in raw)]
+        texts = {n: (BUILT_IN / like / n).read_text("utf-8") for n in dict.fromkeys(named)}
         texts[FILE] = re.sub(r'(?m)^name = ".*"$', f'name = "{name}"', texts[FILE], count=1)
     else:
         raise DomainError(f"there is no domain {like}{nearest(like, built_in())}")
     try:
         place.mkdir(parents=True, exist_ok=True)
         for file, text in texts.items():
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
             (place / file).write_text(text, "utf-8")
     except OSError as error:
         shutil.rmtree(place, ignore_errors=True)

@@ -40,6 +40,7 @@ class Job(TypedDict):
     timeout_s: float
     memory_mb: int | None
     env: dict[str, str]  # all that training gets of the environment, besides a PATH and a HOME of its own
+    inside: NotRequired[bool]  # it works in the folder of its files, where a repository expects to be
 
 
 class Result(TypedDict):

@@ -33,7 +33,6 @@ VERBS = {
     "formats": ("trajscope.cli.about:formats", "List the formats that can be read."),
     "schema": ("trajscope.cli.about:schema", "Print the JSON Schema of a line or of the analysis."),
     "doctor": ("trajscope.cli.doctor:doctor", "Check this installation and this machine."),
-    "demo": ("trajscope.cli.demo:demo", "See a real run that went in circles, live and afterwards."),
 }
 STRANGERS = "from another package"
 _Misuse: Any = typer.BadParameter.__base__  # typer's UsageError, which has moved between its versions

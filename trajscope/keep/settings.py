@@ -18,7 +18,16 @@ from trajscope.trial import Goal
 
 Kind = Literal["auto", "welch", "moderated", "paired"]
 Part = Literal[
-    "integrity", "fingerprints", "guards", "margins", "variance", "incumbent", "confirmation", "holdout", "leaks"
+    "integrity",
+    "fingerprints",
+    "guards",
+    "margins",
+    "variance",
+    "incumbent",
+    "confirmation",
+    "holdout",
+    "leaks",
+    "judge",  # the gate asks for none: a loop whose programs score themselves says so here, in every decision
 ]
 Range = tuple[float, float]
 LEAST_SEEDS = 3  # below this neither arm says anything of its own spread

@@ -1,6 +1,6 @@
 """Proposers: who says what to try next. `make` finds one by its name.
 
-`simulated`, `random` and `grid` need no model, no key and no network.
+`simulated`, `random` and `grid` need no model, no key and no network; `command` runs any program.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from trajscope_loop.errors import ProposerError
 from trajscope_loop.seams import Proposer
 
 _WHERE = {
+    "anthropic": "trajscope_loop.proposers.claude:Claude",
+    "openai": "trajscope_loop.proposers.compatible:Compatible",
+    "command": "trajscope_loop.proposers.command:Command",
     "simulated": "trajscope_loop.proposers.simulated:Simulated",
     "random": "trajscope_loop.proposers.blind:Blind",
     "grid": "trajscope_loop.proposers.blind:Grid",

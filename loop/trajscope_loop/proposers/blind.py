@@ -12,9 +12,9 @@ from typing import Any
 
 from trajscope_loop.proposers.options import (
     Option,
+    Standing,
     drawn,
     ground,
-    options,
     pairs_of,
     places,
     proposal,
@@ -33,6 +33,7 @@ class Blind:
 
     def __init__(self, *, seed: int = 0, pairs: int = 1, values: str = "ranges") -> None:
         self.seed, self.pairs, self.values = seed_of(seed), pairs_of(pairs), values_of(values)
+        self._standing = Standing()
 
     def header(self) -> dict[str, Any]:
         """Who proposes."""
@@ -43,7 +44,7 @@ class Blind:
         """Any change that the menu allows."""
         began = perf_counter()
         menu, rng = ground(view, "random"), Random(f"random {self.seed} {view.turn}")
-        left, picked = options(menu, view.base), list[Option]()
+        left, picked = self._standing.options(menu, view.base), list[Option]()
         while left and len(picked) < self.pairs:
             picked.append(rng.choice(left))
             left = [o for o in left if o.knob != picked[-1].knob]
@@ -60,6 +61,7 @@ class Grid:
 
     def __init__(self, *, pairs: int = 1) -> None:
         self.pairs = pairs_of(pairs)
+        self._standing = Standing()
 
     def header(self) -> dict[str, Any]:
         """Who proposes."""
@@ -70,7 +72,7 @@ class Grid:
         began = perf_counter()
         menu = ground(view, "grid")
         tried = {tuple(sorted(places(menu, label))) for label in (*(p.label for p in view.past), *view.refused)}
-        found = options(menu, view.base)
+        found = self._standing.options(menu, view.base)
         every = [c for c in combinations(found, self.pairs) if len({o.knob for o in c}) == self.pairs]
         new = (c for c in every if tuple(sorted(o.cell for o in c)) not in tried)
         steps = [(o.knob, o.value) for o in next(new, every[0] if every else ())]

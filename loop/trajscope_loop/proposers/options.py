@@ -41,6 +41,20 @@ def options(menu: Menu, base: Mapping[str, object]) -> list[Option]:
     return out
 
 
+class Standing:
+    """The options on what stands, worked out anew where that moved."""
+
+    def __init__(self) -> None:
+        self._of: tuple[Menu, dict[str, object]] | None = None
+        self._found: list[Option] = []
+
+    def options(self, menu: Menu, base: Mapping[str, object]) -> list[Option]:
+        """As `options` says."""
+        if self._of is None or self._of[0] is not menu or self._of[1] != base:
+            self._found, self._of = options(menu, base), (menu, dict(base))
+        return self._found
+
+
 def allowed(menu: Menu, base: Mapping[str, object], knob: str, value: object) -> bool:
     """Whether the menu lets this change be made, and it changes something."""
     change = menu.change(knob, value)

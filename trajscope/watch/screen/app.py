@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +31,7 @@ from trajscope.watch.watching import Watching, named
 
 T = TypeVar("T")
 DARK = "textual-dark"
+TERMINATED, INTERRUPTED = 143, 130  # exit codes, as a shell has them
 # The library's own has warnings and successes that are too faint to read on it.
 LIGHT = replace(
     BUILTIN_THEMES["textual-light"],
@@ -50,6 +54,7 @@ class Watch(App[int]):
         Binding("t", "theme", "light or dark", show=False),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "quit", "quit"),
+        Binding("ctrl+c", "interrupt", show=False, system=True),
     ]
 
     def __init__(
@@ -73,6 +78,8 @@ class Watch(App[int]):
 
     def on_mount(self) -> None:
         """Show the run, or the runs, and begin to read."""
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not here, or not in this thread
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._ended, TERMINATED)
         if self.group.folder is None and len(self.group.runs) == 1:
             self._open(next(iter(self.group.runs.values())))
         else:
@@ -144,6 +151,14 @@ class Watch(App[int]):
         """The keys, and how to read the screen."""
         if not isinstance(self.screen, Asked):
             self.push_screen(Asked("help", texts.help_))
+
+    def action_interrupt(self) -> None:
+        """Leave as Ctrl-C leaves any command."""
+        self._ended(INTERRUPTED)
+
+    def _ended(self, code: int) -> None:
+        """Leave, and give the terminal back as it was."""
+        self.exit(code)
 
     def _open(self, watching: Watching) -> None:
         self._one = One(watching)
