@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watchruns import NOON, header, source, trial, write
 
-from trajscope import cache, past, pipeline, tail
+from trajscope import cache, past, pipeline, run, tail
 from trajscope.columns import Row
 from trajscope.errors import QueryError
 from trajscope.metrics import METRICS
@@ -53,6 +53,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setattr(cache, "WORTH", 0)
         patch.setattr(cache, "ENDS", 64)
         patch.setattr(past, "ROWS", 50)
+        patch.setattr(run, "PART", 3)
         patch.setattr(tail, "MOST", 5000)
         patch.setattr(pipeline, "MOST", 20)
         patch.setattr(pipeline, "READ", 6)
@@ -411,6 +412,31 @@ def test_the_first_step_of_a_long_file_reads_nothing_so_that_it_can_be_shown(gro
     assert group.behind
     p = group.look(NOON)[str(grown)]
     assert (p.rows.trials, p.fresh.state) == (0, "reading")
+
+
+def test_a_past_is_taken_up_in_steps_between_which_nothing_is_shown_of_it(grown: Path) -> None:
+    opened(grown).close()
+    again, steps = Watching(*source(grown), asked=True), 0
+    again.step(NOON)
+    while not resumed(again):
+        assert (again.live.run, again.look(NOON).rows.trials, again.look(NOON).fresh.state) == (None, 0, "reading")
+        again.step(NOON)
+        steps += 1
+    while again.behind:
+        again.step(NOON)
+    assert steps > 5, "five pairs in pieces of three, as many configurations, and the rest"
+    same(grown, again)
+
+
+def test_a_number_too_long_for_a_snapshot_is_written_down_by_its_text(tmp_path: Path) -> None:
+    rows = [trial(n, 1.0, at_s=10.0 * n) for n in range(1, 9)]
+    rows[3]["attempts"] = [{"changes": [{"knob": "long", "value": 2**70}]}]
+    path = write(tmp_path / "r.jsonl", header(), *rows)
+    os.utime(path, (NOON, NOON))
+    opened(path).close()
+    again = opened(path)
+    assert resumed(again)
+    same(path, again)
 
 
 def test_what_stands_well_in_a_part_of_the_file_is_not_shown_as_good(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ would be said to hold.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -129,10 +129,13 @@ class Live:
             self._peek()
         return Stepped(self._items - before, tuple(told))
 
-    def resume(self, found: past.Past) -> None:
-        """Go on where the past of the file was written down. Raises what a snapshot that cannot be used raises."""
+    def resuming(self, found: past.Past) -> Iterator[None]:
+        """Go on where the past of the file was written down, in short steps.
+
+        Raises what a snapshot that cannot be used raises.
+        """
         feed = self._new_feed(get(found.standing.format))
-        feed.resume(found.standing, found.head, found.last)
+        yield from feed.resuming(found.standing, found.head, found.last)
         self._feed, self.tail = feed, Tail(self.source.path, found.standing.at)
         self.finished = found.finished
         self._items += 1

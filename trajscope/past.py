@@ -30,7 +30,7 @@ from trajscope.tally import Tally
 if TYPE_CHECKING:
     import polars as pl
 
-VERSION = 1
+VERSION = 2
 ROWS = 1 << 17  # lines whose rows go into one file; only the last one is written again when more come
 TABLES = ("row", "seed", "event")
 

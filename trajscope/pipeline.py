@@ -38,7 +38,7 @@ class Standing(Struct, frozen=True):
     seq: int  # of the line that comes next
     at: int  # where it begins
     last: tuple[int, int]  # the same of the last line with content
-    run: bytes
+    run: tuple[bytes, ...]  # in pieces
     reader: bytes
 
 
@@ -91,16 +91,16 @@ class Feed:
         if len(self.runs) != 1 or self.last is None or self.last.torn or self._unpushed or snapshot is None:
             return None
         seq, at = self._lines.place
-        return Standing(self.format, seq, at, (self.last.seq, self.last.at), self.runs[0].snapshot(), snapshot())
+        return Standing(self.format, seq, at, (self.last.seq, self.last.at), tuple(self.runs[0].pieces()), snapshot())
 
-    def resume(self, standing: Standing, head: bytes, last: bytes) -> None:
-        """Go on from there: `head` is what the file begins with, `last` what it holds from the last such line on."""
+    def resuming(self, standing: Standing, head: bytes, last: bytes) -> Iterator[None]:
+        """Go on in short steps: `head` is how the file begins, `last` what it holds from the last line with content."""
         items = chain.from_iterable(map(self._reader.feed, Lines().feed(head)))
         header = next((item for item in items if type(item) is Header), None)
         if header is None:
             raise ValueError("no header in what the file begins with")
         run = Run(header, self._metrics)
-        run.restore(standing.run)
+        yield from run.taking_up(standing.run)
         self._reader.restore(standing.reader)  # type: ignore[attr-defined]  # a reader with a snapshot has both
         self.last = Lines(*standing.last).feed(last)[0]
         self._lines = Lines(standing.seq, standing.at)

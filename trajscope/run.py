@@ -6,7 +6,7 @@ Knows no file and no format, and asks no clock. Live and batch push the same tri
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate, islice, pairwise
 from typing import Any, TypeVar
 
@@ -31,6 +31,14 @@ _KEPT, _REVERTED, _ABORTED, _INELIGIBLE = CODE["kept"], CODE["reverted"], CODE["
 _OTHER = CODE["other"]
 CRASHED = frozenset((CODE["crashed"], _ABORTED))  # an aborted one with a value was evaluated all the same
 _RECENT = (1 << LATELY) - 1
+PART = 1 << 14  # entries of a piece of what was written down: they are decoded in 30 ms
+_LONG: dict[str, Any] = {  # what of a tally grows with the run, and is written down in pieces
+    "pairs": dict[str, PairTally],
+    "configs": dict[str, ConfigTally],
+    "near": set[tuple[str | None, str]],
+    "seen_moves": set[tuple[str, ...]],
+}
+_TABLES = ("pairs", "configs")
 T = TypeVar("T")
 _new = tuple.__new__  # a Row without the call in Python that its own constructor makes
 
@@ -297,15 +305,16 @@ class Run:
         body = DERIVED_VERSION, self.tally, self.states, arrays
         try:
             return msgspec.msgpack.encode(body)
-        except OverflowError:  # a whole number of over 64 bits among the values: its text says the same
-            for p in self.tally.pairs.values():
-                p.pair = Pair(p.pair.label, tuple(c._replace(value=c.text) for c in p.pair.changes))
+        except OverflowError:
+            self._spell_values()
             return msgspec.msgpack.encode(body)
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from a snapshot of a run with the same header and metrics."""
         kind = tuple[int, Tally, dict[str, Any], list[bytes]]
-        version, tally, states, arrays = msgspec.msgpack.decode(snapshot, type=kind)
+        self._go_on_from(*msgspec.msgpack.decode(snapshot, type=kind))
+
+    def _go_on_from(self, version: int, tally: Tally, states: dict[str, Any], arrays: list[bytes]) -> None:
         if version != DERIVED_VERSION:
             raise ValueError(f"snapshot of derived version {version}, this one is {DERIVED_VERSION}")
         self._stand_on(tally)
@@ -315,6 +324,38 @@ class Run:
             del a[:]
             a.frombytes(data)
 
+    def pieces(self) -> list[bytes]:
+        """The same as `snapshot`, in pieces that are quickly decoded."""
+        try:
+            return self._pieces()
+        except OverflowError:
+            self._spell_values()
+            return self._pieces()
+
+    def _pieces(self) -> list[bytes]:
+        slim = msgspec.structs.replace(self.tally, **{name: {} if name in _TABLES else set() for name in _LONG})
+        arrays = [bytes(self.repeats), *(a.tobytes() for a in self._arrays())]
+        out = [msgspec.msgpack.encode((DERIVED_VERSION, slim, self.states, arrays))]
+        for i, name in enumerate(_LONG):
+            held = getattr(self.tally, name)
+            entries = iter(held.items() if name in _TABLES else held)
+            while part := list(islice(entries, PART)):
+                out.append(bytes([i]) + msgspec.msgpack.encode(dict(part) if name in _TABLES else part))
+        return out
+
+    def taking_up(self, pieces: Iterable[bytes]) -> Iterator[None]:
+        """Go on from such pieces, one at a time; nothing is taken up before the last of them."""
+        first, *rest = pieces
+        kind = tuple[int, Tally, dict[str, Any], list[bytes]]
+        version, tally, states, arrays = msgspec.msgpack.decode(first, type=kind)
+        yield
+        names = list(_LONG)
+        for piece in rest:
+            name = names[piece[0]]
+            getattr(tally, name).update(msgspec.msgpack.decode(memoryview(piece)[1:], type=_LONG[name]))
+            yield
+        self._go_on_from(version, tally, states, arrays)
+
     def go_on(self, metrics: Iterable[Metric], states: Mapping[str, Any]) -> None:
         """Step these metrics from here on; `states` are what they came to so far."""
         self.metrics = tuple(metrics)
@@ -322,6 +363,11 @@ class Run:
         self._steps = [(m.name, m.step) for m in self.metrics]
 
     # --- how ----------------------------------------------------------------------------------------------------
+
+    def _spell_values(self) -> None:
+        """For a whole number of over 64 bits among the values, which cannot be written: its text says the same."""
+        for p in self.tally.pairs.values():
+            p.pair = Pair(p.pair.label, tuple(c._replace(value=c.text) for c in p.pair.changes))
 
     def _arrays(self) -> tuple[array[Any], ...]:
         return self.counted_seqs, *self.scores.arrays

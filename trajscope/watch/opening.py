@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from trajscope.watch.watching import Watching
 
 AGAIN = 8  # a past is written down anew when the file is closed, if an eighth of what is worth it has come
+_DONE = object()
 GROWN = 4  # and while it is read, when it has grown by a quarter
 
 
@@ -42,6 +43,7 @@ class Opening:
         self._name: str | None = None
         self._segments: tuple[Segment, ...] = ()
         self._at = 0  # bytes whose reading was written down
+        self._beginning: Iterator[None] | None = None
         self._writing: Iterator[tuple[Segment, ...]] | None = None
 
     @property
@@ -60,8 +62,11 @@ class Opening:
             return False
         self._turns += 1
         if self._turns == 2:
-            self._begin()
-        return self._turns < 3
+            self._beginning = self._begin()
+        if self._beginning is not None and next(self._beginning, _DONE) is _DONE:
+            self._beginning = None
+            return True
+        return self._beginning is not None or self._turns < 3
 
     def after(self) -> None:
         """After a step of reading."""
@@ -104,7 +109,7 @@ class Opening:
 
     # --- how ----------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def _begin(self) -> Iterator[None]:
         w = self._watching
         self._name = past.name(self._source, w.reader)
         found = past.load(self._name, self._source) if self._name else None
@@ -112,13 +117,14 @@ class Opening:
             w.live.bulk = self
             w.answers = w.answers or Answers()
         if found is not None:
-            self._resume(found)
+            yield
+            yield from self._resume(found)
 
-    def _resume(self, found: Past) -> None:
+    def _resume(self, found: Past) -> Iterator[None]:
         w = self._watching
         try:
             seen = w.seen.thaw(found.also)
-            w.live.resume(found)
+            yield from w.live.resuming(found)
         except (msgspec.MsgspecError, SourceError, ValueError, LookupError, TypeError):
             w.live.bulk = self  # it cannot be used, so all is read
             w.answers = w.answers or Answers()

@@ -160,10 +160,10 @@ class Watching:
             return analysis.analyze(run, file=self.live.source.path, format=self.live.format or "", quick=True)
 
     def _step(self, now_s: float) -> bool:
-        if self.opening is not None and self.opening.before():
-            return True
         before = self.seen.trials
         with uncollected() if self.behind else nullcontext():
+            if self.opening is not None and self.opening.before():
+                return True
             stepped = self.live.step()
             if self.opening is not None:
                 self.opening.after()
