@@ -133,9 +133,8 @@ def squeezed(png: bytes) -> bytes:
 
     out = io.BytesIO()
     flat = Image.open(io.BytesIO(png)).convert("RGB")
-    found: list[tuple[Any, int]] = Counter(flat.get_flattened_data()).most_common(
-        COLOURS
-    )  # a median of colours is none of them
+    # Not a median of colours, which is none of them.
+    found: list[tuple[Any, int]] = Counter(flat.get_flattened_data()).most_common(COLOURS)
     palette = Image.new("P", (1, 1))
     palette.putpalette([part for colour, _ in found for part in colour])
     flat.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
