@@ -587,6 +587,27 @@ def test_f19_every_keep_has_its_diff_its_deltas_and_every_seed(tmp_path: Path) -
     assert len(trial["seeds"]) == 5
 
 
+def test_a_gate_of_pairs_asks_the_same_seeds_all_night(tmp_path: Path) -> None:
+    """Planted and seen to fail: without the pairing the gate does not start."""
+    more: dict[str, Any] = {"gate": "paired", "pairing": {"y": 1}, "pauses": []}
+    field = Field(tmp_path, Scripted(x(2.0), x(3.0), x(2.9)), iterations=3, rails="off", **more)
+
+    def seeded(job: Job) -> Result:
+        found = measure(job)
+        score = found["metrics"]["score"] + job["seed"] * 0.1  # what a seed is worth, whatever is tried
+        return {**found, "metrics": {**found["metrics"], "score": score}}
+
+    field.fn = seeded
+    field.go()
+    assert [t["status"] for t in field.trials()] == ["kept", "kept", "reverted"]
+    assert all([s["seed"] for s in t["seeds"]] == [0, 1, 2, 3, 4] for t in field.trials())
+    header = field.lines("run")[0]["settings"]["gate"]
+    assert (header["kind"], header["test"], header["alpha"], header["min_d"]) == ("paired", "paired", 0.1, 0.15)
+    for odd in ({"gate": "paired"}, {"pairing": {"y": 1}}):
+        with pytest.raises(CampaignError, match="pairing goes with gate = 'paired'"):
+            plan.made({"domain": "toy", **odd})
+
+
 def test_f19_a_keep_without_a_diff_is_refused_by_the_loop_itself(tmp_path: Path) -> None:
     field = Field(tmp_path, Scripted(y(0)), iterations=1, rails="off", **OPEN)
 

@@ -308,12 +308,14 @@ def test_the_habits_walk_the_edits_of_their_story_in_order(name: str, edits: tup
     assert found == path
 
 
-def test_the_small_edits_of_the_long_night_are_near_repeats_to_a_rail() -> None:
+def test_the_long_night_pulls_to_the_mean_at_every_third_trial_and_rails_refuse_what_it_repeats() -> None:
     assert PERTURBATION is not None
-    night = study.play(make("simulated", habit="gamer_night", heed=0.0), PERTURBATION, rails=True, trials=3)
+    path = walk("night", 100)
+    assert path[::3] == [f"blend={3 * i / 100:g}" for i in range(1, 34)] + ["blend=1"]
+    assert not any(label.startswith("blend") for i, label in enumerate(path) if i % 3)
+    night = study.play(make("simulated", habit="night", heed=0.0), PERTURBATION, rails=True, trials=20)
     assert night.refused > 0
-    assert not {"blend=0.02", "blend=0.03"} & set(night.pairs)
-    assert walk("gamer_night", 100) == [f"blend={i / 100:g}" for i in range(1, 100)] + ["blend=1"]
+    assert len(night.pairs) == len(set(night.pairs)) == 20
 
 
 def test_a_path_goes_on_from_what_stands() -> None:

@@ -133,6 +133,7 @@ class Campaign:
             hashes=self._stand.ruler(results),
             holdout={r["seed"]: r["holdout"].get(held.metric) for r in results} if held else None,
             history=self.plan.rates,
+            pairing=self._stand.pairing(),
         ):
             self._say(f"       {verdict.level.name} {verdict.rule}: {verdict.reason}")
         lines = [account.measured("baseline", results, self._hidden)]

@@ -18,7 +18,7 @@ from trajscope.rails import Budget
 from trajscope_loop.errors import CampaignError
 
 Rails = Literal["on", "off", "window"]
-Gate = Literal["ours", "published", "open"]
+Gate = Literal["ours", "published", "open", "paired"]
 PAUSES = ("gate", "integrity", "TAMPERED", "SUSPECT", "FLAILING")
 FILE = "campaign.toml"
 
@@ -34,6 +34,7 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     rails: Rails = "on"
     window: int = 0  # trials that the rails look back over, where they are `window`
     gate: Gate = "ours"
+    pairing: dict[str, Any] = {}  # a change that is measured with the start, to show that seeds pair, for `paired`
     integrity: Literal["on", "off"] = "on"
     pauses: tuple[str, ...] = ("gate", "integrity", "TAMPERED", "SUSPECT")  # what stops it until a person has looked
     retries: int = 5  # refusals of one trial, then an unseen cell is drawn
@@ -57,6 +58,8 @@ class Plan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
                 raise CampaignError(f"plan: {name} is {getattr(self, name)}; give seconds, 0 or more")
         if (self.rails == "window") != (self.window > 0):
             raise CampaignError("plan: window goes with rails = 'window', and those need one of 1 or more trials")
+        if (self.gate == "paired") != bool(self.pairing):
+            raise CampaignError("plan: pairing goes with gate = 'paired', and that needs one: pairing = {KNOB = VALUE}")
         if odd := next((p for p in self.pauses if p not in PAUSES), None):
             raise CampaignError(f"plan: nothing pauses on {odd!r}; choose of {', '.join(PAUSES)}")
         for name in ("proposer", "executor"):

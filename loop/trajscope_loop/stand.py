@@ -19,6 +19,7 @@ from trajscope_loop.plan import Plan
 from trajscope_loop.seams import Config, Domain, Job, Result, Tree, Workspace
 
 DATA = "data of the seeds"
+PAIRS = 10  # seeds that show whether they control the noise
 
 
 class Stand:
@@ -54,7 +55,7 @@ class Stand:
     def measured(self, stage: str, seeds: Sequence[int], tree: Tree, config: Config) -> list[Result]:
         """The results of one stage of this trial; asked for again they are at hand."""
         if stage not in self._results:
-            if self.plan.integrity == "off" and stage not in ("baseline", "incumbent"):
+            if self.plan.integrity == "off" and self.state.turn is not None and stage != "incumbent":
                 tree = watched.as_it_stands(self.workspace, tree)
             number = self.state.turn.iter if self.state.turn else 0
             jobs: list[Job] = []
@@ -66,6 +67,18 @@ class Stand:
                 jobs.append(job)
             self._results[stage] = self.bench.measure(jobs)
         return self._results[stage]
+
+    def pairing(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]] | None:
+        """The start and one change of it on seeds that they share, for a gate that pairs its seeds."""
+        if not self.plan.pairing:
+            return None
+        standing, base = self.workspace.standing(), self.state.base
+        arms = (
+            ("pairing", standing, base),
+            ("paired", self.domain.tree(standing, self.plan.pairing, None), {**base, **self.plan.pairing}),
+        )
+        first, second = ([dict(r) for r in self.measured(s, range(PAIRS), t, c)] for s, t, c in arms)
+        return first, second
 
     def asked(self, need: Mapping[str, Any]) -> list[Result]:
         """What the gate waits for: the candidate or the incumbent, on fresh seeds."""

@@ -19,6 +19,8 @@ from trajscope_loop.stories.watching import First, replayed
 METRIC, IGNORES = "pearson_deg", "mean_shift"
 TRIALS, HONEST, NIGHT = 8, 12, 100
 OFF = {"rails": "off", "gate": "open", "pauses": []}
+# By the hundred a gate on fresh seeds is in the way of small steps; the one that loops came to use later is not.
+OFF_ALL_NIGHT = {**OFF, "gate": "paired", "pairing": {"blend": 0.03}}
 ON = {"pauses": ["integrity", "TAMPERED"]}
 
 
@@ -37,8 +39,9 @@ class Ended(NamedTuple):
 def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
     """Play all three."""
     habit, trials = ("night", NIGHT) if night else ("gamer", TRIALS)
-    say(f"The gamer, nothing in its way: {trials} trials. Kept is what is better with p < .05.")
-    off = played(folder / "off", say, habit, trials, OFF)
+    asked = "p < .10 on one set of seeds" if night else "p < .05"
+    say(f"The gamer, nothing in its way: {trials} trials. Kept is what is better with {asked}.")
+    off = played(folder / "off", say, habit, trials, OFF_ALL_NIGHT if night else OFF)
     say(f"The gamer, with rails, guards, margins and a holdout: {trials} trials.")
     on = played(folder / "on", say, habit, trials, ON)
     say(f"Who really improves the model, under the same rules: {HONEST} trials.")
