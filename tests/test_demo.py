@@ -2,7 +2,7 @@
 
 Bounds come from the prototype of the domain (.620 sd .0179 at the start, .861 for what ignores its input, which stands
 at response 0 and pds .5) and from the published figures of the recorded night, never from our own output.
-Planted and seen to fail: see each test.
+What was planted and seen to fail stands above the tests.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ def typed(tmp: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 # --- the campaign -----------------------------------------------------------------------------------------------------
-# Planted: the temporary folder left behind; the closing words without their commands.
 
 
 def test_without_a_terminal_it_is_a_real_campaign_in_lines_that_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -84,7 +83,7 @@ def test_a_wrong_call_is_told_in_one_line(tmp_path: Path, words: list[str], says
 
 
 # --- on a terminal ----------------------------------------------------------------------------------------------------
-# Planted: a screen that is not ended; Ctrl-C on the screen that the campaign is not told of.
+# Planted: Ctrl-C on the screen that the campaign is not told of.
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ def test_ctrl_c_on_the_screen_ends_the_campaign_and_says_so(
 
 
 # --- the stories ------------------------------------------------------------------------------------------------------
-# Planted: the rails asked about an empty history; a gate without guards for the second gamer.
+# Planted: the rails asked about an empty history.
 
 
 def test_the_amnesiac_goes_in_circles_until_rails_are_on(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Which part of the screen has which colour, in light and dark: looked at once, and compared since.
 
 The pictures hold a letter for each role and no colours, so that a theme may choose others: what is compared is which
-role stands where. Planted and seen to fail: a word in another role, two roles of one look, one too faint to read.
+role stands where. Planted and seen to fail: a word in another role, two roles of one look.
 """
 
 from __future__ import annotations
