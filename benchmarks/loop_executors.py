@@ -31,7 +31,7 @@ while n < {WORK}:
 _JUDGE = 'def judge(out, truth): return {"metrics": {"said": float((out / "said").read_text())}}'
 
 
-def section(rounds: int | None = None) -> Section:
+def section(_rows: int, rounds: int | None = None) -> Section:
     """Both measurements, as a section of the results."""
     rounds = rounds or ROUNDS
     added, plain, whole = overhead(rounds)
@@ -124,7 +124,7 @@ def _cpu() -> float:
 
 if __name__ == "__main__":
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    made = section(int(sys.argv[1]) if len(sys.argv) > 1 else None)
+    made = section(0, int(sys.argv[1]) if len(sys.argv) > 1 else None)
     print(made.about)
     for row in made.rows:
         print(*row, sep=": ")

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from statistics import median
 
+from benchmarks.section import Budget, Section
 from trajscope_loop.git import Worktree
 from trajscope_loop.repository import Repository
 from trajscope_loop.tree import plant
@@ -43,6 +44,24 @@ def iterations(n: int = ITERATIONS) -> dict[str, float]:
             work.restore()
             out["keep_ms" if i % 2 else "discard_ms"].append((time.perf_counter() - began) * 1000)
         return {name: round(median(found), 1) for name, found in out.items()}
+
+
+def section(_rows: int, rounds: int | None = None) -> Section:
+    """What it costs, as a section of the results."""
+    said = iterations()
+    each = (3 * said["discard_ms"] + said["keep_ms"]) / 4
+    return Section(
+        "Keep and revert in git",
+        f"Wall time of a worktree of {FILES + 1} files: save a candidate, keep it or not, restore and verify. An "
+        "iteration here is three discards to one keep.",
+        ("", "ms"),
+        [
+            ("discarded", f"{said['discard_ms']:.0f}"),
+            ("kept", f"{said['keep_ms']:.0f}"),
+            ("an iteration", f"{each:.0f}"),
+        ],
+        [Budget("keep and revert in git, an iteration", each, 80, "ms")],
+    )
 
 
 if __name__ == "__main__":
