@@ -244,7 +244,7 @@ def test_a_keep_in_a_batch_is_looked_at_again() -> None:
         row |= {"val_bpb": 0.5 + i % 7 / 100, "proposal": {"knob": "b", "new_value": i % 3}}
         lines.append(row | {"candidate_cfg": {"a": 1, "b": i % 3}})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "MOST", 16)
+        patch.setattr(pipeline, "MOST", 8)
         feed = Feed(Source("f"), get("stages"), (), None, ask)
         feed.feed("".join(json.dumps(x) + "\n" for x in lines).encode())
         feed.close()

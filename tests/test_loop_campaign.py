@@ -192,7 +192,7 @@ def test_off_rails_repeats_run_and_the_header_says_that_nobody_asked(tmp_path: P
     assert header["settings"]["rails"]["mode"] == "off"
     assert header["settings"]["gate"]["kind"] == "open"
     assert header["unguarded_because"] == "left out on purpose: this campaign shows what happens without it"
-    assert [m["role"] for m in header["metrics"]] == ["primary", "diagnostic", "diagnostic"]
+    assert [m["role"] for m in header["metrics"]] == ["primary", "degenerate", "diagnostic"]
 
 
 def test_rails_with_a_window_forget_what_lies_before_it(tmp_path: Path) -> None:

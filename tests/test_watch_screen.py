@@ -366,13 +366,13 @@ def test_ten_runs_have_a_line_each_worst_first_and_enter_opens_one(tmp_path: Pat
     async def script(app: Watch, pilot: Pilot[int]) -> None:
         assert isinstance(app.screen, Many)
         rows = app.screen.query_one(Runs)
-        assert [p.word.word for _, p in rows.shown][:3] == ["TAMPERED", "SUSPECT", "SUSPECT"]
+        assert [p.word.word for _, p in rows.shown][:3] == ["TAMPERED", "SUSPECT", "FLAILING"]
         assert all(f"{name}.jsonl" in text(app) for name in names)
         await press(pilot, "down", "down", "enter")
         assert isinstance(app.screen, One)
         app.turn()
         await pilot.pause()
-        assert "SUSPECT" in text(app)
+        assert "FLAILING" in text(app)
         await press(pilot, "s", "enter")
         assert app.screen.query_one(DataTable).row_count > 0
         await press(pilot, "escape", "escape")

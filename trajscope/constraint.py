@@ -10,7 +10,7 @@ import math
 import operator
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from trajscope.errors import MenuError
@@ -27,7 +27,7 @@ class Constraint:
     name: str
     rule: str
     knobs: frozenset[str]
-    holds: Callable[[Mapping[str, Any]], bool]
+    holds: Callable[[Mapping[str, Any]], bool] = field(compare=False)  # what the rule says, and no two are one object
 
 
 _ALLOWED = "allowed are knobs, numbers, words, + - * / // % **, comparisons, and, or, not"

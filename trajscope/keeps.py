@@ -68,7 +68,7 @@ class Keeps:
         own = {c.knob for c in t.pair.changes} if t.pair is not None else set()
         waiting: list[int] = []
         lost: list[int] = []
-        later: set[str] = set()  # knobs that a later keep has set again, which says nothing against the earlier
+        later: dict[str, str] = {}  # what the latest keep made of a knob: another value says nothing against an earlier
         for i in reversed(s.pending):
             keep = s.keeps[i]
             kept = self.ground.pairs[keep.pair].pair.changes if keep.pair >= 0 else ()
@@ -77,7 +77,7 @@ class Keeps:
                     lost.append(keep.seq)
             elif t.moved is not None and kept:
                 stands = {c.knob: c.text for c in t.moved.changes}
-                asked = [c for c in kept if c.knob not in later]
+                asked = [c for c in kept if later.get(c.knob, c.text) == c.text]
                 others = [c for c in asked if c.knob not in own]
                 if any(stands.get(c.knob) != c.text for c in others):
                     lost.append(keep.seq)
@@ -85,7 +85,7 @@ class Keeps:
                     waiting.append(i)  # it changes the same knob: a later trial will tell
             else:
                 waiting.append(i)
-            later |= {c.knob for c in kept}
+            later = {c.knob: c.text for c in kept} | later
         waiting.reverse()
         for seq in reversed(lost):
             s.witness("not_composing", seq)

@@ -5,7 +5,7 @@ What is left out on purpose stands in the header in words; nothing is left out i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -75,7 +75,7 @@ def header(
     if not settings.guards:
         own["unguarded_because"] = str(settings.without.get("guards", "the gate declares none"))
     return own | {
-        "metrics": _metrics(domain.metrics, settings),
+        "metrics": _metrics(domain, settings),
         "settings": {"gate": {"kind": plan.gate, **settings.table()}, "rails": rails},
         "settings_hash": config_hash({"gate": settings.hash, "rails": rails}),
         "proposer": proposer.header(),
@@ -85,15 +85,21 @@ def header(
     }
 
 
-def _metrics(declared: Iterable[Mapping[str, Any]], settings: GateSettings) -> list[dict[str, Any]]:
-    """Every metric with the role it has under this gate: a guard that is not asked is only looked at."""
+def _metrics(domain: Domain, settings: GateSettings) -> list[dict[str, Any]]:
+    """Every metric with the role it has under this gate: a guard that is not asked is only looked at.
+
+    One that tells a model from one that ignores its input is looked at as that.
+    """
+    ours = domain.gate
+    tells = {m.metric for m in ours.margins} | {g.metric for g in ours.guards if g.kind == "diversity"}
     guards = {g.metric for g in settings.guards}
     held = settings.holdout.metric if settings.holdout else None
     out = []
-    for m in declared:
+    for m in domain.metrics:
         role = m.get("role")
         gone = (role == "guard" and m["name"] not in guards) or (role == "holdout" and m["name"] != held)
-        out.append({**m, "role": "diagnostic"} if gone else dict(m))
+        seen = "degenerate" if m["name"] in tells and role == "guard" else "diagnostic"
+        out.append({**m, "role": seen} if gone else dict(m))
     return out
 
 
