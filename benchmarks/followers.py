@@ -203,6 +203,8 @@ class Fed:
 
     behind, ended, changed_ns = False, False, 0
 
+    held = b""  # no line is ever torn
+
     def __init__(self, lines: Iterator[bytes]) -> None:
         self.at = 0
         self._lines = lines

@@ -148,6 +148,8 @@ def quiet(rows: int, rounds: int | None) -> Section:
         time.sleep(QUIET_S)
         lasted = time.perf_counter() - began
         share = {k: (_cpu_s(p) - before[k]) / lasted * 100 for k, p in watched.items()}
+        if gone := [k for k, p in watched.items() if p.poll() is not None]:
+            raise SystemExit(f"{', '.join(gone)}: ended while a quiet file was watched; what it took is not known")
         for p in watched.values():
             p.kill()
     ours = [k for k in share if k.startswith("trajscope")]
@@ -257,7 +259,6 @@ def _drain(terminal: int) -> None:
 
 def _cpu_s(p: subprocess.Popen[Any]) -> float:
     """CPU seconds that a process has taken so far, by the system's own account."""
-    if p.poll() is not None:
-        raise SystemExit(f"{p.args!r} ended with {p.returncode}")
+    # Nobody has waited for it, so that one which has just ended still has its account.
     fields = Path(f"/proc/{p.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
