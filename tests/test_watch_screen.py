@@ -77,6 +77,29 @@ def test_enter_shows_a_trial_in_full_with_its_diff(tmp_path: Path) -> None:
     drive(app_on(path), script)
 
 
+def test_of_a_quiet_file_only_the_age_goes_on_and_that_is_not_drawn_each_second(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", header(), *(trial(i) for i in range(1, 6)))
+    os.utime(path, (NOON, NOON))
+    now = [NOON + 20.0]
+
+    async def script(app: Watch, pilot: Pilot[int]) -> None:
+        async def shown(later_s: float) -> str:
+            now.append(now[-1] + later_s)
+            app.turn()
+            await pilot.pause()
+            return text(app)
+
+        first = await shown(0)
+        assert await shown(1) == first
+        last = await shown(5)
+        assert last != first, "five seconds are told"
+        with path.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(trial(6)) + "\n")
+        assert "6 trials" in await shown(1), "and a trial at once"
+
+    drive(app_on(path, now=now), script)
+
+
 def test_slash_filters_the_trials_while_it_is_typed_and_escape_ends_it() -> None:
     async def script(app: Watch, pilot: Pilot[int]) -> None:
         rows = app.screen.query_one(Trials)

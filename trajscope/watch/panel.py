@@ -15,7 +15,7 @@ from trajscope.fold import Unknown
 from trajscope.live import Live, Said
 from trajscope.readable import clean, short
 from trajscope.review import ground
-from trajscope.rules import DOUBTED, NOT_EVALUABLE, Fresh, Word, heard, stalled
+from trajscope.rules import DOUBTED, NOT_EVALUABLE, SILENCE, Fresh, Word, heard, stalled
 from trajscope.run import Run
 from trajscope.verdict import Verdict
 from trajscope.watch.history import Piece
@@ -179,6 +179,24 @@ def panel(
         at_s=now_s,
         played=played,
         waits=_waits(seen) if fresh.state == "waiting" else "",
+    )
+
+
+def older(old: Panel, new: Panel) -> bool:
+    """Whether nothing but time went by between the two."""
+    return _timeless(old) == _timeless(new)
+
+
+def _timeless(p: Panel) -> Panel:
+    """Without what tells an age; silence is told in a sentence, and in that of the word STALLED."""
+    told = tuple(x._replace(reason="") if x.rule == SILENCE else x for x in p.verdicts)
+    return p._replace(
+        at_s=0.0,
+        fresh=p.fresh._replace(age_s=None),
+        rail=p.rail._replace(age_s=None),
+        word=p.word._replace(sentence=""),
+        verdicts=told,
+        alarms=(),
     )
 
 

@@ -15,7 +15,7 @@ from trajscope.watch import draw, texts
 from trajscope.watch.detail import Detail, detail
 from trajscope.watch.ink import Line, Span, padded, width
 from trajscope.watch.marks import Marks
-from trajscope.watch.panel import Panel
+from trajscope.watch.panel import Panel, older
 from trajscope.watch.screen.asked import Asked, OneTrial, Sql
 from trajscope.watch.screen.paper import Paper, Trials
 from trajscope.watch.watching import Watching
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LEAST_TRIALS = 6  # lines that the trials keep, their heads included
 SHARE = 4  # and this share of a high window
+STILL_S = 5.0  # between two drawings in which only an age differs,
+YOUNG_S = 10.0  # where it is this or more
 
 
 class One(Screen[None]):
@@ -78,9 +80,17 @@ class One(Screen[None]):
         if self.held and self.panel is not None:
             self._draw(behind=panel.rows.trials - self.panel.rows.trials)
             return
+        if self._still(panel):
+            return
         self.panel = panel
         self._draw()
         self.query_one(Trials).take(panel.trials)
+
+    def _still(self, panel: Panel) -> bool:
+        """Whether only an age went on, and by so little that it can wait: drawing is what a quiet file costs."""
+        if self.panel is None or (panel.fresh.age_s or 0.0) < YOUNG_S:
+            return False
+        return 0 < panel.at_s - self.panel.at_s < STILL_S and older(self.panel, panel)
 
     def on_resize(self, event: events.Resize) -> None:
         """Draw for the new size."""
