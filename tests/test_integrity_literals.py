@@ -97,3 +97,14 @@ def test_arithmetic_is_pythons(text: str) -> None:
 @given(st.text(max_size=40))
 def test_no_text_is_too_strange_to_read(text: str) -> None:
     assert isinstance(constants(text), dict)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "LR = 1\ndef f():\n    global LR\n    LR = 2\n",
+        b"# coding: utf-7\nLR = 1\ndef f():\n    +AGcAbABvAGIAYQBs- LR\n    LR = 2\n",
+    ],
+)
+def test_a_name_that_a_function_may_rebind_is_uncertain_in_whatever_encoding_it_says_so(source: str | bytes) -> None:
+    assert "LR" not in constants(source)

@@ -6,7 +6,9 @@ a holdout's numbers among those of the degenerates, data prepared twice.
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -137,6 +139,25 @@ def test_data_and_evaluator_are_hashed_as_they_are_now(
     assert found.hashes(copy)["evaluator"] == found.hashes(folder)["evaluator"]
     place = edited("judge.py", "TOP = 20", "TOP = 1")
     assert domain.load(place).hashes(folder)["evaluator"] != found.hashes(folder)["evaluator"]
+
+
+def test_data_that_were_changed_behind_their_times_are_other_data(tmp_path: Path) -> None:
+    found = domain.load("perturbation")
+    found.hashes(tmp_path)
+    time.sleep(0.2)  # what was written just now is read again anyway
+    first = found.hashes(tmp_path)
+    assert found.hashes(tmp_path) == first
+    victim = max((tmp_path / "data" / "given").iterdir(), key=lambda p: p.stat().st_size)
+    was = victim.stat()
+    victim.chmod(0o600)
+    with victim.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        last = file.read(1)
+        file.seek(-1, os.SEEK_END)
+        file.write(bytes([last[0] ^ 1]))
+    os.utime(victim, ns=(was.st_atime_ns, was.st_mtime_ns))
+    assert (victim.stat().st_size, victim.stat().st_mtime_ns) == (was.st_size, was.st_mtime_ns)
+    assert found.hashes(tmp_path)["data"] != first["data"]
 
 
 def test_predictors_that_ignore_their_input_score_what_the_domain_says_and_nothing_of_a_holdout(

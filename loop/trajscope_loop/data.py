@@ -18,6 +18,7 @@ from trajscope_loop.errors import DomainError
 from trajscope_loop.room import Room, TamperedError, shas
 from trajscope_loop.seams import Job
 from trajscope_loop.tree import digest, sha256
+from trajscope_loop.untouched import Untouched
 
 PARTS = ("given", "truth")
 RECORD = "data.json"
@@ -73,9 +74,9 @@ def known(folder: Path) -> dict[str, str] | None:
     return {str(k): str(v) for k, v in found.items()}
 
 
-def now(folder: Path) -> str:
+def now(folder: Path, untouched: Untouched[str] | None = None) -> str:
     """The one hash of the data as they are now, whatever they were."""
-    found = shas(folder)
+    found = shas(folder, untouched)
     found.pop(RECORD, None)
     return digest(found)
 

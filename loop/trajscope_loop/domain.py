@@ -25,6 +25,7 @@ from trajscope_loop.edit import set_constants
 from trajscope_loop.errors import DomainError
 from trajscope_loop.seams import Config, Job, Tree
 from trajscope_loop.tree import Folder, digest, plant, sha256
+from trajscope_loop.untouched import Untouched
 
 SEEDS, TIMEOUT_S = 5, 600.0
 
@@ -62,6 +63,7 @@ class FolderDomain:
         self._run = declaration.steps(raw, (*self.editable, *self.frozen), self.frozen, at)
         self._start = {n: self._read(n) for n in self.editable}
         self._frozen = {n: self._read(n) for n in self.frozen}
+        self._untouched: dict[str, Untouched[str]] = {}  # by the folder of the campaign
         self.program = self._beside(raw["program"]).decode("utf-8", "replace") if "program" in raw else ""
         self.menu: Menu | None = load_menu(place / raw["menu"]) if "menu" in raw else None
         self.constants = {k: self._constant(k) for k in self.menu.knobs} if self.menu else {}
@@ -81,7 +83,8 @@ class FolderDomain:
         """Evaluator and data as they are now, on the disk; data are prepared here the first time."""
         self._shas(folder)
         evaluator = {n: sha256(self._read(n)) for n in self.frozen}
-        return {"evaluator": digest(evaluator)[:16], "data": data.now(folder / "data")[:16]}
+        known = self._untouched.setdefault(str(folder), Untouched(folder))
+        return {"evaluator": digest(evaluator)[:16], "data": data.now(folder / "data", known)[:16]}
 
     def tree(self, parent: Tree, changes: Config, diff: str | None) -> Tree:
         """The candidate: the recorded parent with these changes; DomainError where they cannot be made."""

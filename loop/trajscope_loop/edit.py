@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 from trajscope.integrity import constants
 from trajscope_loop.errors import DomainError
@@ -23,7 +25,7 @@ def set_constants(source: bytes, values: Mapping[str, object], name: str = "the 
     bom = _BOM if source.startswith(_BOM) else b""
     body = source[len(bom) :]
     try:
-        module = ast.parse(body.decode("utf-8"))
+        module = _parsed(body)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         where = f"{name}:{error.lineno}" if isinstance(error, SyntaxError) else name
         raise DomainError(f"{where}: is no Python in UTF-8 ({getattr(error, 'msg', error)}); correct it") from None
@@ -58,9 +60,24 @@ def spelt(value: object, constant: str = "a constant") -> str:
     raise DomainError(f"{constant} cannot be a {type(value).__name__}; give a number, a text, a bool or a list of them")
 
 
-def _literal(module: ast.Module, constant: str, name: str) -> ast.expr:
+class _Module(NamedTuple):
+    body: list[ast.stmt]
+    binding: dict[str, list[ast.AST]]  # the nodes that give a name a value, or may
+
+
+@lru_cache(maxsize=8)  # of one parent many candidates are made, and to parse and walk it takes milliseconds
+def _parsed(body: bytes) -> _Module:
+    module = ast.parse(body.decode("utf-8"))
+    binding: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(module):
+        for name in _bound(node):
+            binding.setdefault(name, []).append(node)
+    return _Module(module.body, binding)
+
+
+def _literal(module: _Module, constant: str, name: str) -> ast.expr:
     """The one literal that the module gives the name."""
-    bound = [n for n in ast.walk(module) if _binds(n, constant)]
+    bound = module.binding.get(constant, [])
     plain = [value for s in module.body if (value := _plain(s, constant)) is not None]
     if not bound:
         raise DomainError(f"{name}: sets no constant {constant}; write `{constant} = ...` at its top level")
@@ -90,17 +107,18 @@ def _plain(node: ast.stmt, constant: str) -> ast.expr | None:
     return node.value if isinstance(target, ast.Name) and target.id == constant else None
 
 
-def _binds(node: ast.AST, constant: str) -> bool:
-    """Whether a node gives the name a value, or may, in whatever scope: one of the same name elsewhere misleads."""
+def _bound(node: ast.AST) -> Sequence[str]:
+    """The names that a node gives a value, or may, in whatever scope: one of the same name elsewhere misleads."""
     if isinstance(node, ast.Name):
-        return node.id == constant and not isinstance(node.ctx, ast.Load)
+        return () if isinstance(node.ctx, ast.Load) else (node.id,)
     if isinstance(node, ast.arg):
-        return node.arg == constant
+        return (node.arg,)
     if isinstance(node, ast.alias):
-        return (node.asname or node.name).partition(".")[0] == constant
+        return ((node.asname or node.name).partition(".")[0],)
     if isinstance(node, ast.Global | ast.Nonlocal):
-        return constant in node.names
-    return getattr(node, "name", None) == constant
+        return node.names
+    name = getattr(node, "name", None)
+    return (name,) if isinstance(name, str) else ()
 
 
 def _same(a: object, b: object) -> bool:

@@ -26,10 +26,10 @@ from trajscope_loop.memory import put
 from trajscope_loop.repository import LINK, MODULE, PROGRAM, Entry, Repository
 from trajscope_loop.seams import Tree
 from trajscope_loop.tree import Folder, plant
+from trajscope_loop.untouched import Untouched
 
 TRAILER = "Trajscope-Tree"
 AT_ONCE = 200  # files of which the bytes are in memory at once
-RACY_NS = 100_000_000  # a file that was written so shortly before it was read is read again
 # What a stopped merge, rebase or git leaves in the folder that git keeps of our worktree; all of it is ours.
 _HALF = frozenset(
     "index.lock HEAD.lock ORIG_HEAD.lock MERGE_HEAD MERGE_MSG MERGE_MODE MERGE_RR AUTO_MERGE SQUASH_MSG REBASE_HEAD "
@@ -55,7 +55,7 @@ class Worktree(Folder):
         self._trees.mkdir(parents=True, exist_ok=True)
         self.repository, self._editable = repository, editable
         self._memo: dict[str, tuple[dict[str, Entry], Tree]] = {}
-        self._clean: dict[str, tuple[Entry, tuple[int, ...]]] = {}
+        self._clean = Untouched[Entry](self._trees)
         self._record = self._recorded(folder, commit)
         self.branch, self.start = self._record.branch, self._record.start
         self._ref = f"refs/heads/{self.branch}"
@@ -154,13 +154,11 @@ class Worktree(Folder):
             return False
         if entry.mode and executable != (entry.mode == PROGRAM):
             return False
-        print_ = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        if not self._editable(name) and self._clean.get(name) == (entry, print_):
+        if not self._editable(name) and self._clean.get(place, found) == entry:
             return True
         if self.repository.oid(place.read_bytes()) != entry.oid:
             return False
-        if _now(self._trees) - found.st_ctime_ns > RACY_NS:
-            self._clean[name] = (entry, print_)
+        self._clean.put(place, found, entry)
         return True
 
     def _there(self) -> dict[str, Path]:
@@ -338,10 +336,3 @@ def _read(place: Path) -> bytes | None:
         return place.read_bytes()
     except OSError:
         return None
-
-
-def _now(folder: Path) -> int:
-    """What time the file system says it is, which may be another than ours."""
-    probe = folder / ".now"
-    probe.touch()
-    return probe.stat().st_mtime_ns

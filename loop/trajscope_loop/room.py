@@ -21,6 +21,7 @@ from typing import IO, Self
 
 from trajscope_loop.errors import DomainError
 from trajscope_loop.tree import sha256
+from trajscope_loop.untouched import Untouched
 
 MOST_FILES, MOST_BYTES = 1_000, 1 << 30  # that a program may leave
 _MAGIC = frozenset("*?[")
@@ -112,14 +113,20 @@ def left(out: Path, target: Path) -> dict[str, str]:
     return found
 
 
-def shas(folder: Path) -> dict[str, str]:
-    """Path and hash of every file below a folder; a link is an error."""
+def shas(folder: Path, known: Untouched[str] | None = None) -> dict[str, str]:
+    """Path and hash of every file below a folder; a link is an error. What is `known` is not read again."""
     out = {}
     for name, place in _plain(folder):
-        if place.is_symlink():
+        was = place.lstat()
+        if stat.S_ISLNK(was.st_mode):
             raise DomainError(f"{place}: is a link; data are plain files")
-        with place.open("rb") as file:
-            out[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        found = known.get(place, was) if known else None
+        if found is None:
+            with place.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+            if known is not None:
+                known.put(place, was, found)
+        out[name] = found
     return out
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from functools import lru_cache
@@ -27,6 +28,8 @@ _TWO: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 _ONE: dict[type[ast.unaryop], Callable[[Any], Any]] = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_GLOBAL = re.compile(rb"\bglobal\b")
+_ENCODED = re.compile(rb"(?:[^\n]*\n)?[^\n]*coding")  # in another encoding the word may be other bytes
 _LOOPS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -50,7 +53,7 @@ def _constants(source: str | bytes) -> dict[str, object]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     known: dict[str, object] = {}
-    always = _globals(tree)
+    always = _globals(tree) if _rebinds(source) else set()
     lost = set(always)
     for node in tree.body:
         bound = _plain(node)
@@ -142,6 +145,12 @@ def _bound(node: ast.AST) -> set[str]:
         elif not isinstance(at, _SCOPES):
             todo += ast.iter_child_nodes(at)
     return out
+
+
+def _rebinds(source: str | bytes) -> bool:
+    """Whether the statement may stand anywhere; to walk a whole tree for it takes longer than all else."""
+    data = source.encode("utf-8", "replace") if isinstance(source, str) else source
+    return _GLOBAL.search(data) is not None or _ENCODED.match(data) is not None
 
 
 def _globals(tree: ast.Module) -> set[str]:
