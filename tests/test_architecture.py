@@ -25,7 +25,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("knob", "edits"),
     ("menu",),
     ("trial",),
-    ("batch", "lines", "expr", "settings", "tally"),
+    ("batch", "lines", "expr", "settings", "tally", "layout"),
     ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify"),
     ("readers", "writer", "ground", "scores", "metrics", "keep", "tail"),
     ("keeps", "beyond", "doubts"),

@@ -14,6 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from trajscope.columns import DERIVED_VERSION
 from trajscope.readers import Source
 from trajscope.run import Run
@@ -54,7 +56,8 @@ def said(source: Source, reader: str | None) -> list[Any]:
     """What was said of a file, beside what it says itself."""
     menu = [repr(k) for k in source.menu.knobs.values()] if source.menu else None
     declared = source.menu.declared if source.menu else None
-    return [source.metric, source.goal, source.history, menu, declared, reader]
+    layout = msgspec.to_builtins(source.layout) if source.layout else None
+    return [source.metric, source.goal, source.history, menu, declared, layout, source.repo, reader]
 
 
 def rows(name: str) -> Path:

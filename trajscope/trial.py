@@ -110,7 +110,9 @@ class Trial(Struct, kw_only=True, gc=False):
     moved: Pair | None = None  # what that configuration changes in the header's base
     noop: bool | None = None
     intent: str | None = None
-    provenance: str = "native"
+    provenance: str = "native"  # where the pair was read from: native, config, column, diff, text, hash
+    confidence: float | None = None  # that the pair is what was tried, where it was recovered and not recorded
+    raw_status: str | None = None  # the writer's own word, where it is another
     attempts: int = 1
     refused: tuple[str, ...] = ()  # rails that refused an attempt
     refused_pairs: tuple[Pair, ...] = ()  # what those attempts proposed

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 from trajscope.alarms import DEFAULTS, AlarmSettings
 from trajscope.errors import ForeignError, SourceError
+from trajscope.layout import Layout
 from trajscope.menu import Menu
 from trajscope.trial import Goal, Item, Line
 
@@ -35,6 +36,8 @@ class Source:
     menu: Menu | None = None
     history: int | None = None
     alarms: AlarmSettings = DEFAULTS
+    layout: Layout | None = None  # what the columns mean, where somebody said so
+    repo: str | None = None  # a git repository that holds the commits the file names
     fetch: Callable[[str], str] | None = None  # a long text that lies beside the file, by its hash
 
 
