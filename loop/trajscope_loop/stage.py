@@ -51,7 +51,7 @@ def play(folder: Path, plan: Plan, say: Say, *, screen: bool = False, linger_s: 
 
 
 def carry(folder: Path, plan: Plan, memory: Memory, say: Say, *, screen: bool, linger_s: float) -> Outcome:
-    """Carry out the campaign of a folder that is held. After its end the screen stays for a while, unless it is left."""
+    """Carry out the campaign of a folder that is held. After its end the screen stays a while, unless it is left."""
     stop = Stop()
     shown = Screen(folder / folders.RUN, stop) if screen else None
 
