@@ -26,7 +26,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("menu",),
     ("trial",),
     ("batch", "lines", "expr", "settings", "tally", "layout"),
-    ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify"),
+    ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify", "recover"),
     ("readers", "writer", "ground", "scores", "metrics", "keep", "tail"),
     ("keeps", "beyond", "doubts"),
     ("run",),
