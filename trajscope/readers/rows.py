@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from trajscope.layout import Layout, over
 from trajscope.pair import Pair, config_hash, pair
 from trajscope.readers import Source
 from trajscope.readers.cells import missing, number, numeric, value, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
 from trajscope.readers.statuses import BASELINE, RAN, Said, Statuses
-from trajscope.recover import Found, Repo, compared, described, hashed
+from trajscope.recover import Found, Repo, compared, described, flat, hashed
 from trajscope.trial import SCORED, Header, Item, Line, Measure, MetricSpec, Trial
 
 Row = Any
@@ -30,13 +32,15 @@ _BASELINE = re.compile(
 _COMPARED = re.compile(
     r"\b(?:vs|over|than|beats?|from|below|above|against|no|non)\W+(?:the\W+)?baseline\b", re.IGNORECASE
 )
+_KEYS, _VALUES = ("key", "knob", "name", "param"), ("value", "new_value", "new", "to")
 _FIRST_WORDS = 80  # letters of a description in which a baseline says that it is one
 
 
 class Rows:
     """The rows of one run. `bind` gives the function that takes a column's cell out of a row, None where there is none.
 
-    `has_keeps` says that the file gives verdicts; left out, the first row's own status tells.
+    `has_keeps` says that the file gives verdicts; left out, the first row's own status tells. `words` are statuses in
+    the words of the format.
     """
 
     def __init__(
@@ -48,16 +52,19 @@ class Rows:
         has_keeps: bool | None = None,
         run: int = 1,
         about: Mapping[str, Any] | None = None,
+        words: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
         self.layout = layout = over(found, source.layout)
         self.metric = source.metric or layout.metric
-        self.goal = source.goal or layout.goal or goal_of(self.metric)
+        of_it = layout.goal if self.metric == layout.metric else None  # said of one metric, not of any other
+        self.goal = source.goal or of_it or goal_of(self.metric)
         self.statuses: Counter[tuple[str, str]] = Counter()  # a word as it was written, and what it was taken for
         self._source, self._run, self._about = source, run, dict(about or {})
-        self._words = Statuses(layout.statuses)
+        self._words = Statuses(layout.statuses, words)
         self._declared = tuple(w.casefold() for w in layout.baseline)
         self._has_keeps = has_keeps
         self._header: Header | None = None
+        self._bind = bind
         self._kept: Mapping[str, Any] | None = None  # the configuration of the last keep
         self._kept_id: str | None = None
         self._best: float | None = None
@@ -73,7 +80,7 @@ class Rows:
         self._others = [(m, get(m)) for m in layout.metrics if m != self.metric]
         self._knobs = [(k, get(k)) for k in layout.knobs]
         names = {layout.metric, self.metric, *layout.metrics, layout.wall_s, layout.status}
-        self._measured = frozenset(n for n in names if n)
+        self.measured = {n for n in names if n}  # names that are no knobs; a reader may know more
 
     def read(self, line: Line, row: Row) -> Iterable[Item]:
         """The items of one row: the run's header in front of the first."""
@@ -81,11 +88,9 @@ class Rows:
         raw = word(get["status"](row)).strip()
         said = self._words.of(raw) if raw else Said(RAN, known=True)
         value, odd = self._value(row)
+        begun: tuple[Item, ...] = ()
         if self._header is None:
-            self._header = self._begin(row, said)
-            begun: tuple[Item, ...] = (self._header,)
-        else:
-            begun = ()
+            begun = (self.begin(row, said),)
         if self._is_baseline(row, said, value):
             self.statuses[raw, BASELINE] += 1
             self._scored = True
@@ -98,16 +103,23 @@ class Rows:
         self._scored = self._scored or status in SCORED
         return (*begun, trial)
 
+    def learn(self, field: str, column: str) -> None:
+        """A column that the first row did not have: when, how long, how much. What tells trials apart stands."""
+        self.layout = msgspec.structs.replace(self.layout, **{field: column})
+        self._get[field] = self._bind(column) or _nothing
+
     # --- the run ------------------------------------------------------------------------------------------------
 
-    def _begin(self, row: Row, said: Said) -> Header:
+    def begin(self, row: Row = None, said: Said | None = None) -> Header:
+        """The run's header; a format that has a line for it need not wait for a row."""
         if self._has_keeps is None:
-            self._has_keeps = self.layout.status is not None and said.status != RAN
-        first = self._config(row) if self._is_baseline(row, said, self._value(row)[0]) else None
+            self._has_keeps = self.layout.status is not None and said is not None and said.status != RAN
+        is_base = said is not None and self._is_baseline(row, said, self._value(row)[0])
+        first = self._config(row) if is_base else None
         self._kept = first
         self._kept_id = config_hash(first) if first else None
         stem = Path(self._source.path).name.split(".")[0] or "stdin"
-        return Header(
+        self._header = Header(
             run_id=stem if self._run == 1 else f"{stem}-{self._run}",
             metric=self.metric,
             goal=self.goal,
@@ -119,6 +131,7 @@ class Rows:
             has_keeps=self._has_keeps,
             about=self._about,
         )
+        return self._header
 
     def _is_baseline(self, row: Row, said: Said, value: float | None) -> bool:
         """Whether it is no trial: a first evaluated row that calls itself a baseline, or a row whose status says so."""
@@ -127,7 +140,7 @@ class Rows:
         if self._scored or value is None or said.status == "crashed":
             return False
         name = word(self._get["id"](row)).strip().casefold()
-        about = word(self._get["description"](row))[:_FIRST_WORDS]
+        about = word(self._get["description"](row))[:_FIRST_WORDS].replace("_", " ")
         if self._declared:
             return name in self._declared or about.casefold().startswith(self._declared)
         return name == BASELINE or (_BASELINE.match(about) is not None and _COMPARED.search(about) is None)
@@ -238,15 +251,18 @@ class Rows:
             if isinstance(change, Found):
                 return change, noop
         text = word(get["description"](row))
-        return described(text, metrics=self._measured, menu=menu) or hashed(text), noop
+        return described(text, metrics=self.measured, menu=menu) or hashed(text), noop
 
     def _native(self, row: Row) -> Found | None:
-        """The proposal where the row has columns of its own for it."""
-        knob = word(self._get["knob"](row)).strip()
-        if missing(knob):
-            return None
+        """The proposal where the row has columns of its own for it, or one object or list of what was changed."""
+        knob = self._get["knob"](row)
         change = self._source.menu.change if self._source.menu else _canon
-        return Found(pair((change(knob, value(self._get["value"](row))),)), "native", 1.0)
+        if isinstance(knob, dict | list):
+            said = tuple(change(k, value(x)) for k, x in _changes(knob))
+            return Found(pair(said), "native", 1.0) if said else None
+        if missing(word(knob)):
+            return None
+        return Found(pair((change(word(knob).strip(), value(self._get["value"](row))),)), "native", 1.0)
 
     def _config(self, row: Row) -> dict[str, Any] | None:
         """The configuration that ran, where the row says it."""
@@ -287,6 +303,15 @@ def _whole(cell: Any) -> int | None:
         found = number(cell)
         return int(found) if found is not None and found.is_integer() and cell.strip().isdecimal() else None
     return cell if is_whole(cell) and finite(float(cell)) is not None else None
+
+
+def _changes(said: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
+    """What an object of changes, or a list of objects with a key and a value, changes."""
+    if isinstance(said, dict):
+        return flat(said).items()
+    each = (x for x in said if isinstance(x, dict))
+    named = ((next((x[k] for k in _KEYS if isinstance(x.get(k), str)), None), x) for x in each)
+    return ((k, next((x[v] for v in _VALUES if v in x), None)) for k, x in named if k is not None and not missing(k))
 
 
 def _canon(knob: str, value: object) -> Any:

@@ -83,13 +83,13 @@ class Said(NamedTuple):
 
 
 class Statuses:
-    """The words of one file; `said` are beginnings of words that somebody declared, and go before all others."""
+    """The words of one file, as beginnings of words: what somebody declared goes first, then those of its format."""
 
-    def __init__(self, said: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        own = [(_plain(w), status) for status, words in (said or {}).items() for w in words]
-        known = [(w, status) for status, words in KNOWN.items() for w in words]
-        self._own = sorted(own, key=lambda x: -len(x[0]))
-        self._known = sorted(known, key=lambda x: -len(x[0]))
+    def __init__(
+        self, said: Mapping[str, tuple[str, ...]] | None = None, own: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        every = [[(_plain(w), s) for s, words in (x or {}).items() for w in words] for x in (said, own, KNOWN)]
+        self._words = [sorted(words, key=lambda x: -len(x[0])) for words in every]
         self._found: dict[str, Said] = {}
 
     def of(self, raw: str) -> Said:
@@ -104,7 +104,7 @@ class Statuses:
     def _meaning(self, raw: str) -> Said:
         word = _plain(raw)
         if word:
-            for words in (self._own, self._known):
+            for words in self._words:
                 for start, status in words:
                     if word.startswith(start):
                         return Said(status, known=True)
