@@ -22,6 +22,8 @@ from trajscope.trial import Goal, Item, Line
 BUILT_IN = {
     "native": "trajscope.readers.native:Native",
     "stages": "trajscope.readers.stages:Stages",
+    "pi": "trajscope.readers.pi:Pi",
+    "configs": "trajscope.readers.configs:Configs",
 }
 GROUP = "trajscope.readers"
 
