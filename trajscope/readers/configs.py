@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from trajscope.layout import Layout
-from trajscope.readers import Source
+from trajscope.readers import Source, corpora
 from trajscope.readers.cells import numeric, when_ms
 from trajscope.readers.fields import head_objects, loose, unreadable
 from trajscope.readers.objects import is_number, leaves, settings
@@ -31,8 +31,9 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
     "blocked": ("no_change", "nochange", "noop", "no_op", "no-op", "duplicate", "already", "policy"),
 }
 _VERDICTS = {"kept": ("true",), "reverted": ("false", *_REASONS["reverted"])}
+_YES_OR_NO = {**_REASONS, **_VERDICTS}
 _WENT = {RAN: ("true", "0"), "crashed": ("false", *"123456789")}
-_OTHERS = ("messages", "_meta", "unfolded", "metricName", "event", "op_code")
+_OTHERS = (corpora.CHAT, "_meta", "unfolded", "metricName", "event", "op_code")
 _STAGES = ("proposal", "candidate_cfg", "eval_metrics")  # beside a stage they are another reader's
 _LATER = ("time", "wall_s", "tokens_in", "tokens_out", "usd", "seed", "description", "commit")
 _PEEKED = ("test", "holdout")
@@ -44,6 +45,7 @@ class Configs:
     name: ClassVar[str] = "configs"
     about: ClassVar[str] = "JSON lines of one experiment each: config or params, metric, and a verdict or status"
     layout: Layout | None = None
+    words: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # statuses of a format beside the usual ones
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -52,6 +54,7 @@ class Configs:
         self._roles: Roles | None = None
         self._runs = 0
         self._settled = False  # a row was evaluated: what its fields are for stands
+        self._judged = False  # a row came to a verdict or an end
         self._reasons = Statuses({}, _REASONS)
 
     @classmethod
@@ -89,6 +92,13 @@ class Configs:
             return unreadable(line, f"not JSON: {e}")
         if not isinstance(row, dict):
             return unreadable(line, f"JSON, but no object: {type(row).__name__}")
+        return self._line(line, row)
+
+    def _line(self, line: Line, row: dict[str, Any]) -> Iterable[Item]:
+        return self._experiment(line, row)
+
+    def _experiment(self, line: Line, row: dict[str, Any]) -> Iterable[Item]:
+        """The items of all that is known of one experiment."""
         if self._settled and self._is_row(row):
             assert self._rows is not None
             return [*self._fuller(row, self._rows.read(line, row))]
@@ -118,7 +128,7 @@ class Configs:
         assert was is not None
         if was.layout.metric is None and found.layout.metric is not None:
             return True
-        return found.layout.status is not None and was.has_keeps != found.has_keeps
+        return not self._judged and found.layout.status is not None and was.has_keeps != found.has_keeps
 
     def _begin(self, found: Roles) -> None:
         self._runs += 1
@@ -130,7 +140,7 @@ class Configs:
             self._bind,
             has_keeps=verdict,
             run=self._runs,
-            words=_VERDICTS | {k: v for k, v in _REASONS.items() if k != "reverted"} if verdict else _WENT,
+            words={**(_YES_OR_NO if verdict else _WENT), **self.words},
         )
         rows.statuses = self.statuses
         self.layout = rows.layout
@@ -142,6 +152,8 @@ class Configs:
         said = self._source.layout or Layout()
         if path == (said.status or found.layout.status):
             return lambda row: self._word(get(row), row)
+        if path == "messages":
+            return corpora.proposed
         if path in (said.config, said.knob, found.layout.config, found.layout.knob):
             return lambda row: settings(x) if isinstance(x := get(row), dict) else x
         return get
@@ -151,7 +163,7 @@ class Configs:
         if said is True:
             return "true"
         if said is not False:
-            return said
+            return "invalid" if within("valid")(row) is False else said
         if self._rows is None or self._roles is None or not self._roles.has_keeps:
             return "false"
         for reason in (row.get(r) for r in REASON):
@@ -199,7 +211,7 @@ class Configs:
         """The items with every other number of the row, since later rows may hold one that the first did not."""
         rows = self._rows
         assert rows is not None
-        aside = {*CONFIG, *OVERRIDES, "proposal"}
+        aside = {*CONFIG, *(o.partition(".")[0] for o in OVERRIDES), "proposal"}
         own = {rows.metric, *(getattr(rows.layout, f) for f in ("id", "status", "time", "wall_s", "seed", "usd"))}
         for item in items:
             if isinstance(item, Trial | Measure):
@@ -211,7 +223,8 @@ class Configs:
                 metrics = dict([*numbers.items()][:MOST]) or None
                 if isinstance(item, Trial):
                     item.metrics = metrics
-                    self._settled = self._settled or item.status in SCORED
+                    self._judged = self._judged or item.status in SCORED
+                    self._settled = self._settled or (item.status in SCORED and item.value is not None)
                     self._diverged(row, item)
                 else:
                     item = msgspec.structs.replace(item, metrics=metrics)  # noqa: PLW2901  # it is frozen

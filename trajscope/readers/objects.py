@@ -13,6 +13,12 @@ from trajscope.readers.fields import finite
 
 DEPTH = 6  # objects inside objects in which numbers are looked for
 MANY = 8  # different words from which on a list is a set of switches: one of fifty columns left out is one change
+# Words of a key that make it a seed, or say which run it was and not what ran.
+_SEEDS = frozenset(("seed", "seeds", "rng", "prng"))
+_REMARKS = frozenset(
+    "description desc note notes comment comments name timestamp date time id uuid run_id run_name exp_id exp_name "
+    "experiment_id experiment_num output_dir out_dir log_dir results_dir save_dir checkpoint_dir".split()
+)
 _PLACES = re.compile(r"(?:^|[._])(?:paths?|dirs?|files?|folder)$", re.IGNORECASE)
 
 
@@ -54,10 +60,13 @@ def is_number(value: Any) -> bool:
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration as it is compared: a place in the file system by its last name, a long list of words as switches.
 
-    The same data in another folder, or with the other slash, is no other configuration.
+    The same data in another folder, or with the other slash, is no other configuration; nor are a seed or a remark.
     """
     out: dict[str, Any] = {}
     for key, value in config.items():
+        name = str(key).lower()
+        if name in _REMARKS or name == "random_state" or _SEEDS.intersection(re.split(r"[^a-z]+", name)):
+            continue
         if isinstance(value, dict):
             if not _PLACES.search(str(key)):
                 out[key] = settings(value)

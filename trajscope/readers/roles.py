@@ -18,7 +18,7 @@ from trajscope.readers.statuses import RAN, Statuses
 from trajscope.trial import Goal
 
 # Names, the surest first. A name may also stand inside one of the objects that hold results.
-RESULTS = ("results", "result", "metrics", "outcome", "evaluation", "eval", "scores", "summary")
+RESULTS = ("results", "result", "objective", "metrics", "outcome", "evaluation", "eval", "scores", "summary")
 ID = (
     *("experiment_num", "trial_number", "experiment_id", "candidate_id", "exp_id", "trial_id", "exp", "id", "num"),
     *("iteration", "iter", "trial", "experiment", "run", "run_id", "name"),
@@ -41,7 +41,9 @@ CONFIG = (
     "hpps",
     "env",
 )
-OVERRIDES = ("env_overrides", "overrides", "extra_env", "mutation_payload", "changes", "changed_params")
+OVERRIDES = (
+    *("env_overrides", "mutation_payload.env_overrides", "overrides", "extra_env", "changes", "changed_params"),
+)
 KNOB = ("knob", "param_changed", "proposal.knob")
 VALUE = ("new_value", "value", "proposal.new_value")
 OLD = ("old_value", "proposal.old_value")
@@ -57,7 +59,18 @@ SEED = ("seed", "random_seed", "config.seed", "params.seed")
 # What is optimised, where several numbers could be.
 PRIMARY = (
     *("val_bpb", "val_primary", "val_loss", "val_rmse", "val_fvu", "val_score", "val_metric", "objective"),
-    *("objective_score", "combined_score", "primary_metric", "composite", "score", "fitness", "metric", "final_score"),
+    *(
+        "objective_score",
+        "combined_score",
+        "primary_metric",
+        "composite",
+        "score",
+        "fitness",
+        "metric",
+        "final_score",
+        "proxy_score",
+        "trial_metric",
+    ),
 )
 _DIRECTION = ("higher_is_better", "greater_is_better", "maximize", "bestDirection", "metric_direction", "direction")
 # Words of a name that make it no metric to be optimised: what was spent, what was declared, what was learnt from.
@@ -88,8 +101,8 @@ def roles(row: Mapping[str, Any], said: Layout | None = None) -> Roles | None:
     status, has_keeps = _status(row, (said.status,) if said.status else _STATUSES)
     metric, rivals = _metric(row) if said.metric is None else (said.metric, ())
     config = _held(row, CONFIG, dict)
-    overrides = next((k for k in OVERRIDES if isinstance(row.get(k), dict | list)), None)
-    knob = _first(row, KNOB)
+    overrides = next((k for k in OVERRIDES if isinstance(_at(row, k), dict | list)), None)
+    knob = _first(row, KNOB) or ("messages" if isinstance(row.get("messages"), list) else None)
     if status is None and config is None and overrides is None and knob is None:
         return None
     own = overrides or (config if not has_keeps else None)
@@ -104,9 +117,9 @@ def roles(row: Mapping[str, Any], said: Layout | None = None) -> Roles | None:
         status=status,
         description=_first(row, [k for k in DESCRIPTION if isinstance(row.get(k), str)]) or name,
         knob=knob or own,
-        value=_first(row, VALUE) if knob else None,
+        value=_first(row, VALUE) if knob and knob != "messages" else None,
         old_value=_first(row, OLD) if knob else None,
-        config=config or (overrides if not has_keeps and isinstance(row[str(overrides)], dict) else None),
+        config=config or (overrides if not has_keeps and isinstance(_at(row, str(overrides)), dict) else None),
         time=_first(row, TIME),
         wall_s=_first(row, (*WALL, *(f"{r}.{w}" for r in RESULTS for w in WALL))),
         tokens_in=_first(row, TOKENS_IN),
@@ -198,7 +211,7 @@ def _could(path: str, value: Any) -> bool:
 
 def _is_metric(path: str) -> bool:
     last = path.rpartition(".")[2].lower()
-    return not _BESIDE.intersection(_WORDS.findall(last)) and last not in ID
+    return not _BESIDE.intersection(_WORDS.findall(last)) and last not in ID and last not in STATUS
 
 
 def _direction(row: Mapping[str, Any]) -> Goal | None:
