@@ -22,6 +22,9 @@ from trajscope.trial import Goal, Item, Line
 BUILT_IN = {
     "native": "trajscope.readers.native:Native",
     "stages": "trajscope.readers.stages:Stages",
+    "pi": "trajscope.readers.pi:Pi",
+    "events": "trajscope.readers.events:Events",
+    "configs": "trajscope.readers.configs:Configs",
 }
 GROUP = "trajscope.readers"
 
@@ -91,6 +94,10 @@ def find(path: str | Path, head: bytes) -> type[Reader]:
         if claims:
             names = ", ".join(r.name for r in claims)
             raise SourceError(f"{path}: {names} all claim this file; name one with --reader")
+    from trajscope.readers import corpora  # only who has no reader asks
+
+    if said := corpora.said(head):
+        raise ForeignError(f"{path}: {said}")
     have = ", ".join((*BUILT_IN, *_strangers()))
     kind = "binary, not text" if b"\x00" in head[:1024] else "in no format that a reader knows"
     raise ForeignError(f"{path}: is {kind}; name one with --reader (have: {have})")
