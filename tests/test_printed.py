@@ -1,7 +1,7 @@
 """What a command printed is read as its metrics: what was said last, once, and as a finite number.
 
-Planted and seen to fail: the first line with a brace instead of the last, the first line of dashes, a progress line with
-all that it overwrote, a name that is there twice.
+Planted and seen to fail: the first line with a brace instead of the last, the first line of dashes, a progress line
+with all that it overwrote, a name that is there twice.
 """
 
 from __future__ import annotations
