@@ -19,9 +19,15 @@ from trajscope.layout import Layout
 from trajscope.menu import Menu
 from trajscope.trial import Goal, Item, Line
 
+# From the special to the general: the first that claims a file reads it.
 BUILT_IN = {
     "native": "trajscope.readers.native:Native",
     "stages": "trajscope.readers.stages:Stages",
+    "codex": "trajscope.readers.codex:Codex",
+    "blackboard": "trajscope.readers.blackboard:Blackboard",
+    "campaign": "trajscope.readers.campaign:Campaign",
+    "knobs": "trajscope.readers.knobs:Knobs",
+    "table": "trajscope.readers.table:Table",
 }
 GROUP = "trajscope.readers"
 
@@ -84,13 +90,15 @@ def find(path: str | Path, head: bytes) -> type[Reader]:
     """The reader that claims this content."""
     if not head:
         raise SourceError(f"{path}: is empty; there is nothing to read yet")
-    for group in (lambda: BUILT_IN, _strangers):  # called in turn: looking for strangers takes 30 ms the first time
-        claims = [reader for name in group() if _claims(reader := get(name), head)]
-        if len(claims) == 1:
-            return claims[0]
-        if claims:
-            names = ", ".join(r.name for r in claims)
-            raise SourceError(f"{path}: {names} all claim this file; name one with --reader")
+    for name in BUILT_IN:
+        if _claims(reader := get(name), head):
+            return reader
+    claims = [reader for name in _strangers() if _claims(reader := get(name), head)]
+    if len(claims) == 1:
+        return claims[0]
+    if claims:
+        names = ", ".join(r.name for r in claims)
+        raise SourceError(f"{path}: {names} all claim this file; name one with --reader")
     have = ", ".join((*BUILT_IN, *_strangers()))
     kind = "binary, not text" if b"\x00" in head[:1024] else "in no format that a reader knows"
     raise ForeignError(f"{path}: is {kind}; name one with --reader (have: {have})")
