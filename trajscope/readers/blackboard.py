@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from trajscope.readers.fields import goal_of
 from trajscope.readers.heads import Head, Heading, columns
-from trajscope.readers.roles import plain
+from trajscope.readers.purposes import plain
 from trajscope.readers.table import Found, Table
 
 _COLUMNS = frozenset(("exp_id", "parent_exp", "status"))

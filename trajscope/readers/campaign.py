@@ -13,7 +13,7 @@ from trajscope.layout import Layout
 from trajscope.readers.cells import numeric
 from trajscope.readers.fields import goal_of, head_objects, loose, unreadable
 from trajscope.readers.heads import Head, Heading, columns
-from trajscope.readers.roles import plain
+from trajscope.readers.purposes import plain
 from trajscope.readers.rows import Get
 from trajscope.readers.table import Found, Table
 from trajscope.trial import Item, Line, Trial

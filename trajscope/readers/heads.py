@@ -12,7 +12,7 @@ from typing import NamedTuple
 from trajscope.layout import Delimiter, Layout
 from trajscope.readers.cells import number
 from trajscope.readers.grid import DELIMITERS, ESCAPED_TAB, NAME_OF, is_rule, split
-from trajscope.readers.roles import is_heading, plain
+from trajscope.readers.purposes import is_heading, plain
 from trajscope.readers.statuses import Statuses
 
 LINES = 60  # of a file that are looked at; more may stand before a header only as comments

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from trajscope.readers.heads import Head
-from trajscope.readers.roles import roles
+from trajscope.readers.purposes import roles
 from trajscope.readers.table import Table
 
 

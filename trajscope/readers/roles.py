@@ -1,174 +1,227 @@
-"""Roles: what the columns of a table are for, told by their names and by the first row under them.
+"""Roles: which field of a JSON row is its metric, its verdict, its configuration; found by name and by content.
 
-Knows no file and no delimiter. A name is compared without case, spaces and dashes; what it says goes by whole words.
+Knows no line: a row goes in, a layout and the reasons for it come out.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
-
-from msgspec.structs import replace
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from trajscope.layout import Layout
-from trajscope.readers.cells import missing, number
+from trajscope.readers.cells import missing, numeric
 from trajscope.readers.fields import goal_of
-from trajscope.readers.names import ASIDE, BESIDE, CHANGED, KNOBS, NAMES, QUALITY, ROLE_OF, SPEED, TRAINED
+from trajscope.readers.objects import at, is_number, leaves
+from trajscope.readers.specs import goal
+from trajscope.readers.statuses import RAN, Statuses
+from trajscope.trial import Goal
 
-_KNOB_LIKE = re.compile(r"(?:n|num|max|min|use|block|tile)_[a-z0-9_]+\Z")
-_NAME = re.compile(r"[^\W\d_][\w.()%/±+\-#@²*]{0,47}(?: [\w.()%/±+\-#@²*]{1,24}){0,3}\Z|#\Z")
-_WORDS = re.compile(r"[a-z0-9²]+")
-MOST = 256  # columns of a table
+# Names, the surest first. A name may also stand inside one of the objects that hold results.
+RESULTS = ("results", "result", "objective", "metrics", "outcome", "evaluation", "eval", "scores", "summary")
+ID = (
+    *("experiment_num", "trial_number", "experiment_id", "candidate_id", "exp_id", "trial_id", "exp", "id", "num"),
+    *("iteration", "iter", "trial", "experiment", "run", "run_id", "name"),
+)
+COMMIT = ("commit", "commit_hash", "git_commit", "head_commit", "sha", "hash")
+PARENT = ("parent_candidate_id", "parent_id", "parent", "parent_exp")
+VERDICT = ("kept", "decision", "verdict", "accepted", "is_kept", "keep", "decision_status")
+STATUS = ("status", "outcome", "state", "result", "exit_code", "return_code", "returncode", "success", "ok")
+REASON = ("gate_reason", "reject_reason", "reason", "error")
+DESCRIPTION = ("description", "desc", "change", "hypothesis", "idea", "title", "summary", "notes", "note", "name")
+CONFIG = (
+    "config",
+    "params",
+    "hyperparameters",
+    "hyperparams",
+    "hparams",
+    "candidate_cfg",
+    "cfg",
+    "knobs",
+    "hpps",
+    "env",
+)
+OVERRIDES = (
+    *("env_overrides", "mutation_payload.env_overrides", "overrides", "extra_env", "changes", "changed_params"),
+)
+KNOB = ("knob", "param_changed", "proposal.knob")
+VALUE = ("new_value", "value", "proposal.new_value")
+OLD = ("old_value", "proposal.old_value")
+TIME = ("timestamp", "time", "ts", "created_at", "finished_at", "ended_at", "ended", "datetime", "date")
+WALL = (
+    *("wall_s", "wall_time_s", "iter_wall_s", "seconds_elapsed", "elapsed_s", "elapsed_seconds", "duration_s"),
+    *("runtime_s", "train_seconds", "training_time_s", "training_seconds", "duration", "elapsed", "seconds"),
+)
+TOKENS_IN = ("tokens_in", "prompt_tokens", "input_tokens")
+TOKENS_OUT = ("tokens_out", "completion_tokens", "output_tokens")
+USD = ("cost_usd", "usd", "price_usd", "cost")
+SEED = ("seed", "random_seed", "config.seed", "params.seed")
+# What is optimised, where several numbers could be.
+PRIMARY = (
+    *("val_bpb", "val_primary", "val_loss", "val_rmse", "val_fvu", "val_score", "val_metric", "objective"),
+    *(
+        "objective_score",
+        "combined_score",
+        "primary_metric",
+        "composite",
+        "score",
+        "fitness",
+        "metric",
+        "final_score",
+        "proxy_score",
+        "trial_metric",
+    ),
+)
+_DIRECTION = ("higher_is_better", "greater_is_better", "maximize", "bestDirection", "metric_direction", "direction")
+# Words of a name that make it no metric to be optimised: what was spent, what was declared, what was learnt from.
+_BESIDE = frozenset(
+    "time wall seconds sec secs ms elapsed duration latency timestamp mem memory vram mib mb gb bytes size params "
+    "parameters steps step tok tokens epoch epochs seed iters iter train training test holdout std sd stderr delta gap "
+    "prev previous baseline best improvement ahead_of rank id num count n k d prequant lr version index fold folds usd "
+    "cost gpu pid port exit code".split()
+)
+_WORDS = re.compile(r"[a-z]+")
+_STATUSES = (*VERDICT, *STATUS, *(f"{r}.{s}" for r in RESULTS for s in STATUS))
+_SEEN = Statuses()
 
 
 class Roles(NamedTuple):
-    """What was found: a layout, and what must be said of it where something had to be guessed."""
+    """What the fields of a row are for, and what had to be guessed."""
 
     layout: Layout
-    unsure: tuple[str, ...] = ()
+    has_keeps: bool
+    rivals: tuple[str, ...] = ()  # other numbers that could be the metric
+    by_name: bool = False  # the direction is that of the metric's name
+    reason: str | None = None  # the field that says why nothing was kept
 
 
-def plain(name: str) -> str:
-    """A column's name as names are compared."""
-    return name.strip().strip('"`*').strip().casefold().replace(" ", "_").replace("-", "_")
-
-
-def is_heading(cells: Sequence[str]) -> bool:
-    """Whether these cells are names of columns: all are names, none a number, and two or more are for something."""
-    if not 2 <= len(cells) <= MOST:
-        return False
-    names = [c.strip().strip('"`*').strip() for c in cells]
-    if sum(map(bool, names)) < 2 or any(n and not _NAME.match(n) for n in names):
-        return False
-    known = [plain(n) for n in names]
-    roles = {ROLE_OF[n] for n in known if n in ROLE_OF}
-    measured = [n for n in known if n not in ROLE_OF and _class(n) < _OTHER]
-    if "status" in roles or "value" in roles:
-        return len(roles) >= 2 or bool(measured)
-    bare = not any(" " in n for n in names)
-    return bool(measured) and (bool(roles & {"id", "commit"}) or (bare and len(names) > 2))
-
-
-def roles(names: Sequence[str], first: Sequence[str] | None = None, *, knobs: bool = False) -> Roles:
-    """The roles of columns of these names; `first` is the first row, `knobs` that unknown columns may be knobs."""
-    spelt: dict[str, str] = {}
-    for name in names:
-        spelt.setdefault(plain(name), name)
-    found: dict[str, str] = {}
-    for role, wanted in NAMES.items():
-        has = next((n for n in wanted if n in spelt and spelt[n] not in found.values()), None)
-        if has is not None:
-            found[role] = spelt[has]
-    if "value" not in found and "knob" in found and "value" in spelt:
-        found["value"] = spelt["value"]
-    if "value" not in found:
-        found.pop("knob", None)
-    taken = {plain(n) for n in found.values()} - {plain(found.get("wall_s", ""))}
-    place = {plain(n): i for i, n in reversed([*enumerate(names)])}
-    others = [n for n in spelt if n and n not in taken and n not in ASIDE]
-    free = [n for n in others if _may_be_number(first, place[n])]
-    metric, rivals, why = _metric(free)
-    turned = _turned([n for n in others if n != metric], metric, place, found) if knobs else ()
-    measured = [n for n in free if n not in turned]
-    rivals = [n for n in rivals if n not in turned]
-    if "wall_s" in found and plain(found["wall_s"]) == metric:
-        del found["wall_s"]
-    if "id" not in found and "commit" in found:
-        found["id"] = found["commit"]
-    label = found.get("id")
-    if "description" not in found and label and first and not turned and _is_text(first, place[plain(label)]):
-        found["description"] = label  # then what it is called is all that is said of it
-    layout = replace(
-        Layout(**found),  # type: ignore[arg-type]  # the roles of `NAMES` are all texts
-        metric=spelt[metric] if metric else None,
-        goal=goal_of(metric),
-        metrics=tuple(spelt[n] for n in measured),
-        knobs=tuple(spelt[n] for n in turned),
+def roles(row: Mapping[str, Any], said: Layout | None = None) -> Roles | None:
+    """The roles of the fields of a row, as somebody said or as they are found; None where it is no experiment."""
+    said = said or Layout()
+    status, has_keeps = _status(row, (said.status,) if said.status else _STATUSES)
+    metric, rivals = _metric(row) if said.metric is None else (said.metric, ())
+    config = _held(row, CONFIG, dict)
+    overrides = next((k for k in OVERRIDES if isinstance(_at(row, k), dict | list)), None)
+    knob = _first(row, KNOB) or ("messages" if isinstance(row.get("messages"), list) else None)
+    if status is None and config is None and overrides is None and knob is None:
+        return None
+    own = overrides or (config if not has_keeps else None)
+    name = _first(row, ID)
+    stated = _direction(row)
+    layout = Layout(
+        id=name,
+        commit=_first(row, COMMIT),
+        parent=_first(row, PARENT),
+        metric=metric,
+        goal=stated or goal_of(metric),
+        status=status,
+        description=_first(row, [k for k in DESCRIPTION if isinstance(row.get(k), str)]) or name,
+        knob=knob or own,
+        value=_first(row, VALUE) if knob and knob != "messages" else None,
+        old_value=_first(row, OLD) if knob else None,
+        config=config or (overrides if not has_keeps and isinstance(_at(row, str(overrides)), dict) else None),
+        time=_first(row, TIME),
+        wall_s=_first(row, (*WALL, *(f"{r}.{w}" for r in RESULTS for w in WALL))),
+        tokens_in=_first(row, TOKENS_IN),
+        tokens_out=_first(row, TOKENS_OUT),
+        usd=_first(row, USD),
+        seed=_first(row, SEED),
     )
-    return Roles(layout, tuple(_sentence(why, metric, [spelt[n] for n in rivals], layout)))
+    reason = _first(row, REASON) if status is not None and isinstance(_at(row, status), bool) else None
+    return Roles(layout, has_keeps, rivals, (said.goal or stated) is None and layout.goal is not None, reason)
 
 
-def _sentence(why: str, metric: str | None, rivals: list[str], layout: Layout) -> list[str]:
-    said = []
-    if metric is None and rivals:
-        said.append(f"no column is the metric by its name ({', '.join(rivals[:8])}); name it with --metric")
-    elif metric is None:
-        said.append("no column is a metric; name one with --metric")
-    elif rivals:
-        said.append(f"{layout.metric} is taken as the metric, {why} among {', '.join(rivals[:8])}; else say --metric")
-    if metric is not None and layout.goal is None:
-        said.append(f"nothing tells which way {layout.metric} is better; say --goal")
-    return said
+def short(path: str) -> str:
+    """A result by its own name, without that of the object that holds it."""
+    head, _, rest = path.partition(".")
+    return rest if rest and head in RESULTS else path
 
 
-_GOOD, _QUICK, _OTHER, _NO = range(4)
+def within(path: str) -> Callable[[Any], Any]:
+    """What stands under a path, or under it inside one of the objects that hold results."""
+    direct, inner = at(path), [at(f"{r}.{path}") for r in RESULTS]
+
+    def get(row: Any) -> Any:
+        found = direct(row)
+        return found if found is not None else next((x for g in inner if (x := g(row)) is not None), None)
+
+    return get
 
 
-def _class(name: str) -> int:
-    """How likely the number under this name is what a loop optimises: 0 quality, 1 speed, 2 perhaps, 3 not."""
-    words = set(_WORDS.findall(name))
-    aside = words & BESIDE
-    if words & QUALITY and not aside & CHANGED:  # fmt: skip
-        return _GOOD if not words & TRAINED else _QUICK
-    speed = words & SPEED
-    if speed and not aside - {"tokens", "time", "peak"}:
-        return _QUICK
-    return _NO if aside else _OTHER
+def _first(row: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    """The first of these names that the row has; a path may lead into an object."""
+    return next((n for n in names if n in row or ("." in n and _at(row, n) is not None)), None)
 
 
-def _metric(free: Sequence[str]) -> tuple[str | None, list[str], str]:
-    """The metric, the columns that could be it as well, and why it was taken and not they."""
-    after = [n for n in free if n.endswith("_after") and f"{n.removesuffix('_after')}_before" in free]
-    if after:
-        return after[0], after[1:], "the first"
-    ranks: tuple[list[str], ...] = ([], [], [], [])
-    for name in free:
-        ranks[_class(name)].append(name)
-    for rank in ranks[:2]:
-        if rank:
-            return rank[0], rank[1:], "the first"
-    if len(ranks[_OTHER]) == 1:
-        return ranks[_OTHER][0], [], ""
-    return None, ranks[_OTHER], ""
+def _at(row: Mapping[str, Any], path: str) -> Any:
+    found: Any = row
+    for step in path.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
 
 
-def _turned(
-    free: Sequence[str],
-    metric: str | None,
-    place: Mapping[str, int],
-    found: Mapping[str, str],
-) -> tuple[str, ...]:
-    """The columns that are knobs: by their names, or all between the id and the metric in a table made of knobs."""
-    named = [n for n in free if is_knob(n)]
-    if metric is None:
-        return tuple(named)
-    before = [n for n in free if place[n] < place[metric] and (_class(n) == _OTHER or is_knob(n))]
-    grid = not found.keys() & {"status", "commit", "description"}
-    if len(before) >= (2 if grid else 3) and not any(place[n] > place[metric] for n in named):
-        return tuple(before)
-    return tuple(n for n in named if place[n] < place[metric]) or tuple(named)
+def _held(row: Mapping[str, Any], names: Iterable[str], kind: type) -> str | None:
+    return next((n for n in names if isinstance(row.get(n), kind)), None)
 
 
-def is_knob(name: str) -> bool:
-    """Whether a column of this name is turned, not measured."""
-    name = plain(name)
-    if name in KNOBS:
+def _status(row: Mapping[str, Any], names: Iterable[str]) -> tuple[str | None, bool]:
+    """The field that says what became of it, and whether that is a verdict."""
+    for name in names:
+        said, verdict = _at(row, name), name in VERDICT
+        if isinstance(said, bool) or (isinstance(said, int) and not verdict):
+            return name, verdict
+        if isinstance(said, str) and said:
+            word = _SEEN.of(said)
+            # `failed` and `server_failed` are what machinery says of a run, `crash` stands beside keep and discard.
+            odd = word.status == "crashed" and "crash" not in said.lower()
+            return name, verdict or (word.known and word.status != RAN and not odd)
+    return None, False
+
+
+def _metric(row: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """The number that is optimised, and the others that could be; None where nothing tells which of them it is."""
+    within = (*RESULTS, "")
+    places = {f"{r}.{n}" if r else n: n for n in PRIMARY for r in within}
+    held = [p for p in places if _is_measured(_at(row, p), p, row)]
+    loose = [p for p, x in leaves(row) if p not in held and _could(p, x)]
+    if held:
+        best = min(held, key=lambda p: (PRIMARY.index(places[p]), p))
+        return short(best), tuple(short(p) for p in (*held, *loose) if p != best and _is_metric(p))
+    named = [p for p in loose if goal_of(p.rpartition(".")[2]) is not None]
+    if len(named) == 1 or (not named and len(loose) == 1):
+        return short((named or loose)[0]), ()
+    return None, tuple(short(p) for p in named or loose)
+
+
+def _is_measured(value: Any, path: str, row: Mapping[str, Any]) -> bool:
+    if is_number(value) or isinstance(value, float):
         return True
-    return bool(_KNOB_LIKE.match(name)) and not set(_WORDS.findall(name)) & (BESIDE - {"n", "num"})
+    if isinstance(value, str):
+        return numeric(value) is not None or missing(value)
+    head, _, last = path.rpartition(".")
+    inner = _at(row, head) if head else row
+    return value is None and isinstance(inner, Mapping) and last in inner
 
 
-def _may_be_number(first: Sequence[str] | None, i: int) -> bool:
-    """Whether the first row does not speak against numbers in this column."""
-    if first is None or i >= len(first):
-        return True
-    return missing(first[i]) or number(first[i]) is not None or _holds_number(first[i])
+def _could(path: str, value: Any) -> bool:
+    """Whether a number could be what is optimised."""
+    head = path.partition(".")[0]
+    return is_number(value) and ("." not in path or head in RESULTS) and _is_metric(path)
 
 
-def _is_text(row: Sequence[str], i: int) -> bool:
-    return i < len(row) and number(row[i]) is None
+def _is_metric(path: str) -> bool:
+    last = path.rpartition(".")[2].lower()
+    return not _BESIDE.intersection(_WORDS.findall(last)) and last not in ID and last not in STATUS
 
 
-def _holds_number(cell: str) -> bool:
-    """Prose that begins with a number: several metrics in one cell."""
-    return bool(re.match(r"\s*[+-]?\d", cell))
+def _direction(row: Mapping[str, Any]) -> Goal | None:
+    """The direction that a row states of its metric."""
+    for path, value in leaves(row):
+        last = path.rpartition(".")[2]
+        if last not in _DIRECTION:
+            continue
+        if isinstance(value, bool):
+            return "maximize" if value else "minimize"
+        if (found := goal(str(value).lower())) is not None:
+            return found
+    return None

@@ -12,13 +12,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from trajscope.layout import Layout, over
 from trajscope.pair import Pair, config_hash, pair
 from trajscope.readers import Source
 from trajscope.readers.cells import missing, number, numeric, value, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
 from trajscope.readers.statuses import BASELINE, RAN, Said, Statuses
-from trajscope.recover import Found, Repo, compared, described, hashed
+from trajscope.recover import Found, Repo, compared, described, flat, hashed
 from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpec, Trial
 
 Row = Any
@@ -30,6 +32,7 @@ _BASELINE = re.compile(
 _COMPARED = re.compile(
     r"\b(?:vs|over|than|beats?|from|below|above|against|no|non)\W+(?:the\W+)?baseline\b", re.IGNORECASE
 )
+_KEYS, _VALUES = ("key", "knob", "name", "param"), ("value", "new_value", "new", "to")
 _REVERTED = re.compile(r"\A\W*revert|\(reverted\b", re.IGNORECASE)
 _FIRST_WORDS = 80  # letters of a description in which a baseline says that it is one
 
@@ -37,7 +40,8 @@ _FIRST_WORDS = 80  # letters of a description in which a baseline says that it i
 class Rows:
     """The rows of one run. `bind` gives the function that takes a column's cell out of a row, None where there is none.
 
-    `has_keeps` says that the file gives verdicts; left out, the first row's own status tells.
+    `has_keeps` says that the file gives verdicts; left out, the first row's own status tells. `words` are statuses in
+    the words of the format.
     """
 
     def __init__(
@@ -68,12 +72,7 @@ class Rows:
         self._best: float | None = None
         self._scored = False  # a row was evaluated
         self._repo = Repo(source.repo) if source.repo and self.layout.commit else None
-        self._bind(bind)
-
-    def begin(self) -> Iterable[Item]:
-        """The header, where it must stand before any row."""
-        self._header = self._begin(None, _SILENT)
-        return (self._header,)
+        self._binding(bind)
 
     def goes_on(self, found: Layout) -> bool:
         """Whether rows under this layout are measured like those so far."""
@@ -83,10 +82,15 @@ class Rows:
     def turn(self, found: Layout, bind: Callable[[str], Get | None]) -> None:
         """The same run goes on under other columns."""
         self.layout = over(found, self._source.layout)
-        self._bind(bind)
+        self._binding(bind)
 
-    def _bind(self, bind: Callable[[str], Get | None]) -> None:
-        layout = self.layout
+    def learn(self, field: str, column: str) -> None:
+        """A column that the first row did not have: when, how long, how much. What tells trials apart stands."""
+        self.layout = msgspec.structs.replace(self.layout, **{field: column})
+        self._get[field] = self._bind(column) or _nothing
+
+    def _binding(self, bind: Callable[[str], Get | None]) -> None:
+        self._bind, layout = bind, self.layout
 
         def get(name: str | None) -> Get:
             found = bind(name) if name is not None else None
@@ -97,7 +101,7 @@ class Rows:
         self._others = [(m, get(m)) for m in layout.metrics if m != self.metric]
         self._knobs = [(k, get(k)) for k in layout.knobs]
         names = {layout.metric, self.metric, *layout.metrics, layout.wall_s, layout.status}
-        self._measured = frozenset(n for n in names if n)
+        self.measured = {n for n in names if n}  # names that are no knobs; a reader may know more
         # Beside a commit, columns of knobs are some of what ran, and equal ones say nothing of the rest.
         self._whole = layout.config is not None or layout.commit is None
         # What a parent names is a commit where its column says so, else the id of a row.
@@ -110,11 +114,9 @@ class Rows:
         raw = word(get["status"](row)).strip()
         said = self._words.of(raw) if raw and not missing(raw) else _SILENT
         value, prose = self._value(row)
+        begun: tuple[Item, ...] = ()
         if self._header is None:
-            self._header = self._begin(row, said)
-            begun: tuple[Item, ...] = (self._header,)
-        else:
-            begun = ()
+            begun = (self.begin(row, said),)
         if self._is_baseline(row, said, value):
             self.statuses[raw, BASELINE] += 1
             self._scored = True
@@ -133,17 +135,18 @@ class Rows:
 
     # --- the run ------------------------------------------------------------------------------------------------
 
-    def _begin(self, row: Row, said: Said) -> Header:
+    def begin(self, row: Row = None, said: Said | None = None) -> Header:
+        """The run's header; a format that has a line for it need not wait for a row."""
         if self._has_keeps is None:
             # An empty cell is no word that says there are no verdicts.
-            self._has_keeps = self.layout.status is not None and (said.status != RAN or said is _SILENT)
+            self._has_keeps = self.layout.status is not None and said is not None and _judges(said)
         first = None
-        if row is not None and self._is_baseline(row, said, self._value(row)[0]):
+        if said is not None and self._is_baseline(row, said, self._value(row)[0]):
             first = self._config(row) if self._whole else None
         self._kept = first
         self._kept_id = config_hash(first) if first else None
         stem = Path(self._source.path).name.split(".")[0] or "stdin"
-        return Header(
+        self._header = Header(
             run_id=stem if self._run == 1 else f"{stem}-{self._run}",
             metric=self.metric,
             goal=self.goal,
@@ -155,6 +158,7 @@ class Rows:
             has_keeps=self._has_keeps,
             about=self._about,
         )
+        return self._header
 
     def _is_baseline(self, row: Row, said: Said, value: float | None) -> bool:
         """Whether it is no trial: a first evaluated row that calls itself a baseline, or a row whose status says so."""
@@ -163,7 +167,7 @@ class Rows:
         if self._scored or (value is None and self.metric is not None) or said.status == "crashed":
             return False
         name = word(self._get["id"](row)).strip().casefold()
-        about = word(self._get["description"](row))[:_FIRST_WORDS]
+        about = word(self._get["description"](row))[:_FIRST_WORDS].replace("_", " ")
         if self._declared:
             return name in self._declared or about.casefold().startswith(self._declared)
         return name == BASELINE or (_BASELINE.match(about) is not None and _COMPARED.search(about) is None)
@@ -298,15 +302,20 @@ class Rows:
             if isinstance(change, Found):
                 return change, noop
         text = word(get["description"](row))
-        return described(text, metrics=self._measured, menu=menu) or hashed(text), noop
+        return described(text, metrics=self.measured, menu=menu) or hashed(text), noop
 
     def _native(self, row: Row) -> Found | None:
-        """The proposal where the row has columns of its own for it."""
-        knob = word(self._get["knob"](row)).strip()
-        if missing(knob):
+        """The proposal where the row has columns of its own for it, or one object or list of what was changed."""
+        knob = self._get["knob"](row)
+        if knob is None:
             return None
         change = self._source.menu.change if self._source.menu else _canon
-        return Found(pair((change(knob, value(self._get["value"](row))),)), "native", 1.0)
+        if isinstance(knob, dict | list):
+            said = tuple(change(k, value(x)) for k, x in _changes(knob))
+            return Found(pair(said), "native", 1.0) if said else None
+        if missing(word(knob)):
+            return None
+        return Found(pair((change(word(knob).strip(), value(self._get["value"](row))),)), "native", 1.0)
 
     def _stood(self, row: Row) -> bool | None:
         """Whether the proposed value is the one that stood before, where the row says that."""
@@ -346,6 +355,11 @@ _CELLS = (
 )  # fmt: skip
 
 
+def _judges(said: Said) -> bool:
+    """Whether the first status is a verdict; an empty cell is no word that says there are none."""
+    return said.status != RAN or said is _SILENT
+
+
 def _regime(source: Source, found: Layout) -> tuple[Layout, str | None, Goal | None]:
     """The layout with what somebody said over it, the metric, and the direction, which holds for that metric alone."""
     layout = over(found, source.layout)
@@ -363,6 +377,15 @@ def _whole(cell: Any) -> int | None:
         found = number(cell)
         return int(found) if found is not None and found.is_integer() and cell.strip().isdecimal() else None
     return cell if is_whole(cell) and finite(float(cell)) is not None else None
+
+
+def _changes(said: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
+    """What an object of changes, or a list of objects with a key and a value, changes."""
+    if isinstance(said, dict):
+        return flat(said).items()
+    each = (x for x in said if isinstance(x, dict))
+    named = ((next((x[k] for k in _KEYS if isinstance(x.get(k), str)), None), x) for x in each)
+    return ((k, next((x[v] for v in _VALUES if v in x), None)) for k, x in named if k is not None and not missing(k))
 
 
 def _canon(knob: str, value: object) -> Any:

@@ -110,13 +110,13 @@ class Said(NamedTuple):
 
 
 class Statuses:
-    """The words of one file; `said` are beginnings of words that somebody declared, and go before all others."""
+    """The words of one file, as beginnings of words: what somebody declared goes first, then those of its format."""
 
     def __init__(
-        self, said: Mapping[str, tuple[str, ...]] | None = None, format: Mapping[str, tuple[str, ...]] | None = None
+        self, said: Mapping[str, tuple[str, ...]] | None = None, own: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
-        """`format`: beginnings that mean something of their own in this format; they go before what is known."""
-        self._lists = [(*_ordered(words), words is format) for words in (said, format, KNOWN) if words]
+        """`own`: beginnings that mean something of their own in this format; they go before what is known."""
+        self._lists = [(*_ordered(words), words is own) for words in (said, own, KNOWN) if words]
         self._found: dict[str, Said] = {}
 
     def of(self, raw: str) -> Said:

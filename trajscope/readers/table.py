@@ -22,7 +22,7 @@ from trajscope.readers.fields import unreadable
 from trajscope.readers.grid import Fitted, Shape, fitted, is_open, is_rule, of_traceback, split
 from trajscope.readers.heads import Head, Heading
 from trajscope.readers.names import ROLE_OF, YES_OR_NO
-from trajscope.readers.roles import Roles, plain, roles
+from trajscope.readers.purposes import Roles, plain, roles
 from trajscope.readers.rows import Get, Rows
 from trajscope.readers.statuses import Statuses
 from trajscope.trial import Event, Item, Line
@@ -263,7 +263,7 @@ class Table:
             return ()  # what stands in the first row tells more
         self._begin([])
         assert self._rows is not None
-        return self._rows.begin()
+        return (self._rows.begin(),)
 
     def _again(self, found: Heading) -> Iterable[Item]:
         """A heading in the middle: the same one says nothing, another one is for the rows that follow."""
