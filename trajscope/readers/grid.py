@@ -178,7 +178,7 @@ def _fallen(cells: list[str], text: str, shape: Shape, known: Known) -> list[str
 
 def is_rule(text: str) -> bool:
     """A line under a heading that only draws: `|---|:--:|`, `-----`."""
-    return len(text) > 2 and not text.strip("|-=+: \t")
+    return len(text) > 2 and not text.isspace() and not text.strip("|-=+: \t")
 
 
 def of_traceback(text: str) -> bool:

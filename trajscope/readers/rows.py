@@ -33,7 +33,6 @@ _COMPARED = re.compile(
     r"\b(?:vs|over|than|beats?|from|below|above|against|no|non)\W+(?:the\W+)?baseline\b", re.IGNORECASE
 )
 _KEYS, _VALUES = ("key", "knob", "name", "param"), ("value", "new_value", "new", "to")
-_REVERTED = re.compile(r"\A\W*revert|\(reverted\b", re.IGNORECASE)
 _FIRST_WORDS = 80  # letters of a description in which a baseline says that it is one
 
 
@@ -102,6 +101,8 @@ class Rows:
         self._knobs = [(k, get(k)) for k in layout.knobs]
         names = {layout.metric, self.metric, *layout.metrics, layout.wall_s, layout.status}
         self.measured = {n for n in names if n}  # names that are no knobs; a reader may know more
+        before = (self.metric or "").removesuffix("_after") + "_before"
+        self._before = bind(before) if (self.metric or "").endswith("_after") else None
         # Beside a commit, columns of knobs are some of what ran, and equal ones say nothing of the rest.
         self._whole = layout.config is not None or layout.commit is None
         # What a parent names is a commit where its column says so, else the id of a row.
@@ -123,8 +124,8 @@ class Rows:
             self._note(value)
             return (*begun, self._measure(line, row, value))
         status, faults = self._status(raw, said)
-        if said.own and status == "kept" and _REVERTED.search(word(get["description"](row))):
-            status, faults = "reverted", (f"its status is {raw}, and its text says that it was reverted",)
+        if status == "reverted" and self._before is not None and value == 0 and self._refused(raw, row):
+            status, value = "blocked", None
         self.statuses[raw, status] += 1
         if self._unsure or odd:
             faults, self._unsure = (*self._unsure, *odd, *faults), ()
@@ -193,6 +194,10 @@ class Rows:
         if not said.known:
             return "other", (f"status {raw!r} is unknown",)
         return said.status, ()
+
+    def _refused(self, raw: str, row: Row) -> bool:
+        """Whether it was turned down unseen: rejected, with nothing measured before the change nor after it."""
+        return raw.casefold().startswith("reject") and self._before is not None and numeric(self._before(row)) == 0
 
     def _value(self, row: Row) -> tuple[float | None, str]:
         """The value, and the text of a cell that holds something else than a number."""

@@ -106,7 +106,6 @@ class Said(NamedTuple):
 
     status: str  # one of `trial.STATUSES`, or RAN or BASELINE
     known: bool
-    own: bool = False  # it means this in its format alone
 
 
 class Statuses:
@@ -116,7 +115,7 @@ class Statuses:
         self, said: Mapping[str, tuple[str, ...]] | None = None, own: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
         """`own`: beginnings that mean something of their own in this format; they go before what is known."""
-        self._lists = [(*_ordered(words), words is own) for words in (said, own, KNOWN) if words]
+        self._lists = [_ordered(words) for words in (said, own, KNOWN) if words]
         self._found: dict[str, Said] = {}
 
     def of(self, raw: str) -> Said:
@@ -130,12 +129,12 @@ class Statuses:
 
     def _meaning(self, raw: str) -> Said:
         word = _plain(raw)
-        for exact, starts, own in self._lists if word else ():
+        for exact, starts in self._lists if word else ():
             if word in exact:
-                return Said(exact[word], known=True, own=own)
+                return Said(exact[word], known=True)
             for start, status in starts:
                 if word.startswith(start) and not _inside(word, start):
-                    return Said(status, known=True, own=own)
+                    return Said(status, known=True)
         return Said("other", known=False)
 
 

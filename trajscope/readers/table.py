@@ -34,8 +34,10 @@ _HEADS = frozenset(s for n in (*ROLE_OF, "metric") for s in (n, n.upper(), n.cap
 # Rows of different ones measure different things under one name.
 _GROUPS = ("kernel_type", "symbol", "task", "subject", "dataset", "benchmark", "backbone")
 _YES_OR_NO: Words = {"kept": ("true", "yes", "1"), "reverted": ("false", "no", "0")}
-# Where a kernel's correctness is its only verdict, what is correct stays and what is not is thrown away.
-_CORRECTNESS: Words = {"kept": ("pass",)}
+# Words that are a verdict elsewhere: a right result need not be kept, and a cheap run that is promoted goes on to a
+# full one, which has a decision of its own.
+_CORRECTNESS: Words = {"other": ("pass",)}
+_TIERS: Words = {"other": ("promote",)}
 
 
 _NO_WORDS: Words = MappingProxyType({})
@@ -331,7 +333,14 @@ class Table:
         unsure = said.unsure
         if not heading.in_file:
             unsure = ("the file has no header: its columns are taken by what they hold", *unsure)
-        return Found(said.layout, unsure, words_of(said.layout, heading.names))
+        words = words_of(said.layout, heading.names)
+        if said_of := [w for held in words.values() for w in held if words is not _YES_OR_NO]:
+            what = ", ".join(said_of)
+            unsure = (
+                f"{what} in {said.layout.status} is taken for no verdict; a map may say that it means kept",
+                *unsure,
+            )
+        return Found(said.layout, unsure, words)
 
     def _bind(self, column: str) -> Get | None:
         assert self._heading is not None
@@ -344,8 +353,9 @@ def words_of(layout: Layout, names: Sequence[str]) -> Words:
     status = plain(layout.status or "")
     if status in YES_OR_NO:
         return _YES_OR_NO
-    kernel = any("tflops" in plain(n) or "speedup" in plain(n) for n in names)
-    return _CORRECTNESS if status == "correctness" and kernel else {}
+    if status == "correctness":
+        return _CORRECTNESS
+    return _TIERS if "tier" in map(plain, names) else {}
 
 
 def _lost(said: Layout, names: Sequence[str]) -> list[str]:
