@@ -62,6 +62,7 @@ class Count:
     baseline: Try | None = None
     unreadable: int = 0
     verdicts: bool = True
+    asked: str | None = None  # the reader that has to be named, because the file is no run
     no_metric: bool = False  # several objectives and no primary: naming one would be a guess
     carries: tuple[str, ...] = ()  # of: verdict goal knobs time seeds lineage
     pairs: str | None = None  # how the rows say what was changed, where it was counted here
@@ -629,7 +630,8 @@ def smoke(data: bytes) -> Count:
 def distilled(data: bytes) -> Count:
     """42 objects iter, messages, decision, val_bpb: a training corpus made of the first 42 trials of trajectory.jsonl.
 
-    Every value and decision is that of the trial with the same number; the proposal is the last message, as JSON.
+    Every value and decision is that of the trial with the same number; the proposal is the last message, as JSON. It is
+    no run, so its reader has to be named.
     """
     tries = []
     for n, o in objects(data):
@@ -638,7 +640,8 @@ def distilled(data: bytes) -> Count:
         pair = (proposal["knob"], str(proposal["new_value"]))
         tries.append(Try(n, status, {"val_bpb": o["val_bpb"]}, "", pair))
     return Count(
-        readers=("configs", "stages", "table"),
+        readers=("configs",),
+        asked="configs",
         goals={"val_bpb": LOWER},
         tries=tries,
         carries=("verdict", "knobs"),
@@ -837,6 +840,7 @@ def report(path: Path, data: bytes, count: Count) -> dict[str, Any]:
     return {
         "sha256": hashlib.sha256(data).hexdigest(),
         "readers": list(count.readers),
+        "asked": count.asked,
         "lines": data.count(b"\n") if text else None,
         "content_lines": content,
         "blank_lines": data.count(b"\n") - content if content is not None else None,
