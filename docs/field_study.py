@@ -46,7 +46,7 @@ MIXED = {
     "Cklaus1+autokernel5090/results.tsv": "18 kinds of kernel and of serving share the column of the metric",
     "Cklaus1+autokernel5090/sglang_results.tsv": "two models, two aims: one request at a time, and many",
     "dlmastery+autoresearch-uci/beijing_pm25~autoresearch_results~experiment_log.jsonl": "39 rows predict six hours "
-    "ahead, a harder task",
+    "ahead, a harder task; knobs are the paths of its nested configuration, single columns of its data among them",
     "duanzhaol+sparsify/campaign-0322~results.tsv": "proxies and full runs; a keep is the best of its sparsity",
     "karpathy+autoresearch/pr442~results_all.tsv": "phases that each begin anew",
     "karpathy+autoresearch/pr71~multi-ralph~results.tsv": "the baseline ran alone, the others beside each other",
