@@ -12,7 +12,8 @@ Line numbers are those of an editor, from 1. What all rules share:
 * A row that calls itself a baseline is a measure where it is the first evaluated one; later ones are trials.
 * A crash has no value, whatever its cell holds. An exact 0 of a trial that was kept is a value.
 * Best: over kept trials; over evaluated ones where a file holds no verdict at all; the first of equals.
-* Blank lines are lines of the file and nothing else. A line without a delimiter in a table belongs to no record.
+* Lines that are blank or hold spaces only are lines of the file and nothing else. A line without a delimiter in a
+  table belongs to no record.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def table(data: bytes, *, head: int = 1) -> tuple[list[tuple[int, dict[str, str]
             names = line.split("\t")
         elif n > head and "\t" in line:
             rows.append((n, dict(zip(names, cells(line), strict=False))))
-        elif n > head:
+        elif n > head and line.strip():
             rest.append((n, line))
     return rows, rest
 
@@ -210,12 +211,12 @@ def pr71(data: bytes) -> Count:
 
 @rule("karpathy+autoresearch/pr577~results.tsv")
 def pr577(data: bytes) -> Count:
-    r"""Header commit metric_before metric_after delta status description: 440 rows, 96 lines of spilled code, 24 blank.
+    r"""Header commit metric_before metric_after delta status description: 440 rows, 95 lines of spilled code.
 
     `awk -F'\t' '{print NF}' | sort | uniq -c`: 441 of 6 (the header is one), 96 of 1, 24 of 0. One of the 96 holds
-    spaces only (line 537). A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0 as metric and delta while
-    a crash has counts of thousands, and speaks of a review: nothing was evaluated, so it is blocked, and 0 is no value.
-    No name tells which way is better.
+    spaces only (line 537) and is as blank as the 24. A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0
+    as metric and delta, where a crash has counts from 15 to 7009, and speaks of a review: nothing was evaluated, so it
+    is blocked, and 0 is no value. No name tells which way is better.
     """
     count = simple(data, {"metric_after": ""}, words={"rejected": "blocked", "crash": "crashed"})
     assert all(t.values["metric_after"] == 0 for t in count.tries if t.status == "blocked")
@@ -751,8 +752,10 @@ def best(count: Count, name: str) -> tuple[float | None, int | None]:
     return found
 
 
-def dry(count: Count, name: str, start: float | None) -> int:
+def dry(count: Count, name: str, start: float | None) -> int | None:
     """The longest stretch of evaluated trials without a strict best over everything eligible, the baseline included."""
+    if not any(t.status in EVALUATED for t in count.tries):
+        return None
     seen, now, longest = start, 0, 0
     for t in count.tries:
         if t.status in EVALUATED:
