@@ -404,9 +404,11 @@ def autokernel(data: bytes) -> Count:
     """What was decided stands in `correctness`; 126 rows of 18 kernel types, whose numbers share their columns.
 
     KEEP is kept, REVERT reverted, FAIL crashed, BLOCKED blocked. PASS says that the result was right and not that it
-    was adopted: lines 7, 41 and 73 are PASS and their text says that they were reverted. Never kept, so other. KILL
-    and DEFERRED are unknown words: other. Line 2 is tagged baseline; so are line 38 and others later, which are trials.
-    throughput_tflops holds tokens per second in the serving rows: 17425.7 (line 112) is no kernel's throughput.
+    was adopted: lines 7, 41 and 73 are PASS and their text says that they were reverted, and where the writer tells
+    both apart (lines 76 to 86) the baseline, a variance test and an analysis are PASS and what was adopted is KEEP. So
+    other, never kept. KILL and DEFERRED are unknown words: other. Line 2 is tagged baseline; so are line 38 and others
+    later, which are trials. throughput_tflops holds tokens per second in the serving rows: 17425.7 (line 112, a PASS)
+    is no kernel's throughput.
     """
     words = {
         "KEEP": "kept", "REVERT": "reverted", "FAIL": "crashed", "BLOCKED": "blocked",
@@ -496,7 +498,7 @@ def sparsify_campaign(data: bytes) -> Count:
     """19 columns, 182 rows; the last 55 lines end in CR LF, the others in LF. status ok|crash, and decision beside it.
 
     `promote` hands a proxy on to a run at full size, which is the next row in all 35 cases and has its own decision: 30
-    keep, 3 discard, 2 archive. So it is no keep: other. There is no `keep` but those 30.
+    keep, 3 discard, 2 archive. So it is no keep: other. As a keep it would count every adopted change twice.
     `archive` (filed as no improvement) and `incubate` (an architecture set aside to grow) were not adopted: reverted.
     No row calls itself a baseline. k, architecture and expansion_factor are knobs in columns.
     """
