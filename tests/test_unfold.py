@@ -44,8 +44,10 @@ WRITER = """
     for line in sys.stdin:
         word, count = line.split()
         if word == "rows":
+            db.execute("BEGIN") if int(count) > 100 else None
             for _ in range(int(count)):
                 put()
+            db.execute("COMMIT") if int(count) > 100 else None
         elif word == "hold":  # a transaction that is not committed, larger than the cache, so that it reaches the disk
             db.execute("BEGIN")
             for _ in range(int(count)):
@@ -144,15 +146,15 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_committed_rows_arrive_and_those_of_an_open_transaction_do_not(written: tuple[Path, Writer]) -> None:
     path, writer = written
     tail = Tail(path)
-    writer.do("rows", 200)
+    writer.do("rows", 2000)
     first = data(tail.poll())
-    assert ids(first) == [f"p{n}" for n in range(1, 201)]
+    assert ids(first) == [f"p{n}" for n in range(1, 2001)]
     writer.do("hold", 40)  # 120 KB: more than fits into the cache, so that all of it is on the disk
     assert tail.poll() == []
     assert whole(path) == first
     writer.do("commit")
     parts = tail.poll()
-    assert (said(parts), ids(data(parts))) == (["rewritten"], [f"p{n}" for n in range(1, 241)])  # their scores changed
+    assert (said(parts), ids(data(parts))) == (["rewritten"], [f"p{n}" for n in range(1, 2041)])  # their scores changed
     assert tail.poll() == []
     assert tail.at == sources.length(path) == len(whole(path))
 
@@ -187,7 +189,7 @@ def test_a_writer_that_waits_for_nothing_is_never_told_to_wait(written: tuple[Pa
 
 def test_what_a_killed_writer_did_not_commit_is_not_read(written: tuple[Path, Writer]) -> None:
     path, writer = written
-    writer.do("rows", 200)
+    writer.do("rows", 2000)
     tail = Tail(path)
     first = data(tail.poll())
     writer.do("hold", 40)
