@@ -154,6 +154,8 @@ def test_committed_rows_arrive_and_those_of_an_open_transaction_do_not(written: 
     assert whole(path) == first
     writer.do("commit")
     parts = tail.poll()
+    while tail.behind:
+        parts += tail.poll()
     assert (said(parts), ids(data(parts))) == (["rewritten"], [f"p{n}" for n in range(1, 2041)])  # their scores changed
     assert tail.poll() == []
     assert tail.at == sources.length(path) == len(whole(path))

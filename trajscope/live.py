@@ -207,7 +207,7 @@ class Live:
         if not whole and b"\n" not in self._early and len(head) < sources.HEAD:
             return
         try:
-            known = get(self._reader) if self._reader else find(self.source.path, head)
+            known = get(self._reader) if self._reader else find(self.source.path, head, self.source.layout)
         except SourceError as e:
             self.why, self.foreign = str(e), isinstance(e, ForeignError)
             return

@@ -14,7 +14,7 @@ WINDOW = 10  # counted trials per window
 MOST_WINDOWS = 100  # a longer run gets wider windows
 TRAILING = 10
 PROVENANCES = ("native", "config", "column", "diff", "text", "hash")
-NO_MENU = Unknown("no menu is known; give one with --menu, or put NAME.menu.json beside the file")
+NO_MENU = Unknown("no menu is known; give one with --menu, or the source file to infer it from with --menu-from")
 NO_CELLS = Unknown("a knob of the menu has neither choices nor a range, so its cells cannot be counted")
 NO_PAIRS = Unknown("no evaluated trial names what it changed")
 
