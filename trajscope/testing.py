@@ -116,7 +116,27 @@ def samples() -> dict[str, bytes]:
         {"iter": 3, "stage": "paused", "ts": "2026-01-01T00:00:09"},
         {"stage": "loop_complete", "accept_count": 1, "revert_count": 0},
     )  # fmt: skip
-    return {"native": chained(native), "stages": b"".join(json.dumps(o).encode() + b"\n" for o in stages)}
+    lines = {"stages": stages, **_unfolded()}
+    return {"native": chained(native)} | {
+        name: b"".join(json.dumps(o, separators=(",", ":")).encode() + b"\n" for o in objects)
+        for name, objects in lines.items()
+    }
+
+
+def _unfolded() -> dict[str, tuple[dict[str, Any], ...]]:
+    """What the formats that are no files of lines unfold into."""
+    rate = {"name": "FloatDistribution", "attributes": {"step": None, "low": 1e-5, "high": 0.1, "log": True}}
+    kind = {"name": "CategoricalDistribution", "attributes": {"choices": ["relu", None, 3]}}
+    times = {"start": "2026-01-01 12:00:00.000001", "complete": "2026-01-01 12:00:10"}
+    optuna: tuple[dict[str, Any], ...] = (
+        {"unfolded": "optuna", "study": "night", "directions": ["minimize"], "names": None,
+         "params": {"lr": rate, "act": kind}},
+        {"number": 0, "state": "COMPLETE", **times, "values": [0.5], "params": {"lr": 0.01, "act": None},
+         "attrs": {"memory": 2.5, "note": "words"}},
+        {"number": 2, "state": "PRUNED", **times, "values": [], "params": {"lr": 0.02, "act": 3}, "attrs": {}},
+        {"number": 1, "state": "FAIL", **times, "values": [], "params": {}, "attrs": {"why": {"a": [1]}}},
+    )  # fmt: skip
+    return {"optuna": optuna}
 
 
 def chained(objects: Iterable[dict[str, Any]]) -> bytes:
