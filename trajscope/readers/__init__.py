@@ -24,6 +24,7 @@ from trajscope.trial import Goal, Item, Line
 BUILT_IN = {
     "native": "trajscope.readers.native:Native",
     "stages": "trajscope.readers.stages:Stages",
+    "optuna": "trajscope.readers.optuna:Optuna",
     "pi": "trajscope.readers.pi:Pi",
     "events": "trajscope.readers.events:Events",
     "configs": "trajscope.readers.configs:Configs",
