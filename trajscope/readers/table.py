@@ -107,7 +107,8 @@ class Table:
     @classmethod
     def fits(cls, head: bytes, layout: Layout) -> bool:
         """Whether it is a table by the columns that somebody named."""
-        return beginnings.head(head, layout) is not None
+        seen = beginnings.head(head, layout)
+        return seen is not None and (cls is Table or cls.claims(seen))
 
     @classmethod
     def why(cls, head: bytes) -> str:
