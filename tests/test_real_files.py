@@ -28,7 +28,7 @@ EXPECTED: dict[str, dict[str, Any]] = json.loads(count_real.EXPECTED.read_text("
 REAL = Path(os.environ.get("TRAJSCOPE_REAL") or ROOT.parent / "shared" / "data" / "real")
 
 # Readers that are still to be written, and why their files are not compared yet. To be emptied.
-WAITING = {}
+WAITING: dict[str, str] = {}
 
 
 def the(name: str) -> Path:
