@@ -240,6 +240,8 @@ def sentences(counted: dict[str, Facts]) -> Iterator[str]:
     yield f"{of('pr246')['facts']['rows_with_210.43']} rows"
     yield f"{of('notes/trajectory')['pairs']['repeats']} of {of('notes/trajectory')['pairs']['n']}"
     yield f"{of('core_discovery')['pairs']['repeats']} of {of('core_discovery')['pairs']['n']}"
+    yield f"{of('mar8')['pairs']['repeats']} of {of('mar8')['pairs']['n']}"
+    yield f"{of('pr442')['pairs']['repeats']} of {of('pr442')['pairs']['n']}"
     yield f"{mar8['longest_dry']} of {of('mar8')['trials']}"
     yield f"{of('pr577')['blocked']} of its {of('pr577')['trials']} rows"
 

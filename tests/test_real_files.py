@@ -29,10 +29,6 @@ REAL = Path(os.environ.get("TRAJSCOPE_REAL") or ROOT.parent / "shared" / "data" 
 
 # Readers that are still to be written, and why their files are not compared yet. To be emptied.
 WAITING = {
-    "table": "tables of the karpathy family",
-    "codex": "tables below a preamble",
-    "blackboard": "blackboards with lineage",
-    "knobs": "tables with knob columns",
     "optuna": "Optuna studies in SQLite",
 }
 
@@ -112,9 +108,11 @@ def test_a_public_file_is_read_as_it_was_counted(name: str) -> None:
     assert metric in want["metrics"] or (metric is None and not measured)
     assert facts(docs, want) == wanted(want, metric)
     if len(docs) == 1 and metric == next(iter(want["metrics"])) and docs[0]["metric"]["goal"]:
-        assert docs[0]["plateau"]["longest"]["length"] == want["course"]["longest_dry"]
+        dry = want["course"].get("longest_dry", 0) if docs[0]["evaluated"] else None  # nothing ran: not known
+        assert docs[0]["plateau"]["longest"]["length"] == dry
     if want["pairs"].get("from") == "native":
         assert total(docs, "pairs", "unique") == want["pairs"]["unique"]
+    if want["pairs"].get("from") in ("native", "eye"):
         assert total(docs, "pairs", "repeats") == want["pairs"]["repeats"]
 
 
