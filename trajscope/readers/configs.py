@@ -36,6 +36,7 @@ _WENT = {RAN: ("true", "0"), "crashed": ("false", *"123456789")}
 _OTHERS = (corpora.CHAT, "_meta", "unfolded", "metricName", "event", "op_code")
 _STAGES = ("proposal", "candidate_cfg", "eval_metrics")  # beside a stage they are another reader's
 _LATER = ("time", "wall_s", "tokens_in", "tokens_out", "usd", "seed", "description", "commit")
+_PROPOSED = frozenset((*CONFIG, *(o.partition(".")[0] for o in OVERRIDES), "proposal"))
 _PEEKED = ("test", "holdout")
 
 
@@ -126,7 +127,8 @@ class Configs:
         """Whether this row, of a run that has evaluated nothing yet, tells what its first did not."""
         was = self._roles
         assert was is not None
-        if was.layout.metric is None and found.layout.metric is not None:
+        said = self._source.metric or (self._source.layout and self._source.layout.metric)
+        if was.layout.metric is None and found.layout.metric is not None and not said:
             return True
         return not self._judged and found.layout.status is not None and was.has_keeps != found.has_keeps
 
@@ -194,7 +196,7 @@ class Configs:
             said.append(f"{rows.metric} is taken to be better {_SIDE[rows.goal]}, by its name; --goal says otherwise")
         if rows.metric and rows.goal is None:
             said.append(f"nothing tells which way {rows.metric} is better; say it with --goal")
-        if seen := [p for p, x in leaves(row) if is_number(x) and p.rpartition(".")[2].split("_")[0] in _PEEKED]:
+        if seen := [p for p, x in leaves(row) if _peeks(p) and is_number(x)]:
             said.append(f"{', '.join(seen[:4])} stands in every row: whoever reads this log has seen the test set")
         return [Event(seq=line.seq, kind="claim", data={"what": "layout", "text": text}) for text in said]
 
@@ -211,14 +213,13 @@ class Configs:
         """The items with every other number of the row, since later rows may hold one that the first did not."""
         rows = self._rows
         assert rows is not None
-        aside = {*CONFIG, *(o.partition(".")[0] for o in OVERRIDES), "proposal"}
         own = {rows.metric, *(getattr(rows.layout, f) for f in ("id", "status", "time", "wall_s", "seed", "usd"))}
         for item in items:
             if isinstance(item, Trial | Measure):
                 numbers = {
                     short(p): numeric(v)
                     for p, v in leaves(row)
-                    if is_number(v) and not {p, short(p)} & own and p.partition(".")[0] not in aside
+                    if is_number(v) and not {p, short(p)} & own and p.partition(".")[0] not in _PROPOSED
                 }
                 metrics = dict([*numbers.items()][:MOST]) or None
                 if isinstance(item, Trial):
@@ -238,6 +239,11 @@ class Configs:
         value = within(rows.metric)(row) if rows.metric else None
         if trial.status in SCORED and trial.value is None and isinstance(value, float) and not isfinite(value):
             trial.reason_code, trial.faults = "nan", ()
+
+
+def _peeks(path: str) -> bool:
+    """Whether a number is by its name a score on what nobody should be shown."""
+    return path.rpartition(".")[2].split("_")[0] in _PEEKED and path.partition(".")[0] not in _PROPOSED
 
 
 def _of_another(row: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from trajscope.readers.cells import value as plain
 from trajscope.readers.fields import finite
 
 DEPTH = 6  # objects inside objects in which numbers are looked for
@@ -67,11 +68,15 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
         name = str(key).lower()
         if name in _REMARKS or name == "random_state" or _SEEDS.intersection(re.split(r"[^a-z]+", name)):
             continue
+        if value is None:  # not set, as if the key were not there
+            continue
         if isinstance(value, dict):
             if not _PLACES.search(str(key)):
                 out[key] = settings(value)
         elif isinstance(value, str) and _PLACES.search(str(key)):
             out[key] = re.split(r"[\\/]", value.rstrip("\\/"))[-1]
+        elif isinstance(value, str):
+            out[key] = plain(value)  # an environment holds numbers as text
         elif isinstance(value, list) and _switches(value):
             out[key] = dict.fromkeys(value, "on")
         else:
