@@ -177,7 +177,7 @@ def mar8(data: bytes) -> Count:
 
 @rule("karpathy+autoresearch/pr158~results.tsv")
 def pr158(data: bytes) -> Count:
-    """The same header, 11 rows; line 2 begins with `baseline`; lines 6 and 7 crashed. No value of a knob comes twice."""
+    """The same header, 11 rows; line 2 begins with `baseline`; lines 6 and 7 crashed. No pair comes twice."""
     return simple(data, {"val_bpb": LOWER}, baseline=2, again=())
 
 
