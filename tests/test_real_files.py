@@ -4,8 +4,8 @@ The files are not part of this repository. They are looked for in the folder tha
 `shared/data/real` beside the checkout; where there are none, every comparison is skipped and says so.
 
 Planted and seen to fail: a revert counted as a keep in the `stages` reader, its baseline left out, its summary line
-taken for a trial; a promotion counted as a keep and a budget not known in tables; a crash's 0 left as its value, which only the
-comparison by row sees; a status, a best and a line number changed in real_expected.json.
+taken for a trial; in tables a promotion counted as a keep, a budget overrun not known, a crash's 0 left as its value
+(only the comparison by row sees it); a status, a best and a line number changed in real_expected.json.
 """
 
 from __future__ import annotations
