@@ -118,6 +118,11 @@ def test_the_map_that_is_printed_gives_the_same_analysis(table: Path, tmp_path: 
     assert again.why == "it was named"
 
 
+def test_a_word_that_the_reader_itself_takes_for_a_baseline_stands_in_the_map(table: Path) -> None:
+    table.write_bytes(TABLE.replace(b"start", b"base line"))
+    assert tomllib.loads(explain(Source(str(table))).map or "")["baseline"] == ["start", "base line"]
+
+
 def test_a_map_that_is_changed_changes_what_is_read(table: Path, tmp_path: Path) -> None:
     text = explain(Source(str(table))).map or ""
     (tmp_path / "m.toml").write_text(text.replace('other = ["odd"]', "").replace('"keep"', '"keep", "odd"'))
@@ -173,6 +178,7 @@ def test_a_format_whose_fields_are_fixed_says_so(tmp_path: Path) -> None:
         (b"SQLite format 3\x00 and more", "sqlite", "an SQLite database whose tables are not known"),
         (b"\x7fELF\x00\x00", "binary", "binary, not text"),
         (b"Dear diary, today nothing, as ever, was measured.\nNor was it, as I said, yesterday.\n", "text", "text"),
+        (b"In the first place, nothing was measured on that day.\nIn the second, nothing.\n", "text", "text"),
         (b"# Title\n\nSome | pipe in prose.\nAnd none here.\nNor here.\n", "text", "text"),
         (b"", "text", "text"),
     ],
@@ -191,6 +197,10 @@ def test_the_roles_of_its_columns_are_guessed() -> None:
     rows = rows.replace(b"\tk\t", b"\tkeep\t").replace(b"\td\t", b"\tdiscard\t")
     found = guess(b"exp\tval_loss\tmemory_gb\tresult\tnotes\n" + rows).layout
     assert found == Layout(delimiter="tab", metric="val_loss", goal="minimize", status="result", description="notes")
+
+
+def test_whole_numbers_that_count_rows_are_no_metric() -> None:
+    assert guess(b"run\tquality\n1\t0.5\n2\t0.25\n").layout == Layout(delimiter="tab", metric="quality")
 
 
 def test_the_error_names_columns_and_a_map_where_a_reader_takes_one(
