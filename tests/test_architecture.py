@@ -22,11 +22,11 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("alarms", "verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
-    ("knob", "edits"),
+    ("knob", "edits", "literals"),
     ("menu",),
     ("trial",),
     ("batch", "lines", "expr", "tally", "layout"),
-    ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify", "maps"),
+    ("fold", "sources", "record", "stats", "integrity", "watermark", "wake", "notify", "maps", "recover"),
     ("readers", "writer", "ground", "scores", "metrics", "keep", "tail", "settings", "inference"),
     ("keeps", "beyond", "doubts"),
     ("run",),
