@@ -18,7 +18,7 @@ from mapfield import BUILT_IN, FOUND, TABLE, General, Tabled
 from trajscope import analysis, maps
 from trajscope.cli.app import app
 from trajscope.errors import ForeignError
-from trajscope.explain import Status, explain
+from trajscope.explain import Status, _written, explain
 from trajscope.layout import Layout
 from trajscope.readers import BUILT_IN as READERS
 from trajscope.readers import Source, find
@@ -31,6 +31,8 @@ from trajscope.trial import Item, Line
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table that two planted readers claim: a special one and, behind it, a general one."""
+    for name in set(READERS) - {"native", "stages"}:
+        monkeypatch.delitem(READERS, name)
     for name, where in BUILT_IN.items():
         monkeypatch.setitem(READERS, name, where)
     path = tmp_path / "t.tsv"
@@ -119,8 +121,14 @@ def test_the_map_that_is_printed_gives_the_same_analysis(table: Path, tmp_path: 
 
 
 def test_a_word_that_the_reader_itself_takes_for_a_baseline_stands_in_the_map(table: Path) -> None:
-    table.write_bytes(TABLE.replace(b"start", b"base line"))
-    assert tomllib.loads(explain(Source(str(table))).map or "")["baseline"] == ["start", "base line"]
+    table.write_bytes(TABLE.replace(b"start", b"baseline run"))
+    assert tomllib.loads(explain(Source(str(table))).map or "")["baseline"] == ["start", "baseline run"]
+
+
+def test_a_word_that_was_taken_for_two_things_is_left_to_the_reader() -> None:
+    seen = (Status("keep", "baseline", 5), Status("keep", "kept", 1), Status("ok", "kept", 1), Status("OK", "other", 1))
+    written = _written(Layout(metric="m"), "table", (*seen, Status("good", "baseline", 1)))
+    assert written == Layout(reader="table", metric="m", statuses={"kept": ("keep",)})
 
 
 def test_a_map_that_is_changed_changes_what_is_read(table: Path, tmp_path: Path) -> None:
@@ -228,12 +236,14 @@ def test_a_hostile_header_is_short_and_on_one_line() -> None:
 
 
 def test_what_nobody_reads_is_explained_with_a_map_to_begin_with_and_exit_code_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import typer
 
     path = tmp_path / "x.tsv"
     path.write_bytes(b"name\tval_acc\tverdict\na\t0.5\tkeep\nb\t0.25\tdiscard\n")
+    for name in set(READERS) - {"native", "stages"}:
+        monkeypatch.delitem(READERS, name)
     command = typer.main.get_command(app)
     with (
         command.make_context("trajscope", ["formats", "--explain", str(path), "--json"]) as ctx,
