@@ -25,6 +25,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         "drop",
         "not kept",
         "no improvement",
+        "no_improvement",
         "worse",
         "audit_fail",
         "refuted",
