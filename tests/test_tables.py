@@ -157,7 +157,8 @@ def test_a_newline_inside_a_text_spoils_one_line_and_not_the_table() -> None:
         )
     )
     assert told(items) == [("kept", 1.0), ("reverted", 1.2)]
-    assert [u.seq for u in unread(items)] == [3, 5, 6]
+    assert [u.seq for u in unread(items)] == [3, 6]
+    assert [(e.kind, e.seq) for e in events(items)] == [("blank", 5)]
     assert "belongs to the row before (line 3)" in unread(items)[0].why
 
 
