@@ -12,7 +12,8 @@ Line numbers are those of an editor, from 1. What all rules share:
 * A row that calls itself a baseline is a measure where it is the first evaluated one; later ones are trials.
 * A crash has no value, whatever its cell holds. An exact 0 of a trial that was kept is a value.
 * Best: over kept trials; over evaluated ones where a file holds no verdict at all; the first of equals.
-* Blank lines are lines of the file and nothing else. A line without a delimiter in a table belongs to no record.
+* Lines that are blank or hold spaces only are lines of the file and nothing else. A line without a delimiter in a
+  table belongs to no record.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ class Count:
     baseline: Try | None = None
     unreadable: int = 0
     verdicts: bool = True
+    asked: str | None = None  # the reader that has to be named, because the file is no run
     no_metric: bool = False  # several objectives and no primary: naming one would be a guess
     carries: tuple[str, ...] = ()  # of: verdict goal knobs time seeds lineage
     pairs: str | None = None  # how the rows say what was changed, where it was counted here
@@ -116,7 +118,7 @@ def table(data: bytes, *, head: int = 1) -> tuple[list[tuple[int, dict[str, str]
             names = line.split("\t")
         elif n > head and "\t" in line:
             rows.append((n, dict(zip(names, cells(line), strict=False))))
-        elif n > head:
+        elif n > head and line.strip():
             rest.append((n, line))
     return rows, rest
 
@@ -209,12 +211,12 @@ def pr71(data: bytes) -> Count:
 
 @rule("karpathy+autoresearch/pr577~results.tsv")
 def pr577(data: bytes) -> Count:
-    r"""Header commit metric_before metric_after delta status description: 440 rows, 96 lines of spilled code, 24 blank.
+    r"""Header commit metric_before metric_after delta status description: 440 rows, 95 lines of spilled code.
 
     `awk -F'\t' '{print NF}' | sort | uniq -c`: 441 of 6 (the header is one), 96 of 1, 24 of 0. One of the 96 holds
-    spaces only (line 537). A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0 as metric and delta while
-    a crash has counts of thousands, and speaks of a review: nothing was evaluated, so it is blocked, and 0 is no value.
-    No name tells which way is better.
+    spaces only (line 537) and is as blank as the 24. A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0
+    as metric and delta, where a crash has counts from 15 to 7009, and speaks of a review: nothing was evaluated, so it
+    is blocked, and 0 is no value. No name tells which way is better.
     """
     count = simple(data, {"metric_after": ""}, words={"rejected": "blocked", "crash": "crashed"})
     assert all(t.values["metric_after"] == 0 for t in count.tries if t.status == "blocked")
@@ -402,9 +404,11 @@ def autokernel(data: bytes) -> Count:
     """What was decided stands in `correctness`; 126 rows of 18 kernel types, whose numbers share their columns.
 
     KEEP is kept, REVERT reverted, FAIL crashed, BLOCKED blocked. PASS says that the result was right and not that it
-    was adopted: lines 7, 41 and 73 are PASS and their text says that they were reverted. Never kept, so other. KILL
-    and DEFERRED are unknown words: other. Line 2 is tagged baseline; so are line 38 and others later, which are trials.
-    throughput_tflops holds tokens per second in the serving rows: 17425.7 (line 112) is no kernel's throughput.
+    was adopted: lines 7, 41 and 73 are PASS and their text says that they were reverted, and where the writer tells
+    both apart (lines 76 to 86) the baseline, a variance test and an analysis are PASS and what was adopted is KEEP. So
+    other, never kept. KILL and DEFERRED are unknown words: other. Line 2 is tagged baseline; so are line 38 and others
+    later, which are trials. throughput_tflops holds tokens per second in the serving rows: 17425.7 (line 112, a PASS)
+    is no kernel's throughput.
     """
     words = {
         "KEEP": "kept", "REVERT": "reverted", "FAIL": "crashed", "BLOCKED": "blocked",
@@ -494,7 +498,7 @@ def sparsify_campaign(data: bytes) -> Count:
     """19 columns, 182 rows; the last 55 lines end in CR LF, the others in LF. status ok|crash, and decision beside it.
 
     `promote` hands a proxy on to a run at full size, which is the next row in all 35 cases and has its own decision: 30
-    keep, 3 discard, 2 archive. So it is no keep: other. There is no `keep` but those 30.
+    keep, 3 discard, 2 archive. So it is no keep: other. As a keep it would count every adopted change twice.
     `archive` (filed as no improvement) and `incubate` (an architecture set aside to grow) were not adopted: reverted.
     No row calls itself a baseline. k, architecture and expansion_factor are knobs in columns.
     """
@@ -629,7 +633,8 @@ def smoke(data: bytes) -> Count:
 def distilled(data: bytes) -> Count:
     """42 objects iter, messages, decision, val_bpb: a training corpus made of the first 42 trials of trajectory.jsonl.
 
-    Every value and decision is that of the trial with the same number; the proposal is the last message, as JSON.
+    Every value and decision is that of the trial with the same number; the proposal is the last message, as JSON. It is
+    no run, so its reader has to be named.
     """
     tries = []
     for n, o in objects(data):
@@ -638,7 +643,8 @@ def distilled(data: bytes) -> Count:
         pair = (proposal["knob"], str(proposal["new_value"]))
         tries.append(Try(n, status, {"val_bpb": o["val_bpb"]}, "", pair))
     return Count(
-        readers=("configs", "stages", "table"),
+        readers=("configs",),
+        asked="configs",
         goals={"val_bpb": LOWER},
         tries=tries,
         carries=("verdict", "knobs"),
@@ -748,8 +754,10 @@ def best(count: Count, name: str) -> tuple[float | None, int | None]:
     return found
 
 
-def dry(count: Count, name: str, start: float | None) -> int:
+def dry(count: Count, name: str, start: float | None) -> int | None:
     """The longest stretch of evaluated trials without a strict best over everything eligible, the baseline included."""
+    if not any(t.status in EVALUATED for t in count.tries):
+        return None
     seen, now, longest = start, 0, 0
     for t in count.tries:
         if t.status in EVALUATED:
@@ -837,6 +845,7 @@ def report(path: Path, data: bytes, count: Count) -> dict[str, Any]:
     return {
         "sha256": hashlib.sha256(data).hexdigest(),
         "readers": list(count.readers),
+        "asked": count.asked,
         "lines": data.count(b"\n") if text else None,
         "content_lines": content,
         "blank_lines": data.count(b"\n") - content if content is not None else None,

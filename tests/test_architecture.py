@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("alarms", "verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
-    ("knob", "edits"),
+    ("knob", "edits", "literals"),
     ("menu",),
     ("trial",),
     ("batch", "lines", "expr", "tally", "layout"),

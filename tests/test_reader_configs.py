@@ -168,11 +168,11 @@ def test_a_trial_is_what_its_configuration_changes_in_that_of_the_last_keep() ->
 def test_a_seed_a_remark_and_a_folder_are_no_part_of_a_configuration() -> None:
     same = (
         {"seed": 1, "description": "a", "data": {"path": "C:\\x\\d.csv"}, "opt": {"rng_seed": 3}, "note": "q"},
-        {"seed": 2, "description": "b", "data": {"path": "/home/y/d.csv"}, "opt": {"rng_seed": 4}, "paths": {"out": 1}},
+        {"seed": 2, "description": "b", "data": {"path": "/srv/y/d.csv"}, "opt": {"rng_seed": 4}, "paths": {"out": 1}},
     )
     one, two = trials(written(*(row(n, 1.0, **c) for n, c in enumerate(same))))
     assert one.config == two.config
-    other = trials(written(row(1, 1.0, data={"path": "/home/y/e.csv"})))[0]
+    other = trials(written(row(1, 1.0, data={"path": "/srv/y/e.csv"})))[0]
     assert other.config != one.config
 
 

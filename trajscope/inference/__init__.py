@@ -14,11 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trajscope import sources
+from trajscope import literals, sources
 from trajscope.errors import MenuError, SourceError
 from trajscope.inference import options, places
 from trajscope.inference.seen import Knob, Left, Seen, last
-from trajscope.integrity import literals
 from trajscope.knob import fold_name
 from trajscope.menu import INFERRED, Menu, parse
 from trajscope.pair import canon

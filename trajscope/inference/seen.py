@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from trajscope.integrity.literals import literal
+from trajscope.literals import literal
 from trajscope.pair import canon
 
 MOST_ITEMS = 16  # of a list that is a setting; a longer one is a table

@@ -20,12 +20,18 @@ from trajscope.layout import Layout
 from trajscope.menu import Menu
 from trajscope.trial import Goal, Item, Line
 
+# From the special to the general: the first that claims a file reads it.
 BUILT_IN = {
     "native": "trajscope.readers.native:Native",
     "stages": "trajscope.readers.stages:Stages",
     "pi": "trajscope.readers.pi:Pi",
     "events": "trajscope.readers.events:Events",
     "configs": "trajscope.readers.configs:Configs",
+    "codex": "trajscope.readers.codex:Codex",
+    "blackboard": "trajscope.readers.blackboard:Blackboard",
+    "campaign": "trajscope.readers.campaign:Campaign",
+    "knobs": "trajscope.readers.knobs:Knobs",
+    "table": "trajscope.readers.table:Table",
 }
 GROUP = "trajscope.readers"
 

@@ -171,7 +171,7 @@ class Configs:
             return "false"
         for reason in (row.get(r) for r in REASON):
             first = reason.split()[0] if isinstance(reason, str) and reason.strip() else ""
-            if first and self._reasons.of(first).known:
+            if first and self._reasons.of(first).status not in (RAN, "other"):
                 return first
         if row.get("over_budget") is True:
             return "over_budget"

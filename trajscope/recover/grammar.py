@@ -37,7 +37,8 @@ _TOKEN = re.compile(
 )
 # A word from which on a text speaks of what stands, of why, or of what came out.
 _AFTER = frozenset(
-    "vs versus than instead because since compared unchanged keeping despite with on at via so but while where which "
+    "vs versus than after instead "
+    "because since compared unchanged keeping despite with on at via so but while where which "
     "when if same already replacing".split()
 )
 _ONLY = frozenset(("changing", "varying", "change", "vary"))
@@ -58,8 +59,8 @@ _ADJECTIVES = frozenset(
 _COUNTERS = frozenset(
     "cycle round phase exp experiment experiments run trial trials iteration iter gpu agent version v top last first "
     "only every after before over under about around approx beats beat got gave saves save costs cost takes needs "
-    "than by all step at and or with for in of on is was are to from per up down day days page sentinel "
-    "best worst best-of seed_reasoning exps row rows pr issue stage part try attempt result results total python cuda "
+    "than by all step at and or with for in of on is was are to from per up down day days "
+    "best worst exps row rows pr issue stage part try attempt result results total python cuda "
     "kept triton sglang vllm torch gain loses loss".split()
 )
 _LEXICON = frozenset(
@@ -176,6 +177,8 @@ def _clauses(found: Sequence[Token]) -> Iterator[list[Token]]:
             continue
         if said and (t.kind == "stop" or (t.kind == "word" and low in _AFTER and not _goes_on(found, at, part))):
             break
+        if said and low == "to" and follows not in _VALUES:  # `LR=4e-4 to test whether`
+            break
         if said and t.kind == "colon" and follows not in _VALUES:
             break
         part.append(t)
@@ -248,7 +251,7 @@ def _change(c: list[Token], begun: int, at: int) -> tuple[Told | None, int] | No
             before, how = before[:-1], "from" if before[-1].text.lower() == "from" else "arrow"
         name = _name(before)
         if name and t.kind not in _VALUES and how == "arrow":
-            how = "words"
+            how, name = "words", "" if _is_prose(name) else name
         return (Told(name, text, how) if name else None), end
     if t.kind == "word" and t.text.lower() == "to" and at > begun and at + 1 < len(c):
         return _to(c, begun, at)
@@ -356,6 +359,11 @@ def _name(before: Sequence[Token]) -> str:
         words.pop(0)
     words = words[-WORDS:]
     return "_".join(_clean(w) for w in words)
+
+
+def _is_prose(name: str) -> bool:
+    """Whether words make a sentence rather than a name."""
+    return not _ADJECTIVES.isdisjoint(name.split("_"))
 
 
 def _is_code(word: str) -> bool:

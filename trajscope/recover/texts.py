@@ -56,8 +56,8 @@ def described(text: str, *, metrics: Iterable[str] = (), menu: Menu | None = Non
                 break
             continue
         what = _change(name or found.name, found, menu)
-        if len(said) < MOST:
-            said[what.knob] = _Said(what, found.how, name is not None)
+        if len(said) < MOST:  # what is said again is said of what stands
+            said.setdefault(what.knob, _Said(what, found.how, name is not None))
     if not said:
         return None
     sure = min(1 - (1 - SURE[s.how]) * (KNOWN if s.known else 1) for s in said.values())

@@ -46,12 +46,8 @@ def constants(source: str | bytes) -> dict[str, object]:
     return deepcopy(_constants(source))  # a list in it is the caller's own
 
 
-@lru_cache(maxsize=32)  # a loop asks of one candidate, seed by seed, and parsing it takes milliseconds
-def _constants(source: str | bytes) -> dict[str, object]:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
+def constants_of(tree: ast.Module, source: str | bytes) -> dict[str, object]:
+    """The same of source that was parsed already."""
     known: dict[str, object] = {}
     always = _globals(tree) if _rebinds(source) else set()
     lost = set(always)
@@ -71,6 +67,15 @@ def _constants(source: str | bytes) -> dict[str, object]:
                 lost.add(name)
     lost |= always
     return {k: v for k, v in known.items() if k not in lost and not k.startswith("__")}
+
+
+@lru_cache(maxsize=32)  # a loop asks of one candidate, seed by seed, and parsing it takes milliseconds
+def _constants(source: str | bytes) -> dict[str, object]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    return constants_of(tree, source)
 
 
 def literal(node: ast.expr) -> object:
