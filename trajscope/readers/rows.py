@@ -19,9 +19,9 @@ from trajscope.pair import Pair, config_hash, pair
 from trajscope.readers import Source
 from trajscope.readers.cells import missing, number, numeric, value, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
-from trajscope.readers.objects import switched
+from trajscope.readers.objects import changes, switched
 from trajscope.readers.statuses import BASELINE, RAN, Said, Statuses
-from trajscope.recover import Found, Repo, compared, described, flat, hashed
+from trajscope.recover import Found, Repo, compared, described, hashed
 from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpec, Trial
 
 Row = Any
@@ -33,7 +33,6 @@ _BASELINE = re.compile(
 _COMPARED = re.compile(
     r"\b(?:vs|over|than|beats?|from|below|above|against|no|non)\W+(?:the\W+)?baseline\b", re.IGNORECASE
 )
-_KEYS, _VALUES = ("key", "knob", "name", "param"), ("value", "new_value", "new", "to")
 _FIRST_WORDS = 80  # letters of a description in which a baseline says that it is one
 
 
@@ -115,7 +114,7 @@ class Rows:
         get = self._get
         raw = word(get["status"](row)).strip()
         said = self._words.of(raw) if raw else _SILENT
-        if not said.known and missing(raw):
+        if not said.known and missing(raw):  # `failed` is no value, and a word
             said = _SILENT
         value, prose = self._value(row)
         begun: tuple[Item, ...] = ()
@@ -324,7 +323,7 @@ class Rows:
             return None
         change = self._source.menu.change if self._source.menu else _canon
         if isinstance(knob, dict | list):
-            said = tuple(change(k, value(x)) for k, x in _changes(knob))
+            said = tuple(change(k, value(x)) for k, x in changes(knob))
             return Found(pair(said), "native", 1.0) if said else None
         if missing(word(knob)):
             return None
@@ -390,15 +389,6 @@ def _whole(cell: Any) -> int | None:
         found = number(cell)
         return int(found) if found is not None and found.is_integer() and cell.strip().isdecimal() else None
     return cell if is_whole(cell) and finite(float(cell)) is not None else None
-
-
-def _changes(said: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
-    """What an object of changes, or a list of objects with a key and a value, changes."""
-    if isinstance(said, dict):
-        return flat(said).items()
-    each = (x for x in said if isinstance(x, dict))
-    named = ((next((x[k] for k in _KEYS if isinstance(x.get(k), str)), None), x) for x in each)
-    return ((k, next((x[v] for v in _VALUES if v in x), None)) for k, x in named if k is not None and not missing(k))
 
 
 def _canon(knob: str, value: object) -> Any:
