@@ -78,6 +78,14 @@ def _constants(source: str | bytes) -> dict[str, object]:
     return constants_of(tree, source)
 
 
+def literal(node: ast.expr) -> object:
+    """The value of an expression that no name goes into; ValueError where it is not certain without running it."""
+    try:
+        return _value(node, {}, set())
+    except (_UnclearError, ArithmeticError, TypeError, ValueError, RecursionError):
+        raise ValueError("not certain without running it") from None
+
+
 def moved(before: Mapping[str, object], after: Mapping[str, object]) -> list[tuple[str, object, object]]:
     """The constants that two versions of a file give other values: name, before, after."""
     return [(k, v, after[k]) for k, v in before.items() if k in after and canon(k, v).text != canon(k, after[k]).text]

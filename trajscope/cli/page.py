@@ -80,12 +80,15 @@ def _ground(d: Mapping[str, Any], width: int) -> list[str]:
     pairs = f"{plural(p['unique'], 'different pair')} in {plural(p['unique'] + p['repeats'], 'proposal')}"
     if not c["knobs_total"]:
         knobs = plural(c["knobs_touched"] or 0, "knob")
-        return wrapped("ground", f"{knobs}, {pairs}; of how many knobs is not known: no menu (--menu FILE)", width)
+        return wrapped(
+            "ground", f"{knobs}, {pairs}; of how many knobs is not known: no menu (--menu, --menu-from)", width
+        )
     filled = round(BAR * c["fraction"])
     full, empty = "█" * filled, "░" * (BAR - filled)
     walker = n["uniform_knobs_expected"]
     expected = f"; a blind walker would have touched {walker:.1f}" if walker else ""
-    said = f"{full}{empty} {c['knobs_touched']} of {plural(c['knobs_total'], 'knob')} touched{expected}"
+    inferred = " (inferred, nobody declared them)" if c["source"] == "inferred" else ""
+    said = f"{full}{empty} {c['knobs_touched']} of {plural(c['knobs_total'], 'knob')}{inferred} touched{expected}"
     first, *lines = wrapped("ground", said, width)
     lines = [first.replace(full + empty, paint(full, "cyan") + paint(empty, "dim")), *lines]
     cells = c["cells"]
