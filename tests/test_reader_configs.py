@@ -26,18 +26,18 @@ from trajscope.readers.roles import roles
 from trajscope.testing import ReaderContract
 from trajscope.trial import Event, Header, Measure, Trial, Unreadable
 
-NAMES = ("nested", "params", "yes_or_no", "overrides")
+NESTED = {"id": 1, "status": "KEEP", "val_loss": 1.0, "config": {"seed": 1, "data": {"path": "a/b", "cols": ["x"]}}}
 
 
 class TestConfigs(ReaderContract):
     reader = Configs
-    sample = SAMPLES / "configs" / "nested.jsonl"
-    more = tuple(SAMPLES / "configs" / f"{name}.jsonl" for name in NAMES[1:])
+    sample = SAMPLES / "configs" / "yes_or_no.jsonl"
+    more = (SAMPLES / "configs" / "overrides.jsonl", written(NESTED, NESTED | {"status": "DISCARD"}))
 
 
 class TestConfigsWithALayout(ReaderContract):
     reader = Configs
-    sample = SAMPLES / "configs" / "yes_or_no.jsonl"
+    sample = written(*({"id": n, "val_loss": 1.0, "kept": n == 1, "train_seconds": 2.0} for n in (1, 2)))
     options: ClassVar[dict[str, Any]] = {"layout": Layout(metric="train_seconds", status="kept", goal="minimize")}
 
 

@@ -116,10 +116,6 @@ def find(path: str | Path, head: bytes, layout: Layout | None = None) -> type[Re
     if claims:
         names = ", ".join(r.name for r in claims)
         raise SourceError(f"{path}: {names} all claim this file; name one with --reader")
-    from trajscope.readers import corpora  # only who has no reader asks
-
-    if said := corpora.said(head):
-        raise ForeignError(f"{path}: {said}")
     raise ForeignError(f"{path}: {unknown(head)} (have: {', '.join((*BUILT_IN, *_strangers()))})")
 
 
@@ -130,8 +126,10 @@ def claiming(head: bytes) -> list[type[Reader]]:
 
 def unknown(head: bytes) -> str:
     """What a file that nobody claims looks like, and what to do about it."""
-    from trajscope.readers import guess  # only who has no reader needs to guess
+    from trajscope.readers import corpora, guess  # only who has no reader needs to guess
 
+    if said := corpora.said(head):
+        return said
     seen = guess.guess(head)
     can = any(hasattr(get(name), "fits") for name in BUILT_IN)
     return guess.sentence(seen, head, by_map=can)

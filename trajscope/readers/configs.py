@@ -54,6 +54,7 @@ class Configs:
         self._rows: Rows | None = None
         self._roles: Roles | None = None
         self._runs = 0
+        self._telling: list[Get] = []  # of what shows that a row is an experiment
         self._settled = False  # a row was evaluated: what its fields are for stands
         self._judged = False  # a row came to a verdict or an end
         self._reasons = Statuses({}, _REASONS)
@@ -120,8 +121,7 @@ class Configs:
 
     def _is_row(self, row: dict[str, Any]) -> bool:
         """Whether it is plainly one more experiment."""
-        assert self._roles is not None
-        return any(row.get(p) is not None for p in (self._roles.layout.metric, self._roles.layout.status) if p)
+        return any(get(row) is not None for get in self._telling)
 
     def _otherwise(self, found: Roles) -> bool:
         """Whether this row, of a run that has evaluated nothing yet, tells what its first did not."""
@@ -146,6 +146,7 @@ class Configs:
         )
         rows.statuses = self.statuses
         self.layout = rows.layout
+        self._telling = [within(p) for p in (rows.layout.metric, rows.layout.status) if p is not None]
 
     def _bind(self, path: str) -> Get:
         """The value under a path: settings where they are compared, words where a verdict is a yes or no."""

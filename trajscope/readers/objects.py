@@ -59,7 +59,7 @@ def is_number(value: Any) -> bool:
 
 
 def settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration as it is compared: a place in the file system by its last name, a long list of words as switches.
+    """A configuration as it is compared: a place in the file system by its last name, a long list of words in order.
 
     The same data in another folder, or with the other slash, is no other configuration; nor are a seed or a remark.
     """
@@ -78,10 +78,25 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, str):
             out[key] = plain(value)  # an environment holds numbers as text
         elif isinstance(value, list) and _switches(value):
-            out[key] = dict.fromkeys(value, "on")
+            out[key] = sorted(value)
         else:
             out[key] = value
     return out
+
+
+def switched(base: Mapping[str, Any], ran: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Two configurations, a long list of words that both hold taken apart into a switch for each word."""
+    apart = [k for k, x in base.items() if type(x) in (list, dict) and type(ran.get(k)) is type(x) and ran[k] != x]
+    if not apart:
+        return base, ran
+    one, two = dict(base), dict(ran)
+    for key in apart:
+        a, b = one[key], two[key]
+        if isinstance(a, dict):
+            one[key], two[key] = switched(a, b)
+        elif _switches(a) and _switches(b):
+            one[key], two[key] = dict.fromkeys(a, "on"), dict.fromkeys(b, "on")
+    return one, two
 
 
 def _switches(value: list[Any]) -> bool:

@@ -115,7 +115,7 @@ def roles(row: Mapping[str, Any], said: Layout | None = None) -> Roles | None:
         metric=metric,
         goal=stated or goal_of(metric),
         status=status,
-        description=_first(row, [k for k in DESCRIPTION if isinstance(row.get(k), str)]) or name,
+        description=_first(row, [k for k in DESCRIPTION if isinstance(row.get(k), str)]),
         knob=knob or own,
         value=_first(row, VALUE) if knob and knob != "messages" else None,
         old_value=_first(row, OLD) if knob else None,

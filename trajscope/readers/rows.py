@@ -19,6 +19,7 @@ from trajscope.pair import Pair, config_hash, pair
 from trajscope.readers import Source
 from trajscope.readers.cells import missing, number, numeric, value, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
+from trajscope.readers.objects import switched
 from trajscope.readers.statuses import BASELINE, RAN, Said, Statuses
 from trajscope.recover import Found, Repo, compared, described, flat, hashed
 from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpec, Trial
@@ -305,7 +306,7 @@ class Rows:
                 return compared({}, config, menu=menu, provenance=way), None
             if self._kept is not None:
                 stood = self._kept if self._whole else {k: v for k, v in self._kept.items() if k in config}
-                found = compared(stood, config, menu=menu, provenance=way)
+                found = compared(*switched(stood, config), menu=menu, provenance=way)
                 if found is not None:
                     return found, False if self._whole else None
                 noop = True if self._whole else None
@@ -354,7 +355,7 @@ class Rows:
         base = self._header.base if self._header else None
         if config is None or base is None:
             return None
-        found = compared(base, config, menu=self._source.menu, provenance="config")
+        found = compared(*switched(base, config), menu=self._source.menu, provenance="config")
         return found.pair if found else Pair("", ())
 
 
