@@ -16,7 +16,7 @@ import msgspec
 from trajscope.layout import Layout
 from trajscope.readers import Source, corpora
 from trajscope.readers.cells import numeric, when_ms
-from trajscope.readers.fields import head_objects, loose, unreadable
+from trajscope.readers.fields import goal_of, head_objects, loose, unreadable
 from trajscope.readers.objects import is_number, leaves, settings
 from trajscope.readers.roles import CONFIG, OVERRIDES, REASON, Roles, roles, short, within
 from trajscope.readers.rows import Get, Rows
@@ -142,6 +142,7 @@ class Configs:
             self._bind,
             has_keeps=verdict,
             run=self._runs,
+            unsure=tuple(self._unsure(found)),
             words={**(_YES_OR_NO if verdict else _WENT), **self.words},
         )
         rows.statuses = self.statuses
@@ -171,7 +172,7 @@ class Configs:
             return "false"
         for reason in (row.get(r) for r in REASON):
             first = reason.split()[0] if isinstance(reason, str) and reason.strip() else ""
-            if first and self._reasons.of(first).known:
+            if first and self._reasons.of(first).status not in (RAN, "other"):
                 return first
         if row.get("over_budget") is True:
             return "over_budget"
@@ -180,23 +181,29 @@ class Configs:
             return f"error {row['error']}"[:80]
         return "false"
 
+    def _unsure(self, found: Roles) -> Iterable[str]:
+        """What had to be guessed, or cannot be known, in a way that may change what is said of the run."""
+        source = self._source
+        said = source.metric or (source.layout and source.layout.metric)
+        names = ", ".join(found.rivals[:8])
+        metric = said or found.layout.metric
+        if found.rivals and not said:
+            yield (
+                f"the metric is taken to be {metric}, and not {names}; --metric names another"
+                if metric
+                else f"nothing tells which of {names} is the metric; name it with --metric"
+            )
+        goal = source.goal or (source.layout and source.layout.goal) or goal_of(metric)
+        if metric and goal is None and (said or found.layout.goal is None):
+            yield f"nothing tells which way {metric} is better; say it with --goal"
+
     def _claims(self, line: Line, found: Roles, row: Mapping[str, Any]) -> Iterable[Item]:
-        """What had to be guessed, and what nobody should be shown: said once, where the run begins."""
+        """What was told by a name, and what nobody should be shown: said once, where the run begins."""
         rows = self._rows
         assert rows is not None
         said = []
-        own = self._source.metric or (self._source.layout and self._source.layout.metric)
-        if found.rivals and not own:
-            names = ", ".join(found.rivals[:8])
-            said.append(
-                f"the metric is taken to be {rows.metric}, and not {names}; --metric names another"
-                if rows.metric
-                else f"nothing tells which of {names} is the metric; name it with --metric"
-            )
         if found.by_name and self._source.goal is None and rows.goal is not None:
             said.append(f"{rows.metric} is taken to be better {_SIDE[rows.goal]}, by its name; --goal says otherwise")
-        if rows.metric and rows.goal is None:
-            said.append(f"nothing tells which way {rows.metric} is better; say it with --goal")
         if seen := [p for p, x in leaves(row) if _peeks(p) and is_number(x)]:
             said.append(f"{', '.join(seen[:4])} stands in every row: whoever reads this log has seen the test set")
         return [Event(seq=line.seq, kind="claim", data={"what": "layout", "text": text}) for text in said]

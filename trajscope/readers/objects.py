@@ -6,11 +6,13 @@ Knows no format: a path is a key, or keys joined by dots where objects lie insid
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from trajscope.readers.cells import missing
 from trajscope.readers.cells import value as plain
 from trajscope.readers.fields import finite
+from trajscope.recover import flat
 
 DEPTH = 6  # objects inside objects in which numbers are looked for
 MANY = 8  # different words from which on a list is a set of switches: one of fifty columns left out is one change
@@ -20,6 +22,7 @@ _REMARKS = frozenset(
     "description desc note notes comment comments name timestamp date time id uuid run_id run_name exp_id exp_name "
     "experiment_id experiment_num output_dir out_dir log_dir results_dir save_dir checkpoint_dir".split()
 )
+_KEYS, _VALUES = ("key", "knob", "name", "param"), ("value", "new_value", "new", "to")
 _PLACES = re.compile(r"(?:^|[._])(?:paths?|dirs?|files?|folder)$", re.IGNORECASE)
 
 
@@ -82,6 +85,15 @@ def settings(config: Mapping[str, Any]) -> dict[str, Any]:
         else:
             out[key] = value
     return out
+
+
+def changes(said: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
+    """What an object of changes, or a list of objects with a key and a value, changes."""
+    if isinstance(said, dict):
+        return flat(said).items()
+    each = (x for x in said if isinstance(x, dict))
+    named = ((next((x[k] for k in _KEYS if isinstance(x.get(k), str)), None), x) for x in each)
+    return ((k, next((x[v] for v in _VALUES if v in x), None)) for k, x in named if k is not None and not missing(k))
 
 
 def switched(base: Mapping[str, Any], ran: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

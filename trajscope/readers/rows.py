@@ -5,7 +5,6 @@ Knows no file format: a reader cuts its lines into rows and binds the names of c
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,19 +13,18 @@ from typing import Any
 import msgspec
 
 from trajscope.layout import Layout, over
-from trajscope.pair import Pair, config_hash, pair
+from trajscope.pair import config_hash
 from trajscope.readers import Source
 from trajscope.readers.baselines import is_baseline
-from trajscope.readers.cells import missing, number, numeric, value, when_ms, word
+from trajscope.readers.cells import missing, number, numeric, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
-from trajscope.readers.objects import switched
+from trajscope.readers.proposals import Proposals
 from trajscope.readers.statuses import BASELINE, RAN, Said, Statuses
-from trajscope.recover import Found, Repo, compared, described, flat, hashed
+from trajscope.recover import Repo
 from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpec, Trial
 
 Row = Any
 Get = Callable[[Row], Any]
-_KEYS, _VALUES = ("key", "knob", "name", "param"), ("value", "new_value", "new", "to")
 
 
 class Rows:
@@ -91,13 +89,15 @@ class Rows:
         self._get = {f: get(getattr(layout, f)) for f in _CELLS}
         self._get["metric"] = get(self.metric)
         self._others = [(m, get(m)) for m in layout.metrics if m != self.metric]
-        self._knobs = [(k, get(k)) for k in layout.knobs]
         names = {layout.metric, self.metric, *layout.metrics, layout.wall_s, layout.status}
         self.measured = {n for n in names if n}  # names that are no knobs; a reader may know more
         before = (self.metric or "").removesuffix("_after") + "_before"
         self._before = bind(before) if (self.metric or "").endswith("_after") else None
         # Beside a commit, columns of knobs are some of what ran, and equal ones say nothing of the rest.
         self._whole = layout.config is not None or layout.commit is None
+        self._proposals = Proposals(
+            self._source.menu, layout, self._get, [(k, get(k)) for k in layout.knobs], self.measured, self._repo
+        )
         # What a parent names is a commit where its column says so, else the id of a row.
         by_commit = layout.commit is not None and (layout.id is None or "commit" in (layout.parent or ""))
         self._identity = self._get["commit" if by_commit else "id"]
@@ -107,7 +107,7 @@ class Rows:
         get = self._get
         raw = word(get["status"](row)).strip()
         said = self._words.of(raw) if raw else _SILENT
-        if not said.known and missing(raw):
+        if not said.known and missing(raw):  # `failed` is no value, and a word
             said = _SILENT
         value, prose = self._value(row)
         begun: tuple[Item, ...] = ()
@@ -143,7 +143,7 @@ class Rows:
             self._has_keeps = self.layout.status is not None and said is not None and _judges(said)
         first = None
         if said is not None and self._is_baseline(row, said, self._value(row)[0]):
-            first = self._config(row) if self._whole else None
+            first = self._proposals.config(row) if self._whole else None
         self._kept = first
         self._kept_id = config_hash(first) if first else None
         stem = Path(self._source.path).name.split(".")[0] or "stdin"
@@ -172,7 +172,7 @@ class Rows:
 
     def _measure(self, line: Line, row: Row, value: float | None) -> Measure:
         header = self._header
-        config = self._config(row)
+        config = self._proposals.config(row)
         if config and self._whole:
             identity: str | None = config_hash(config)
         elif self.layout.parent is not None:
@@ -226,8 +226,9 @@ class Rows:
         self, line: Line, row: Row, status: str, raw: str, value: float | None, faults: tuple[str, ...]
     ) -> Trial:
         get = self._get
-        config = self._config(row)
-        found, noop = self._found(row, config)
+        config = self._proposals.config(row)
+        alone = self._whole and not self._has_keeps  # nothing is built upon: what is proposed is all of it
+        found, noop = self._proposals.found(row, config, {} if alone else self._kept, whole=self._whole)
         knobs, config = config, config if self._whole else None
         identity = config_hash(config) if config is not None else None
         base, based = self._kept_id if config is not None else None, False
@@ -250,7 +251,7 @@ class Rows:
             base=base,
             based=based,
             config=identity,
-            moved=self._moved(config),
+            moved=self._proposals.between(self._header.base if self._header else None, config),
             noop=noop,
             provenance=found.provenance if found else "native",
             confidence=found.confidence if found and found.provenance != "native" else None,
@@ -280,72 +281,6 @@ class Rows:
 
     def _metrics(self, row: Row) -> dict[str, float] | None:
         return {m: x for m, get in self._others if (x := numeric(get(row))) is not None} or None
-
-    # --- what was proposed --------------------------------------------------------------------------------------
-
-    def _found(self, row: Row, config: Mapping[str, Any] | None) -> tuple[Found | None, bool | None]:
-        """The pair by the surest way there is, and whether the row proposes what already stands."""
-        menu, get = self._source.menu, self._get
-        if native := self._native(row):
-            return native, self._stood(row)
-        noop: bool | None = None
-        if config is not None:
-            way = "config" if self.layout.config else "column"
-            if not self._has_keeps and self._whole:  # nothing is built upon: what is proposed is all of it
-                return compared({}, config, menu=menu, provenance=way), None
-            if self._kept is not None:
-                stood = self._kept if self._whole else {k: v for k, v in self._kept.items() if k in config}
-                found = compared(*switched(stood, config), menu=menu, provenance=way)
-                if found is not None:
-                    return found, False if self._whole else None
-                noop = True if self._whole else None
-        if self._repo is not None:
-            change = self._repo.change(word(get["commit"](row)).strip(), menu=menu)
-            if isinstance(change, Found):
-                return change, noop
-        text = word(get["description"](row))
-        return described(text, metrics=self.measured, menu=menu) or hashed(text), noop
-
-    def _native(self, row: Row) -> Found | None:
-        """The proposal where the row has columns of its own for it, or one object or list of what was changed."""
-        knob = self._get["knob"](row)
-        if knob is None:
-            return None
-        change = self._source.menu.change if self._source.menu else _canon
-        if isinstance(knob, dict | list):
-            said = tuple(change(k, value(x)) for k, x in _changes(knob))
-            return Found(pair(said), "native", 1.0) if said else None
-        if missing(word(knob)):
-            return None
-        return Found(pair((change(word(knob).strip(), value(self._get["value"](row))),)), "native", 1.0)
-
-    def _stood(self, row: Row) -> bool | None:
-        """Whether the proposed value is the one that stood before, where the row says that."""
-        old = word(self._get["old_value"](row)).strip()
-        return None if missing(old) else value(old) == value(word(self._get["value"](row)))
-
-    def _config(self, row: Row) -> dict[str, Any] | None:
-        """The configuration that ran, where the row says it."""
-        if self.layout.config is not None:
-            held = self._get["config"](row)
-            if isinstance(held, str):
-                try:
-                    held = json.loads(held)
-                except (ValueError, RecursionError):
-                    return None
-            return held if isinstance(held, dict) and held else None
-        if self._knobs:
-            cells = {k: get(row) for k, get in self._knobs}
-            said = {k: value(c) for k, c in cells.items() if c is not None and not (isinstance(c, str) and missing(c))}
-            return said or None
-        return None
-
-    def _moved(self, config: Mapping[str, Any] | None) -> Pair | None:
-        base = self._header.base if self._header else None
-        if config is None or base is None:
-            return None
-        found = compared(*switched(base, config), menu=self._source.menu, provenance="config")
-        return found.pair if found else Pair("", ())
 
 
 _DECIDED = ("kept", "reverted")  # what was thrown out before may have no value
@@ -379,18 +314,3 @@ def _whole(cell: Any) -> int | None:
         found = number(cell)
         return int(found) if found is not None and found.is_integer() and cell.strip().isdecimal() else None
     return cell if is_whole(cell) and finite(float(cell)) is not None else None
-
-
-def _changes(said: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
-    """What an object of changes, or a list of objects with a key and a value, changes."""
-    if isinstance(said, dict):
-        return flat(said).items()
-    each = (x for x in said if isinstance(x, dict))
-    named = ((next((x[k] for k in _KEYS if isinstance(x.get(k), str)), None), x) for x in each)
-    return ((k, next((x[v] for v in _VALUES if v in x), None)) for k, x in named if k is not None and not missing(k))
-
-
-def _canon(knob: str, value: object) -> Any:
-    from trajscope.pair import canon
-
-    return canon(knob, value)

@@ -79,7 +79,7 @@ class Repo:
             found = self._edits({p: pair for p, pair in moved.items() if pair[0] != pair[1]})
         except LookupError as e:
             return Missing(name, str(e.args[0]))
-        return _found(found, menu)
+        return of_edits(found, menu)
 
     def _edits(self, moved: dict[str, tuple[Entry | None, Entry | None]]) -> list[Edit]:
         out: list[Edit] = []
@@ -142,7 +142,8 @@ class Repo:
         return out
 
 
-def _found(changed: list[Edit], menu: Menu | None) -> Found | None:
+def of_edits(changed: list[Edit], menu: Menu | None) -> Found | None:
+    """The pair of these changes; None where there are none."""
     if not changed:
         return None
     known = [change(e.name, e.value, menu if e.how != "code" else None) for e in changed]

@@ -17,6 +17,7 @@ from trajscope.unfold.document import cut, line, load
 
 HEAD, PROGRAMS = "metadata.json", "programs"
 MOST_PROGRAMS = 200_000
+NAMED = 50  # metrics that are named
 _NUMBER = re.compile(r"checkpoint_(\d{1,12})\Z")
 # What does not change once a program was evaluated; the rest is the database's own, and changes as it grows.
 _LASTING = (
@@ -55,7 +56,9 @@ def unfold(path: Path) -> Iterator[bytes]:
         if not isinstance(doc, dict) or not _KEYS & doc.keys():
             raise ForeignError(f"{head}: is a JSON document, and not the metadata of an OpenEvolve checkpoint")
     programs = sorted(_programs(found), key=_order)
-    yield line({"unfolded": "openevolve"})
+    scored = (p["metrics"] for p in programs if isinstance(p.get("metrics"), dict))
+    names = dict.fromkeys(str(k) for m in scored for k, x in m.items() if isinstance(x, int | float))
+    yield line({"unfolded": "openevolve", "metrics": sorted(names)[:NAMED]})
     for program in programs:
         yield line(program)
 
@@ -82,7 +85,7 @@ def _told(held: dict[str, Any]) -> dict[str, Any]:
     out = {k: cut(held[k]) if k != "code" else held[k] for k in _LASTING if k in held}
     inner = held.get("metadata")
     if isinstance(inner, dict):
-        out["metadata"] = {k: cut(inner[k]) for k in ("island", "changes", "migrant") if k in inner}
+        out["metadata"] = {k: cut(inner[k]) for k in ("changes", "migrant") if k in inner}
     return out
 
 
