@@ -5,7 +5,6 @@ Knows no file format: a reader cuts its lines into rows and binds the names of c
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 from trajscope.layout import Layout, over
 from trajscope.pair import config_hash
 from trajscope.readers import Source
+from trajscope.readers.baselines import is_baseline
 from trajscope.readers.cells import missing, number, numeric, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
 from trajscope.readers.proposals import Proposals
@@ -25,14 +25,6 @@ from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpe
 
 Row = Any
 Get = Callable[[Row], Any]
-# A baseline calls itself one among its first words, and is not what something else is compared with.
-_BASELINE = re.compile(
-    r"\W*(?!\b(?:vs|over|than|beats?|from|below|above|against)\b)(?:[\w.:+-]+\W+){0,3}?baseline\b", re.IGNORECASE
-)
-_COMPARED = re.compile(
-    r"\b(?:vs|over|than|beats?|from|below|above|against|no|non)\W+(?:the\W+)?baseline\b", re.IGNORECASE
-)
-_FIRST_WORDS = 80  # letters of a description in which a baseline says that it is one
 
 
 class Rows:
@@ -176,10 +168,7 @@ class Rows:
         if self._scored or (value is None and self.metric is not None) or said.status == "crashed":
             return False
         name = word(self._get["id"](row)).strip().casefold()
-        about = word(self._get["description"](row))[:_FIRST_WORDS].replace("_", " ")
-        if self._declared:
-            return name in self._declared or about.casefold().startswith(self._declared)
-        return name == BASELINE or (_BASELINE.match(about) is not None and _COMPARED.search(about) is None)
+        return is_baseline(name, word(self._get["description"](row)), self._declared)
 
     def _measure(self, line: Line, row: Row, value: float | None) -> Measure:
         header = self._header
