@@ -12,8 +12,7 @@ Line numbers are those of an editor, from 1. What all rules share:
 * A row that calls itself a baseline is a measure where it is the first evaluated one; later ones are trials.
 * A crash has no value, whatever its cell holds. An exact 0 of a trial that was kept is a value.
 * Best: over kept trials; over evaluated ones where a file holds no verdict at all; the first of equals.
-* Lines that are blank or hold spaces only are lines of the file and nothing else. A line without a delimiter in a
-  table belongs to no record.
+* Blank lines are lines of the file and nothing else. A line without a delimiter in a table belongs to no record.
 """
 
 from __future__ import annotations
@@ -67,6 +66,7 @@ class Count:
     no_metric: bool = False  # several objectives and no primary: naming one would be a guess
     carries: tuple[str, ...] = ()  # of: verdict goal knobs time seeds lineage
     pairs: str | None = None  # how the rows say what was changed, where it was counted here
+    again: tuple[int, ...] | None = None  # lines whose knob and value an earlier evaluated trial had, read by eye
     seed_change: float | None = None  # what changing nothing but the seed was worth, where a row says so
     replicates: list[tuple[float, ...]] = field(default_factory=list)  # values of one change on one base
     facts: dict[str, float] = field(default_factory=dict)  # what only this file lets one count
@@ -118,7 +118,7 @@ def table(data: bytes, *, head: int = 1) -> tuple[list[tuple[int, dict[str, str]
             names = line.split("\t")
         elif n > head and "\t" in line:
             rows.append((n, dict(zip(names, cells(line), strict=False))))
-        elif n > head and line.strip():
+        elif n > head:
             rest.append((n, line))
     return rows, rest
 
@@ -169,15 +169,16 @@ def mar8(data: bytes) -> Count:
 
     Line 2 has `baseline` as commit and as description. `grep -c` on the status cell: 23 keep (that one included), 102
     discard, 1 crash (line 17, 0.000000). Line 16 changes the random seed and nothing else, on the base that line 15
-    kept: 0.973104 became 0.973799.
+    kept: 0.973104 became 0.973799. Ten rows set a knob to a value that it had been set to, on whatever base.
     """
-    return simple(data, {"val_bpb": LOWER}, baseline=2, seed_change=0.973799 - 0.973104)
+    again = (110, 113, 114, 115, 116, 117, 121, 122, 125, 126)
+    return simple(data, {"val_bpb": LOWER}, baseline=2, again=again, seed_change=0.973799 - 0.973104)
 
 
 @rule("karpathy+autoresearch/pr158~results.tsv")
 def pr158(data: bytes) -> Count:
-    """The same header, 11 rows; line 2 begins with `baseline`; lines 6 and 7 crashed with 0.000000."""
-    return simple(data, {"val_bpb": LOWER}, baseline=2)
+    """The same header, 11 rows; line 2 begins with `baseline`; lines 6 and 7 crashed. No pair comes twice."""
+    return simple(data, {"val_bpb": LOWER}, baseline=2, again=())
 
 
 @rule("karpathy+autoresearch/pr246~results.tsv")
@@ -185,8 +186,9 @@ def pr246(data: bytes) -> Count:
     """No memory column, metric val_rmse, 39 rows, commits repeat. Line 2 is the baseline.
 
     The metric is 210.43 in twelve rows, whatever was changed (lines 12 to 22 and 24).
+    Line 15 sets the two constants of line 11 to the same values; no other row names the values of an earlier one.
     """
-    count = simple(data, {"val_rmse": LOWER}, baseline=2)
+    count = simple(data, {"val_rmse": LOWER}, baseline=2, again=(15,))
     count.facts = {"rows_with_210.43": sum(t.values["val_rmse"] == 210.43 for t in count.tries)}
     return count
 
@@ -195,9 +197,11 @@ def pr246(data: bytes) -> Count:
 def pr442(data: bytes) -> Count:
     """Columns ane_util_pct, ms_per_step and steps stand between metric and status; 55 rows of several phases.
 
-    Line 2 says baseline behind a tag in brackets. Later phases begin anew (lines 18, 31, 40, 47), all of them `keep`.
+    Line 2 says baseline behind a tag in brackets. Later phases begin anew (lines 18, 31, 40, 47), all of them `keep`,
+    and climb the same ladder of ACCUM (2, 4, 6, 8, ...): 27 rows repeat a rung, under another optimiser or schedule.
     """
-    return simple(data, {"val_loss": LOWER}, baseline=2)
+    again = (19, 20, 21, *range(31, 37), 38, *range(40, 57))
+    return simple(data, {"val_loss": LOWER}, baseline=2, again=again)
 
 
 @rule("karpathy+autoresearch/pr71~multi-ralph~results.tsv")
@@ -211,10 +215,10 @@ def pr71(data: bytes) -> Count:
 
 @rule("karpathy+autoresearch/pr577~results.tsv")
 def pr577(data: bytes) -> Count:
-    r"""Header commit metric_before metric_after delta status description: 440 rows, 95 lines of spilled code.
+    r"""Header commit metric_before metric_after delta status description: 440 rows, 96 lines of spilled code.
 
     `awk -F'\t' '{print NF}' | sort | uniq -c`: 441 of 6 (the header is one), 96 of 1, 24 of 0. One of the 96 holds
-    spaces only (line 537) and is as blank as the 24. A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0
+    spaces only (line 537): it is not blank. A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0
     as metric and delta, where a crash has counts from 15 to 7009, and speaks of a review: nothing was evaluated, so it
     is blocked, and 0 is no value. No name tells which way is better.
     """
@@ -827,6 +831,10 @@ def repeats(count: Count) -> dict[str, Any]:
     texts = [" ".join(t.text.casefold().split()) for t in count.tries if t.text]
     if texts:
         about["same_text"] = len(texts) - len(set(texts))
+    if count.again is not None:
+        evaluated = {t.line for t in count.tries if t.status in EVALUATED}
+        assert set(count.again) <= evaluated
+        about |= {"from": "eye", "repeats": len(count.again), "n": len(evaluated)}
     if count.pairs:
         found = [t.pair for t in count.tries if t.pair and t.status in EVALUATED]
         knobs = {part.partition("=")[0] for p in found for part in (p if "=" in p[0] else p[:1])}

@@ -60,7 +60,7 @@ class Tabled:
             return (Header(run_id="t", metric=layout.metric, goal=layout.goal),)
         row = dict(zip(self._columns, cells, strict=False))
         word = row.get(layout.status or "", "")
-        meaning = "baseline" if word in layout.baseline else self._meaning(word)
+        meaning = "baseline" if word in layout.baseline or word.startswith("base") else self._meaning(word)
         self.statuses[word, meaning] += 1
         try:
             value = float(row.get(layout.metric or "", ""))

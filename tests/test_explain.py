@@ -18,7 +18,7 @@ from mapfield import BUILT_IN, FOUND, TABLE, General, Tabled
 from trajscope import analysis, maps
 from trajscope.cli.app import app
 from trajscope.errors import ForeignError
-from trajscope.explain import Status, explain
+from trajscope.explain import Status, _written, explain
 from trajscope.layout import Layout
 from trajscope.readers import BUILT_IN as READERS
 from trajscope.readers import Source, find
@@ -31,6 +31,8 @@ from trajscope.trial import Item, Line
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A table that two planted readers claim: a special one and, behind it, a general one."""
+    for name in set(READERS) - {"native", "stages"}:
+        monkeypatch.delitem(READERS, name)
     for name, where in BUILT_IN.items():
         monkeypatch.setitem(READERS, name, where)
     path = tmp_path / "t.tsv"
@@ -118,6 +120,17 @@ def test_the_map_that_is_printed_gives_the_same_analysis(table: Path, tmp_path: 
     assert again.why == "it was named"
 
 
+def test_a_word_that_the_reader_itself_takes_for_a_baseline_stands_in_the_map(table: Path) -> None:
+    table.write_bytes(TABLE.replace(b"start", b"baseline run"))
+    assert tomllib.loads(explain(Source(str(table))).map or "")["baseline"] == ["start", "baseline run"]
+
+
+def test_a_word_that_was_taken_for_two_things_is_left_to_the_reader() -> None:
+    seen = (Status("keep", "baseline", 5), Status("keep", "kept", 1), Status("ok", "kept", 1), Status("OK", "other", 1))
+    written = _written(Layout(metric="m"), "table", (*seen, Status("good", "baseline", 1)))
+    assert written == Layout(reader="table", metric="m", statuses={"kept": ("keep",)})
+
+
 def test_a_map_that_is_changed_changes_what_is_read(table: Path, tmp_path: Path) -> None:
     text = explain(Source(str(table))).map or ""
     (tmp_path / "m.toml").write_text(text.replace('other = ["odd"]', "").replace('"keep"', '"keep", "odd"'))
@@ -173,6 +186,7 @@ def test_a_format_whose_fields_are_fixed_says_so(tmp_path: Path) -> None:
         (b"SQLite format 3\x00 and more", "sqlite", "an SQLite database whose tables are not known"),
         (b"\x7fELF\x00\x00", "binary", "binary, not text"),
         (b"Dear diary, today nothing, as ever, was measured.\nNor was it, as I said, yesterday.\n", "text", "text"),
+        (b"In the first place, nothing was measured on that day.\nIn the second, nothing.\n", "text", "text"),
         (b"# Title\n\nSome | pipe in prose.\nAnd none here.\nNor here.\n", "text", "text"),
         (b"", "text", "text"),
     ],
@@ -191,6 +205,10 @@ def test_the_roles_of_its_columns_are_guessed() -> None:
     rows = rows.replace(b"\tk\t", b"\tkeep\t").replace(b"\td\t", b"\tdiscard\t")
     found = guess(b"exp\tval_loss\tmemory_gb\tresult\tnotes\n" + rows).layout
     assert found == Layout(delimiter="tab", metric="val_loss", goal="minimize", status="result", description="notes")
+
+
+def test_whole_numbers_that_count_rows_are_no_metric() -> None:
+    assert guess(b"run\tquality\n1\t0.5\n2\t0.25\n").layout == Layout(delimiter="tab", metric="quality")
 
 
 def test_the_error_names_columns_and_a_map_where_a_reader_takes_one(
@@ -218,12 +236,14 @@ def test_a_hostile_header_is_short_and_on_one_line() -> None:
 
 
 def test_what_nobody_reads_is_explained_with_a_map_to_begin_with_and_exit_code_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import typer
 
     path = tmp_path / "x.tsv"
     path.write_bytes(b"name\tval_acc\tverdict\na\t0.5\tkeep\nb\t0.25\tdiscard\n")
+    for name in set(READERS) - {"native", "stages"}:
+        monkeypatch.delitem(READERS, name)
     command = typer.main.get_command(app)
     with (
         command.make_context("trajscope", ["formats", "--explain", str(path), "--json"]) as ctx,

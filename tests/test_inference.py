@@ -138,6 +138,7 @@ def test_no_range_is_invented_so_knobs_are_counted_and_cells_are_not() -> None:
         ("WD = 0.1\np.add_argument('--weight-decay', type=float, default=WD)", {"WD": ("float", 0.1)}),
         ("L = 0.1\np.add_argument('--a', default=L)\np.add_argument('--b', default=L)",
          {"L": ("float", 0.1), "a": ("float", 0.1), "b": ("float", 0.1)}),
+        ("A = 1\nB = 2\np.add_argument('--a', default=B)", {"A": ("int", ...), "B": ("int", 2)}),
         ("LR = 0.1\np.add_argument('--lr', default=0.2)", {"LR": ("float", ...)}),
         ("LR = 0.1\np.add_argument('--lr', default=0.2)\nx = os.getenv('lr', 0.3)", {"LR": ("float", ...)}),
         ("LR = 1\np.add_argument('--lr', default=1.0)", {"LR": ("float", 1)}),
@@ -197,6 +198,7 @@ def test_a_number_that_no_menu_can_hold_is_no_default() -> None:
         ("weight-decay", "WEIGHT_DECAY"), ("--weight-decay", "WEIGHT_DECAY"), ("WD", "WEIGHT_DECAY"),
         ("wd", "WEIGHT_DECAY"), ("AR", "ASPECT_RATIO"), ("grad-clip", "grad_clip"), ("ROPE.BASE", "rope.base"),
         ("rope_base", "rope.base"), ("NORM", "norm"), ("lr", None), ("EMBEDDING", None), ("us", None),
+        ("--no-compile", None),
     ],
 )  # fmt: skip
 def test_a_knob_is_met_under_every_spelling_that_can_mean_only_it(spelling: str, knob: str | None) -> None:

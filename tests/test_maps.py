@@ -36,6 +36,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a table, a user without settings, and the reader of the tests among the built-in ones."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     settings.user_file().parent.mkdir(parents=True)
+    for name in set(READERS) - {"native", "stages"}:  # of tables the planted reader alone knows anything
+        monkeypatch.delitem(READERS, name)
     monkeypatch.setitem(READERS, "tabled", BUILT_IN["tabled"])
     monkeypatch.setattr(Tabled, "told", [])
     folder = tmp_path / "runs"

@@ -21,13 +21,15 @@ from trajscope.readers import Source, find
 from trajscope.rules import NOT_EVALUABLE
 
 ROOT = Path(__file__).resolve().parents[1]
+RUNS = (".jsonl", ".tsv", ".csv")
 SAMPLES = sorted((ROOT / "sample_runs").glob("*/*.expected.json"))
 FREE = ("by", "beside", "detectors")  # not of the document
 
 
 def source(expected: Path) -> Source:
     """The sample beside its figures, with the menu that lies beside it."""
-    path = expected.with_name(expected.name.replace(".expected.json", ".jsonl"))
+    paths = [expected.with_name(expected.name.replace(".expected.json", s)) for s in RUNS]
+    path = next(p for p in paths if p.is_file())
     beside = pipeline.menu_beside(path)
     return Source(str(path), menu=menu.load(beside) if beside else None)
 
@@ -122,8 +124,8 @@ def test_the_samples_on_disk_are_those_that_their_scripts_make(script: str) -> N
 
 
 def test_every_sample_has_figures() -> None:
-    runs = {p.with_suffix("").name for p in (ROOT / "sample_runs").glob("*/*.jsonl")}
-    assert runs == {p.name.removesuffix(".expected.json") for p in SAMPLES}
+    runs = {p.with_suffix("") for p in (ROOT / "sample_runs").glob("*/*") if p.suffix in RUNS}
+    assert runs == {p.with_name(p.name.removesuffix(".expected.json")) for p in SAMPLES}
 
 
 # --- the amnesiac, by hand: 50 iterations published as facts, figures recomputed from its table --------------------

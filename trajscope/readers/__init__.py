@@ -24,12 +24,13 @@ from trajscope.trial import Goal, Item, Line
 BUILT_IN = {
     "native": "trajscope.readers.native:Native",
     "stages": "trajscope.readers.stages:Stages",
+    "optuna": "trajscope.readers.optuna:Optuna",
+    "campaign": "trajscope.readers.campaign:Campaign",
     "pi": "trajscope.readers.pi:Pi",
     "events": "trajscope.readers.events:Events",
     "configs": "trajscope.readers.configs:Configs",
     "codex": "trajscope.readers.codex:Codex",
     "blackboard": "trajscope.readers.blackboard:Blackboard",
-    "campaign": "trajscope.readers.campaign:Campaign",
     "knobs": "trajscope.readers.knobs:Knobs",
     "table": "trajscope.readers.table:Table",
 }

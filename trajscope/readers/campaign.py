@@ -31,6 +31,7 @@ class Campaign(Table):
     about: ClassVar[str] = "a biology campaign: a table with metrics_json and num_seeds, or its records as JSON lines"
 
     _now: _Row | None = None  # the row that is read
+    _records = False  # the file is a list of records, and no table
     _first: _Row | None = None  # the record that a list begins with
 
     @classmethod
@@ -52,6 +53,8 @@ class Campaign(Table):
         """The items of one line, a row of the table or a record."""
         self._now = None
         record = line.data.startswith(b"{") and not line.fault
+        if not record and self._records and not line.fault:
+            return unreadable(line, "no record among records")
         items = self._record(line) if record else super().feed(line)
         if self._now is not None:
             for item in items:
@@ -76,6 +79,7 @@ class Campaign(Table):
             obj.get("num_seeds_total"),
         )
         if self._rows is None:
+            self._records = self._heading is None
             self._heading = self._heading or Heading(tuple(row.cells), "\t")
             self._first = row
             self._begin([])

@@ -43,8 +43,10 @@ class Codex(Table):
         found = super()._roles(heading, first, about)
         goal = _GOALS.get(about.get("metric_direction", "").strip().casefold())
         unsure = tuple(u for u in found.unsure if goal is None or "--goal" not in u)
-        measured = tuple(n for n in heading.names if n.casefold() == "metric")
-        return found._replace(layout=replace(found.layout, metric=measured[0], goal=goal), unsure=unsure)
+        metric = next((n for n in heading.names if n.casefold() == "metric"), found.layout.metric)
+        return found._replace(
+            layout=replace(found.layout, metric=metric, goal=goal or found.layout.goal), unsure=unsure
+        )
 
     def feed(self, line: Line) -> Iterable[Item]:
         """The items of one line; that something was kept although its guard failed is said."""
@@ -58,6 +60,7 @@ class Codex(Table):
 
     def _row(self, cells: list[str]) -> Any:
         names = self._heading.names if self._heading else ()
-        cell = cells[names.index("guard")].strip() if "guard" in names else ""
+        at = names.index("guard") if "guard" in names else len(cells)
+        cell = cells[at].strip() if at < len(cells) else ""
         self._guard = cell if cell.casefold().startswith(("fail", "error", "broken", "red")) else ""
         return cells

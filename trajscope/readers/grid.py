@@ -155,25 +155,14 @@ def _short(cells: Sequence[str], shape: Shape) -> tuple[str, ...]:
 
 def _unsquashed(cells: list[str], shape: Shape, known: Known) -> Fitted | None:
     """A row whose last cells were run together with spaces between, where both status and metric fall into place."""
-    tail = shape.width - len(cells)  # cells that are missing
-    bare = cells[-1].rstrip(" ")
-    found = _fallen(cells, cells[-1], shape, known)
-    if found is None:  # empty cells at the end may have been stripped: only one number of them can fit
-        ways = [_fallen(cells, bare + " " * n, shape, known) for n in range(tail)]
-        fits = [w for w in ways if w is not None]
-        found = fits[0] if len(fits) == 1 else None
-    told = (f"{tail + 1} of its cells were run together: told apart by their places",)
-    return Fitted(found, told) if found is not None else None
-
-
-def _fallen(cells: list[str], text: str, shape: Shape, known: Known) -> list[str] | None:
     tail, s, m = shape.width - len(cells), shape.status, shape.metric
-    words = text.split(" ")
+    words = cells[-1].split(" ")
     if len(words) <= tail or s is None or m is None:
         return None
     out = [*cells[:-1], unquoted(" ".join(words[:-tail])), *words[-tail:]]
-    sure = _says(out[s], known) and (number(out[m]) is not None or missing(out[m]))
-    return out if sure else None
+    if not _says(out[s], known) or not (number(out[m]) is not None or missing(out[m])):
+        return None
+    return Fitted(out, (f"{tail + 1} of its cells were run together: told apart by their places",))
 
 
 def is_rule(text: str) -> bool:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from trajscope.layout import Layout
+from trajscope.readers import heads as beginnings
 from trajscope.readers.heads import Head
-from trajscope.readers.purposes import roles
+from trajscope.readers.purposes import is_measured, roles
 from trajscope.readers.table import Table
 
 
@@ -29,4 +31,10 @@ class Knobs(Table):
         layout = roles(seen.heading.names, seen.rows[0] if seen.rows else None, knobs=True).layout
         if layout.knob is not None and layout.value is not None:
             return True
-        return len(layout.knobs) > 1 and layout.metric is not None and layout.goal is not None
+        return len(layout.knobs) > 1 and layout.metric is not None and is_measured(layout.metric)
+
+    @classmethod
+    def fits(cls, head: bytes, layout: Layout) -> bool:
+        """Whether somebody named columns that are knobs, and they are there."""
+        named = bool(layout.knobs) or (layout.knob is not None and layout.value is not None)
+        return named and beginnings.head(head, layout) is not None

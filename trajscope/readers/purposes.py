@@ -150,6 +150,11 @@ def _turned(
     return tuple(n for n in named if place[n] < place[metric]) or tuple(named)
 
 
+def is_measured(name: str) -> bool:
+    """Whether a column of this name holds what something is judged by: its quality, or its speed."""
+    return _class(plain(name)) < _OTHER
+
+
 def is_knob(name: str) -> bool:
     """Whether a column of this name is turned, not measured."""
     name = plain(name)

@@ -113,8 +113,8 @@ class Rows:
         """The items of one row: the run's header in front of the first. `odd`: what had to be put right in it."""
         get = self._get
         raw = word(get["status"](row)).strip()
-        said = self._words.of(raw)
-        if not said.known and missing(raw):  # `failed` is no value, and a word
+        said = self._words.of(raw) if raw else _SILENT
+        if not said.known and missing(raw):
             said = _SILENT
         value, prose = self._value(row)
         begun: tuple[Item, ...] = ()
@@ -126,6 +126,11 @@ class Rows:
             self._note(value)
             return (*begun, self._measure(line, row, value))
         status, faults = self._status(raw, said)
+        if status == "kept" and not self._has_keeps:
+            self._has_keeps, faults = (
+                True,
+                (f"{raw!r}, where the first row gave no verdict: what was kept is not known",),
+            )
         if status == "reverted" and self._before is not None and value == 0 and self._refused(raw, row):
             status, value = "blocked", None
         self.statuses[raw, status] += 1

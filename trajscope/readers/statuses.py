@@ -33,16 +33,13 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "ineligible": (
         "disqualif",
         "size_block",
-        "size block",
         "oversize",
         "over_budget",
-        "over budget",
         "eval_budget",
         "train_budget",
         "budget_overrun",
         "constraint",
         "checks_failed",
-        "checks failed",
         "check_failed",
         "guard_failed",
         "ineligible",
@@ -52,9 +49,9 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         "lookahead",
         "synthetic",
     ),
-    "blocked": ("policy_reject", "policy reject", "blocked", "block", "duplicate", "refused", "skip_dup"),
+    "blocked": ("policy_reject", "blocked", "block", "duplicate", "refused", "skip_dup"),
     "aborted": ("harness_abort", "abort", "cancel", "interrupt", "stopped"),
-    "proposer_error": ("llm_error", "llm error", "api_error", "proposer_error", "parse_error", "no_proposal"),
+    "proposer_error": ("llm_error", "api_error", "proposer_error", "parse_error", "no_proposal"),
     "crashed": (
         "crash",
         "fail",
@@ -64,7 +61,6 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         "timed out",
         "nan",
         "preflight_crash",
-        "preflight crash",
         "server_failed",
         "benchmark_failed",
         "diverged",
@@ -100,6 +96,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     BASELINE: ("baseline",),
 }
 _LEADING = re.compile(r"^[\s\W_]+")
+_BETWEEN = re.compile(r"[\s-]+")
 
 
 class Said(NamedTuple):
@@ -151,4 +148,5 @@ def _ordered(words: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str], list
 
 
 def _plain(raw: str) -> str:
-    return _LEADING.sub("", raw.casefold()).strip()
+    """A word as words are compared: `size-blocked`, `size blocked` and `SIZE_BLOCKED` are one."""
+    return _BETWEEN.sub("_", _LEADING.sub("", raw.casefold()).strip())

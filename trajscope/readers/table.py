@@ -73,6 +73,7 @@ class Table:
         self._known: Callable[[str], bool] = _never
         self._group: tuple[str, int, str] | None = None  # a column that says what is measured, and what it said first
         self._last: int | None = None  # the line of the last row
+        self._traced = False  # the lines before were of a traceback
         self._open: list[str] = []  # of a row whose quoted cell goes on
         self._open_at = 0
         self.statuses: Counter[tuple[str, str]] = Counter()
@@ -106,7 +107,8 @@ class Table:
     @classmethod
     def fits(cls, head: bytes, layout: Layout) -> bool:
         """Whether it is a table by the columns that somebody named."""
-        return beginnings.head(head, layout) is not None
+        seen = beginnings.head(head, layout)
+        return seen is not None and (cls is Table or cls.claims(seen))
 
     @classmethod
     def why(cls, head: bytes) -> str:
@@ -190,7 +192,8 @@ class Table:
 
     def _stray(self, text: str, why: str) -> str:
         """Why a line is no row, and whose text it may be."""
-        if of_traceback(text):
+        self._traced = of_traceback(text) or (self._traced and self._delimiter not in text)
+        if self._traced:
             return _TRACED
         if self._delimiter in text or self._last is None or not text.strip():
             return why
@@ -200,7 +203,7 @@ class Table:
         if self._rows is None or self._changed:
             self._begin(fit.cells)
         assert self._rows is not None
-        self._last = line.seq
+        self._last, self._traced = line.seq, False
         return self._rows.read(line, self._row(fit.cells), (*fit.faults, *faults, *self._grouped(fit.cells)))
 
     def _grouped(self, cells: list[str]) -> tuple[str, ...]:
