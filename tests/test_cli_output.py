@@ -62,7 +62,7 @@ def test_the_page_fits_the_terminal(path: Path, columns: str, monkeypatch: pytes
 
 def test_the_page_says_nothing_twice_and_counts_in_words_that_agree() -> None:
     paths = sorted(SAMPLES.glob("*/*.jsonl"))
-    for path, doc in ((path, doc) for path in paths for doc in analysis.of_file(Source(str(path)), quick=True)):
+    for path, doc in ((p, doc) for p in paths for doc in analysis.of_file(Source(str(p)), quick=True)):
         said = page.page(doc, 100)
         assert not re.search(r"(?<![\d.,=])1 (trials|knobs|pairs|keeps|no-ops|lines|proposals|configurations)\b", said)
         reasons = [v["reason"] for v in doc["verdicts"] if v["level"] != "PASS"]
