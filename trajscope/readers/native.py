@@ -247,6 +247,7 @@ class Native:
             budget=budget,
             unguarded_because=text(obj.get("unguarded_because")),
             chained=row.prev is not None,
+            has_keeps=obj.get("has_keeps") is not False,
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},
         )
         return self._header, why
@@ -281,6 +282,9 @@ class Native:
             usd=finite(cost.usd),
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
+            provenance=text(row.provenance) or "native",
+            confidence=finite(row.confidence),
+            raw_status=row.raw_status,
             attempts=len(row.attempts),
             refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and refused(a)),
             refused_pairs=tuple(
