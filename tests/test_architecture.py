@@ -21,7 +21,19 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rows above its own. A package (readers, cli) counts as one module.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("alarms", "verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
+    (
+        "alarms",
+        "verdict",
+        "pair",
+        "chain",
+        "constraint",
+        "blobs",
+        "columns",
+        "upgrade",
+        "diffs",
+        "readable",
+        "specimens",
+    ),
     ("knob", "edits", "literals"),
     ("menu",),
     ("trial",),

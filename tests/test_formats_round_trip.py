@@ -109,7 +109,7 @@ def test_what_stands_beside_the_figures_is_carried_over_too(case: str, tmp_path:
     path = CASES[case](tmp_path)
     (written,) = conversion.convert(Source(str(path)), tmp_path / "ours.jsonl")
     was, now = trials(path), trials(written.path)
-    for field in ("raw_status", "provenance", "confidence", "reason_code", "intent", "metrics"):
+    for field in ("raw_status", "provenance", "confidence", "reason_code", "intent"):
         assert [getattr(t, field) for t in now] == [getattr(t, field) for t in was], field
     before, after = (pipeline.header(Source(str(p)))[0].header for p in (path, written.path))
     assert (after.has_keeps, knobs(after.menu)) == (before.has_keeps, knobs(before.menu))

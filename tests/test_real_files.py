@@ -35,7 +35,6 @@ WAITING = {
     "blackboard": "blackboards with lineage",
     "knobs": "tables with knob columns",
     "configs": "a configuration or proposal in each JSON line",
-    "optuna": "Optuna studies in SQLite",
 }
 
 

@@ -32,7 +32,7 @@ from trajscope.readers.fields import (
     time_ms,
     unreadable,
 )
-from trajscope.readers.prints import drifts
+from trajscope.readers.prints import drifts, graders
 from trajscope.readers.seeds import metrics, seed
 from trajscope.readers.stretches import Moves, batch, refused
 from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields
@@ -213,11 +213,7 @@ class Native:
         self.incumbent = text(base.get("hash")) or (self._hash(config) if config is not None else None)
         if config is not None and self.incumbent:
             self._known[self.incumbent] = (config, {})
-        files = mapping(obj.get("files"))
-        if files:
-            from trajscope.edits import grades  # most headers declare none, and a rail starts without it
-
-            self._graders = {path: sha for path, sha in files.items() if grades(path) and isinstance(sha, str)}
+        self._graders = graders(mapping(obj.get("files")))
         history = mapping(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
         named = [m for m in (listed if isinstance(listed, list) else ()) if text(mapping(m).get("name"))]
