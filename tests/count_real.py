@@ -62,9 +62,11 @@ class Count:
     baseline: Try | None = None
     unreadable: int = 0
     verdicts: bool = True
+    asked: str | None = None  # the reader that has to be named, because the file is no run
     no_metric: bool = False  # several objectives and no primary: naming one would be a guess
     carries: tuple[str, ...] = ()  # of: verdict goal knobs time seeds lineage
     pairs: str | None = None  # how the rows say what was changed, where it was counted here
+    again: tuple[int, ...] | None = None  # lines whose knob and value an earlier evaluated trial had, read by eye
     seed_change: float | None = None  # what changing nothing but the seed was worth, where a row says so
     replicates: list[tuple[float, ...]] = field(default_factory=list)  # values of one change on one base
     facts: dict[str, float] = field(default_factory=dict)  # what only this file lets one count
@@ -167,15 +169,16 @@ def mar8(data: bytes) -> Count:
 
     Line 2 has `baseline` as commit and as description. `grep -c` on the status cell: 23 keep (that one included), 102
     discard, 1 crash (line 17, 0.000000). Line 16 changes the random seed and nothing else, on the base that line 15
-    kept: 0.973104 became 0.973799.
+    kept: 0.973104 became 0.973799. Ten rows set a knob to a value that it had been set to, on whatever base.
     """
-    return simple(data, {"val_bpb": LOWER}, baseline=2, seed_change=0.973799 - 0.973104)
+    again = (110, 113, 114, 115, 116, 117, 121, 122, 125, 126)
+    return simple(data, {"val_bpb": LOWER}, baseline=2, again=again, seed_change=0.973799 - 0.973104)
 
 
 @rule("karpathy+autoresearch/pr158~results.tsv")
 def pr158(data: bytes) -> Count:
-    """The same header, 11 rows; line 2 begins with `baseline`; lines 6 and 7 crashed with 0.000000."""
-    return simple(data, {"val_bpb": LOWER}, baseline=2)
+    """The same header, 11 rows; line 2 begins with `baseline`; lines 6 and 7 crashed. No pair comes twice."""
+    return simple(data, {"val_bpb": LOWER}, baseline=2, again=())
 
 
 @rule("karpathy+autoresearch/pr246~results.tsv")
@@ -183,8 +186,9 @@ def pr246(data: bytes) -> Count:
     """No memory column, metric val_rmse, 39 rows, commits repeat. Line 2 is the baseline.
 
     The metric is 210.43 in twelve rows, whatever was changed (lines 12 to 22 and 24).
+    Line 15 sets the two constants of line 11 to the same values; no other row names the values of an earlier one.
     """
-    count = simple(data, {"val_rmse": LOWER}, baseline=2)
+    count = simple(data, {"val_rmse": LOWER}, baseline=2, again=(15,))
     count.facts = {"rows_with_210.43": sum(t.values["val_rmse"] == 210.43 for t in count.tries)}
     return count
 
@@ -193,9 +197,11 @@ def pr246(data: bytes) -> Count:
 def pr442(data: bytes) -> Count:
     """Columns ane_util_pct, ms_per_step and steps stand between metric and status; 55 rows of several phases.
 
-    Line 2 says baseline behind a tag in brackets. Later phases begin anew (lines 18, 31, 40, 47), all of them `keep`.
+    Line 2 says baseline behind a tag in brackets. Later phases begin anew (lines 18, 31, 40, 47), all of them `keep`,
+    and climb the same ladder of ACCUM (2, 4, 6, 8, ...): 27 rows repeat a rung, under another optimiser or schedule.
     """
-    return simple(data, {"val_loss": LOWER}, baseline=2)
+    again = (19, 20, 21, *range(31, 37), 38, *range(40, 57))
+    return simple(data, {"val_loss": LOWER}, baseline=2, again=again)
 
 
 @rule("karpathy+autoresearch/pr71~multi-ralph~results.tsv")
@@ -209,12 +215,12 @@ def pr71(data: bytes) -> Count:
 
 @rule("karpathy+autoresearch/pr577~results.tsv")
 def pr577(data: bytes) -> Count:
-    r"""Header commit metric_before metric_after delta status description: 440 rows, 96 lines of spilled code, 24 blank.
+    r"""Header commit metric_before metric_after delta status description: 440 rows, 96 lines of spilled code.
 
     `awk -F'\t' '{print NF}' | sort | uniq -c`: 441 of 6 (the header is one), 96 of 1, 24 of 0. One of the 96 holds
-    spaces only (line 537). A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0 as metric and delta while
-    a crash has counts of thousands, and speaks of a review: nothing was evaluated, so it is blocked, and 0 is no value.
-    No name tells which way is better.
+    spaces only (line 537): it is not blank. A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0
+    as metric and delta, where a crash has counts from 15 to 7009, and speaks of a review: nothing was evaluated, so it
+    is blocked, and 0 is no value. No name tells which way is better.
     """
     count = simple(data, {"metric_after": ""}, words={"rejected": "blocked", "crash": "crashed"})
     assert all(t.values["metric_after"] == 0 for t in count.tries if t.status == "blocked")
@@ -402,9 +408,11 @@ def autokernel(data: bytes) -> Count:
     """What was decided stands in `correctness`; 126 rows of 18 kernel types, whose numbers share their columns.
 
     KEEP is kept, REVERT reverted, FAIL crashed, BLOCKED blocked. PASS says that the result was right and not that it
-    was adopted: lines 7, 41 and 73 are PASS and their text says that they were reverted. Never kept, so other. KILL
-    and DEFERRED are unknown words: other. Line 2 is tagged baseline; so are line 38 and others later, which are trials.
-    throughput_tflops holds tokens per second in the serving rows: 17425.7 (line 112) is no kernel's throughput.
+    was adopted: lines 7, 41 and 73 are PASS and their text says that they were reverted, and where the writer tells
+    both apart (lines 76 to 86) the baseline, a variance test and an analysis are PASS and what was adopted is KEEP. So
+    other, never kept. KILL and DEFERRED are unknown words: other. Line 2 is tagged baseline; so are line 38 and others
+    later, which are trials. throughput_tflops holds tokens per second in the serving rows: 17425.7 (line 112, a PASS)
+    is no kernel's throughput.
     """
     words = {
         "KEEP": "kept", "REVERT": "reverted", "FAIL": "crashed", "BLOCKED": "blocked",
@@ -494,7 +502,7 @@ def sparsify_campaign(data: bytes) -> Count:
     """19 columns, 182 rows; the last 55 lines end in CR LF, the others in LF. status ok|crash, and decision beside it.
 
     `promote` hands a proxy on to a run at full size, which is the next row in all 35 cases and has its own decision: 30
-    keep, 3 discard, 2 archive. So it is no keep: other. There is no `keep` but those 30.
+    keep, 3 discard, 2 archive. So it is no keep: other. As a keep it would count every adopted change twice.
     `archive` (filed as no improvement) and `incubate` (an architecture set aside to grow) were not adopted: reverted.
     No row calls itself a baseline. k, architecture and expansion_factor are knobs in columns.
     """
@@ -629,7 +637,8 @@ def smoke(data: bytes) -> Count:
 def distilled(data: bytes) -> Count:
     """42 objects iter, messages, decision, val_bpb: a training corpus made of the first 42 trials of trajectory.jsonl.
 
-    Every value and decision is that of the trial with the same number; the proposal is the last message, as JSON.
+    Every value and decision is that of the trial with the same number; the proposal is the last message, as JSON. It is
+    no run, so its reader has to be named.
     """
     tries = []
     for n, o in objects(data):
@@ -638,7 +647,8 @@ def distilled(data: bytes) -> Count:
         pair = (proposal["knob"], str(proposal["new_value"]))
         tries.append(Try(n, status, {"val_bpb": o["val_bpb"]}, "", pair))
     return Count(
-        readers=("configs", "stages", "table"),
+        readers=("configs",),
+        asked="configs",
         goals={"val_bpb": LOWER},
         tries=tries,
         carries=("verdict", "knobs"),
@@ -748,8 +758,10 @@ def best(count: Count, name: str) -> tuple[float | None, int | None]:
     return found
 
 
-def dry(count: Count, name: str, start: float | None) -> int:
+def dry(count: Count, name: str, start: float | None) -> int | None:
     """The longest stretch of evaluated trials without a strict best over everything eligible, the baseline included."""
+    if not any(t.status in EVALUATED for t in count.tries):
+        return None
     seen, now, longest = start, 0, 0
     for t in count.tries:
         if t.status in EVALUATED:
@@ -819,6 +831,10 @@ def repeats(count: Count) -> dict[str, Any]:
     texts = [" ".join(t.text.casefold().split()) for t in count.tries if t.text]
     if texts:
         about["same_text"] = len(texts) - len(set(texts))
+    if count.again is not None:
+        evaluated = {t.line for t in count.tries if t.status in EVALUATED}
+        assert set(count.again) <= evaluated
+        about |= {"from": "eye", "repeats": len(count.again), "n": len(evaluated)}
     if count.pairs:
         found = [t.pair for t in count.tries if t.pair and t.status in EVALUATED]
         knobs = {part.partition("=")[0] for p in found for part in (p if "=" in p[0] else p[:1])}
@@ -837,6 +853,7 @@ def report(path: Path, data: bytes, count: Count) -> dict[str, Any]:
     return {
         "sha256": hashlib.sha256(data).hexdigest(),
         "readers": list(count.readers),
+        "asked": count.asked,
         "lines": data.count(b"\n") if text else None,
         "content_lines": content,
         "blank_lines": data.count(b"\n") - content if content is not None else None,

@@ -21,19 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A module imports only from rows above its own. A package (readers, cli) counts as one module.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    (
-        "alarms",
-        "verdict",
-        "pair",
-        "chain",
-        "constraint",
-        "blobs",
-        "columns",
-        "upgrade",
-        "diffs",
-        "readable",
-        "specimens",
-    ),
+    ("alarms", "verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
     ("knob", "edits", "literals"),
     ("menu",),
     ("trial",),
@@ -205,7 +193,7 @@ def test_importing_every_module_loads_nothing_heavy() -> None:
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
         for path in _modules(ROOT / "trajscope")
         # testing is for use under pytest and may load what it compares; the screen is loaded to be seen
-        if path.stem not in {"__main__", "testing"} and path.parent.name != "screen"
+        if path.stem != "__main__" and path.parent.name not in {"testing", "screen"}
     ]
     program = (
         "import importlib, sys\n"

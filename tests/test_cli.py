@@ -125,8 +125,8 @@ BROKEN: dict[str, tuple[bytes, str]] = {
     "empty.jsonl": (b"", "is empty; there is nothing to read yet"),
     "binary.jsonl": (bytes(range(256)) * 20, "is binary, not text; name one with --reader"),
     "table.tsv": (
-        b"commit\tval_bpb\n1\t0.9\n",
-        "is in no format that a reader knows; it looks like a table with tabs (columns commit, val_bpb); ",
+        b"name\tcolour\nx\tred\n",
+        "is in no format that a reader knows; it looks like a table with tabs (columns name, colour); ",
     ),
     "other.json": (b'{"a": [1, 2]}', "is in no format that a reader knows"),
     "half.jsonl.gz": (gzip.compress(os.urandom(4000))[:999], "cannot be read to its end"),

@@ -93,17 +93,27 @@ def _clause(kind: type[Reader], head: bytes) -> str:
 
 
 def _written(layout: Layout, reader: str, statuses: tuple[Status, ...]) -> Layout:
-    """The layout with its reader, and with the words that were seen: what `--map` would say of the same file."""
+    """The layout with its reader, and with the words that were seen: what `--map` would say of the same file.
+
+    A word that was taken for more than one thing stays the reader's to judge, and so does one by which a row was not
+    called a baseline: its description may have said so.
+    """
     words: dict[str, list[str]] = {status: list(layout.statuses.get(status, ())) for status in STATUSES}
-    said = {w.casefold() for known in words.values() for w in known}
+    said = {w.casefold() for known in (*words.values(), layout.baseline) for w in known}
     baseline = list(layout.baseline)
+    meant: dict[str, set[str]] = {}
     for raw, meaning, _ in statuses:
-        if not raw or raw.casefold() in said:
+        if meaning != BASELINE:
+            meant.setdefault(raw.casefold(), set()).add(meaning)
+    for raw, _, _ in statuses:
+        word = raw.casefold()
+        if not word or word in said:
             continue
-        said.add(raw.casefold())
-        if meaning in words:
-            words[meaning].append(raw)
-        elif raw.casefold() not in {w.casefold() for w in baseline}:
+        said.add(word)
+        meanings = meant.get(word, set())
+        if len(meanings) == 1:
+            words[min(meanings)].append(raw)
+        elif not meanings and BASELINE in word:
             baseline.append(raw)
     named = {status: tuple(known) for status, known in words.items() if known}
     return over(layout, Layout(reader=reader, statuses=named, baseline=tuple(baseline)))

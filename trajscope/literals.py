@@ -69,14 +69,6 @@ def constants_of(tree: ast.Module, source: str | bytes) -> dict[str, object]:
     return {k: v for k, v in known.items() if k not in lost and not k.startswith("__")}
 
 
-def literal(node: ast.expr) -> object:
-    """The value of an expression that no name goes into; ValueError where it is not certain without running it."""
-    try:
-        return _value(node, {}, set())
-    except (_UnclearError, ArithmeticError, TypeError, ValueError, RecursionError):
-        raise ValueError("not certain without running it") from None
-
-
 @lru_cache(maxsize=32)  # a loop asks of one candidate, seed by seed, and parsing it takes milliseconds
 def _constants(source: str | bytes) -> dict[str, object]:
     try:
@@ -84,6 +76,14 @@ def _constants(source: str | bytes) -> dict[str, object]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     return constants_of(tree, source)
+
+
+def literal(node: ast.expr) -> object:
+    """The value of an expression that no name goes into; ValueError where it is not certain without running it."""
+    try:
+        return _value(node, {}, set())
+    except (_UnclearError, ArithmeticError, TypeError, ValueError, RecursionError):
+        raise ValueError("not certain without running it") from None
 
 
 def moved(before: Mapping[str, object], after: Mapping[str, object]) -> list[tuple[str, object, object]]:

@@ -16,7 +16,6 @@ import msgspec
 
 from trajscope.errors import SettingsError
 from trajscope.layout import Layout
-from trajscope.pair import spelled
 from trajscope.trial import STATUSES
 
 MOST = 1 << 20  # bytes of a map; a longer one is something else
@@ -80,6 +79,5 @@ def _value(v: object) -> str:
     if isinstance(v, tuple | list):
         return f"[{', '.join(map(_value, v))}]"
     # JSON's escapes are TOML's, but for DEL; half a surrogate pair has no TOML at all.
-    return json.dumps(spelled(str(v)) if not str(v).isascii() else str(v), ensure_ascii=False).replace(
-        "\x7f", "\\u007f"
-    )
+    whole = str(v).encode("utf-8", "replace").decode("utf-8")
+    return json.dumps(whole, ensure_ascii=False).replace("\x7f", "\\u007f")

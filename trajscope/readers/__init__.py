@@ -20,6 +20,7 @@ from trajscope.layout import Layout
 from trajscope.menu import Menu
 from trajscope.trial import Goal, Item, Line
 
+# From the special to the general: the first that claims a file reads it.
 BUILT_IN = {
     "native": "trajscope.readers.native:Native",
     "stages": "trajscope.readers.stages:Stages",
@@ -27,9 +28,14 @@ BUILT_IN = {
     "aide": "trajscope.readers.aide:Aide",
     "openevolve": "trajscope.readers.openevolve:OpenEvolve",
     "shinka": "trajscope.readers.shinka:Shinka",
+    "campaign": "trajscope.readers.campaign:Campaign",
     "pi": "trajscope.readers.pi:Pi",
     "events": "trajscope.readers.events:Events",
     "configs": "trajscope.readers.configs:Configs",
+    "codex": "trajscope.readers.codex:Codex",
+    "blackboard": "trajscope.readers.blackboard:Blackboard",
+    "knobs": "trajscope.readers.knobs:Knobs",
+    "table": "trajscope.readers.table:Table",
 }
 GROUP = "trajscope.readers"
 
@@ -113,10 +119,6 @@ def find(path: str | Path, head: bytes, layout: Layout | None = None) -> type[Re
     if claims:
         names = ", ".join(r.name for r in claims)
         raise SourceError(f"{path}: {names} all claim this file; name one with --reader")
-    from trajscope.readers import corpora  # only who has no reader asks
-
-    if said := corpora.said(head):
-        raise ForeignError(f"{path}: {said}")
     raise ForeignError(f"{path}: {unknown(head)} (have: {', '.join((*BUILT_IN, *_strangers()))})")
 
 
@@ -127,8 +129,10 @@ def claiming(head: bytes) -> list[type[Reader]]:
 
 def unknown(head: bytes) -> str:
     """What a file that nobody claims looks like, and what to do about it."""
-    from trajscope.readers import guess  # only who has no reader needs to guess
+    from trajscope.readers import corpora, guess  # only who has no reader needs to guess
 
+    if said := corpora.said(head):
+        return said
     seen = guess.guess(head)
     can = any(hasattr(get(name), "fits") for name in BUILT_IN)
     return guess.sentence(seen, head, by_map=can)

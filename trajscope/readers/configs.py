@@ -16,7 +16,7 @@ import msgspec
 from trajscope.layout import Layout
 from trajscope.readers import Source, corpora
 from trajscope.readers.cells import numeric, when_ms
-from trajscope.readers.fields import head_objects, loose, unreadable
+from trajscope.readers.fields import goal_of, head_objects, loose, unreadable
 from trajscope.readers.objects import is_number, leaves, settings
 from trajscope.readers.roles import CONFIG, OVERRIDES, REASON, Roles, roles, short, within
 from trajscope.readers.rows import Get, Rows
@@ -36,6 +36,7 @@ _WENT = {RAN: ("true", "0"), "crashed": ("false", *"123456789")}
 _OTHERS = (corpora.CHAT, "_meta", "unfolded", "metricName", "event", "op_code")
 _STAGES = ("proposal", "candidate_cfg", "eval_metrics")  # beside a stage they are another reader's
 _LATER = ("time", "wall_s", "tokens_in", "tokens_out", "usd", "seed", "description", "commit")
+_PROPOSED = frozenset((*CONFIG, *(o.partition(".")[0] for o in OVERRIDES), "proposal"))
 _PEEKED = ("test", "holdout")
 
 
@@ -53,6 +54,7 @@ class Configs:
         self._rows: Rows | None = None
         self._roles: Roles | None = None
         self._runs = 0
+        self._telling: list[Get] = []  # of what shows that a row is an experiment
         self._settled = False  # a row was evaluated: what its fields are for stands
         self._judged = False  # a row came to a verdict or an end
         self._reasons = Statuses({}, _REASONS)
@@ -119,14 +121,14 @@ class Configs:
 
     def _is_row(self, row: dict[str, Any]) -> bool:
         """Whether it is plainly one more experiment."""
-        assert self._roles is not None
-        return any(row.get(p) is not None for p in (self._roles.layout.metric, self._roles.layout.status) if p)
+        return any(get(row) is not None for get in self._telling)
 
     def _otherwise(self, found: Roles) -> bool:
         """Whether this row, of a run that has evaluated nothing yet, tells what its first did not."""
         was = self._roles
         assert was is not None
-        if was.layout.metric is None and found.layout.metric is not None:
+        said = self._source.metric or (self._source.layout and self._source.layout.metric)
+        if was.layout.metric is None and found.layout.metric is not None and not said:
             return True
         return not self._judged and found.layout.status is not None and was.has_keeps != found.has_keeps
 
@@ -140,10 +142,12 @@ class Configs:
             self._bind,
             has_keeps=verdict,
             run=self._runs,
+            unsure=tuple(self._unsure(found)),
             words={**(_YES_OR_NO if verdict else _WENT), **self.words},
         )
         rows.statuses = self.statuses
         self.layout = rows.layout
+        self._telling = [within(p) for p in (rows.layout.metric, rows.layout.status) if p is not None]
 
     def _bind(self, path: str) -> Get:
         """The value under a path: settings where they are compared, words where a verdict is a yes or no."""
@@ -168,7 +172,7 @@ class Configs:
             return "false"
         for reason in (row.get(r) for r in REASON):
             first = reason.split()[0] if isinstance(reason, str) and reason.strip() else ""
-            if first and self._reasons.of(first).known:
+            if first and self._reasons.of(first).status not in (RAN, "other"):
                 return first
         if row.get("over_budget") is True:
             return "over_budget"
@@ -177,24 +181,30 @@ class Configs:
             return f"error {row['error']}"[:80]
         return "false"
 
+    def _unsure(self, found: Roles) -> Iterable[str]:
+        """What had to be guessed, or cannot be known, in a way that may change what is said of the run."""
+        source = self._source
+        said = source.metric or (source.layout and source.layout.metric)
+        names = ", ".join(found.rivals[:8])
+        metric = said or found.layout.metric
+        if found.rivals and not said:
+            yield (
+                f"the metric is taken to be {metric}, and not {names}; --metric names another"
+                if metric
+                else f"nothing tells which of {names} is the metric; name it with --metric"
+            )
+        goal = source.goal or (source.layout and source.layout.goal) or goal_of(metric)
+        if metric and goal is None and (said or found.layout.goal is None):
+            yield f"nothing tells which way {metric} is better; say it with --goal"
+
     def _claims(self, line: Line, found: Roles, row: Mapping[str, Any]) -> Iterable[Item]:
-        """What had to be guessed, and what nobody should be shown: said once, where the run begins."""
+        """What was told by a name, and what nobody should be shown: said once, where the run begins."""
         rows = self._rows
         assert rows is not None
         said = []
-        own = self._source.metric or (self._source.layout and self._source.layout.metric)
-        if found.rivals and not own:
-            names = ", ".join(found.rivals[:8])
-            said.append(
-                f"the metric is taken to be {rows.metric}, and not {names}; --metric names another"
-                if rows.metric
-                else f"nothing tells which of {names} is the metric; name it with --metric"
-            )
         if found.by_name and self._source.goal is None and rows.goal is not None:
             said.append(f"{rows.metric} is taken to be better {_SIDE[rows.goal]}, by its name; --goal says otherwise")
-        if rows.metric and rows.goal is None:
-            said.append(f"nothing tells which way {rows.metric} is better; say it with --goal")
-        if seen := [p for p, x in leaves(row) if is_number(x) and p.rpartition(".")[2].split("_")[0] in _PEEKED]:
+        if seen := [p for p, x in leaves(row) if _peeks(p) and is_number(x)]:
             said.append(f"{', '.join(seen[:4])} stands in every row: whoever reads this log has seen the test set")
         return [Event(seq=line.seq, kind="claim", data={"what": "layout", "text": text}) for text in said]
 
@@ -211,14 +221,13 @@ class Configs:
         """The items with every other number of the row, since later rows may hold one that the first did not."""
         rows = self._rows
         assert rows is not None
-        aside = {*CONFIG, *(o.partition(".")[0] for o in OVERRIDES), "proposal"}
         own = {rows.metric, *(getattr(rows.layout, f) for f in ("id", "status", "time", "wall_s", "seed", "usd"))}
         for item in items:
             if isinstance(item, Trial | Measure):
                 numbers = {
                     short(p): numeric(v)
                     for p, v in leaves(row)
-                    if is_number(v) and not {p, short(p)} & own and p.partition(".")[0] not in aside
+                    if is_number(v) and not {p, short(p)} & own and p.partition(".")[0] not in _PROPOSED
                 }
                 metrics = dict([*numbers.items()][:MOST]) or None
                 if isinstance(item, Trial):
@@ -238,6 +247,11 @@ class Configs:
         value = within(rows.metric)(row) if rows.metric else None
         if trial.status in SCORED and trial.value is None and isinstance(value, float) and not isfinite(value):
             trial.reason_code, trial.faults = "nan", ()
+
+
+def _peeks(path: str) -> bool:
+    """Whether a number is by its name a score on what nobody should be shown."""
+    return path.rpartition(".")[2].split("_")[0] in _PEEKED and path.partition(".")[0] not in _PROPOSED
 
 
 def _of_another(row: Mapping[str, Any]) -> bool:

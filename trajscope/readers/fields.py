@@ -161,7 +161,23 @@ _SMALLER = (
     "time",
     "fvu",
 )
-_LARGER = ("acc", "pearson", "auroc", "auc", "f1", "score", "r2", "reward", "throughput", "tok_sec", "tflops", "sharpe")
+_LARGER = (
+    "acc",
+    "pearson",
+    "auroc",
+    "auc",
+    "f1",
+    "score",
+    "r2",
+    "reward",
+    "throughput",
+    "tok_s",
+    "tok_per_s",
+    "tokens_per_s",
+    "tok/s",
+    "tflops",
+    "sharpe",
+)
 
 
 def goal_of(metric: str | None) -> Goal | None:

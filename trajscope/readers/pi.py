@@ -105,7 +105,9 @@ class Pi:
         about = {k: v for k in ("name", "metricFormula") if (v := text(said.get(k)))}
         self._rows = rows = Rows(self._source, found, self._bind(named), has_keeps=True, run=self._begun, about=about)
         rows.statuses = self.statuses
-        self.layout = rows.layout
+        same = self.layout is None or (self.layout.metric, self.layout.goal) == (rows.layout.metric, rows.layout.goal)
+        # A map of a file with two rulers leaves the ruler to the file.
+        self.layout = rows.layout if same else msgspec.structs.replace(rows.layout, metric=None, goal=None)
         header = rows.begin()
         header.unit = text(said.get("metricUnit")) if rows.metric == found.metric else None
         self._lower, self._measured = rows.goal == "minimize", False

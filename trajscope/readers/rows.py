@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ from trajscope.pair import Pair, config_hash, pair
 from trajscope.readers import Source
 from trajscope.readers.cells import missing, number, numeric, value, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
+from trajscope.readers.objects import changes, switched
 from trajscope.readers.statuses import BASELINE, RAN, Said, Statuses
-from trajscope.recover import Found, Repo, compared, described, flat, hashed
-from trajscope.trial import SCORED, Header, Item, Line, Measure, MetricSpec, Trial
+from trajscope.recover import Found, Repo, compared, described, hashed
+from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpec, Trial
 
 Row = Any
 Get = Callable[[Row], Any]
@@ -32,7 +33,6 @@ _BASELINE = re.compile(
 _COMPARED = re.compile(
     r"\b(?:vs|over|than|beats?|from|below|above|against|no|non)\W+(?:the\W+)?baseline\b", re.IGNORECASE
 )
-_KEYS, _VALUES = ("key", "knob", "name", "param"), ("value", "new_value", "new", "to")
 _FIRST_WORDS = 80  # letters of a description in which a baseline says that it is one
 
 
@@ -53,23 +53,43 @@ class Rows:
         run: int = 1,
         about: Mapping[str, Any] | None = None,
         words: Mapping[str, tuple[str, ...]] | None = None,
+        unsure: Sequence[str] = (),
+        statuses: Counter[tuple[str, str]] | None = None,
     ) -> None:
-        self.layout = layout = over(found, source.layout)
-        self.metric = source.metric or layout.metric
-        of_it = layout.goal if self.metric == layout.metric else None  # said of one metric, not of any other
-        self.goal = source.goal or of_it or goal_of(self.metric)
-        self.statuses: Counter[tuple[str, str]] = Counter()  # a word as it was written, and what it was taken for
+        self.layout, self.metric, self.goal = _regime(source, found)
+        # A word as it was written, and what it was taken for.
+        self.statuses: Counter[tuple[str, str]] = statuses if statuses is not None else Counter()
         self._source, self._run, self._about = source, run, dict(about or {})
-        self._words = Statuses(layout.statuses, words)
-        self._declared = tuple(w.casefold() for w in layout.baseline)
+        self._words = Statuses(self.layout.statuses, words)
+        self._declared = tuple(w.casefold() for w in self.layout.baseline)
         self._has_keeps = has_keeps
+        self._unsure = tuple(unsure)  # what is said with the first trial: where something had to be guessed
+        self._ids: set[str] = set()  # that stood for what ran
         self._header: Header | None = None
-        self._bind = bind
         self._kept: Mapping[str, Any] | None = None  # the configuration of the last keep
         self._kept_id: str | None = None
         self._best: float | None = None
         self._scored = False  # a row was evaluated
-        self._repo = Repo(source.repo) if source.repo and layout.commit else None
+        self._repo = Repo(source.repo) if source.repo and self.layout.commit else None
+        self._binding(bind)
+
+    def goes_on(self, found: Layout) -> bool:
+        """Whether rows under this layout are measured like those so far."""
+        _, metric, goal = _regime(self._source, found)
+        return metric == self.metric and goal == self.goal
+
+    def turn(self, found: Layout, bind: Callable[[str], Get | None]) -> None:
+        """The same run goes on under other columns."""
+        self.layout = over(found, self._source.layout)
+        self._binding(bind)
+
+    def learn(self, field: str, column: str) -> None:
+        """A column that the first row did not have: when, how long, how much. What tells trials apart stands."""
+        self.layout = msgspec.structs.replace(self.layout, **{field: column})
+        self._get[field] = self._bind(column) or _nothing
+
+    def _binding(self, bind: Callable[[str], Get | None]) -> None:
+        self._bind, layout = bind, self.layout
 
         def get(name: str | None) -> Get:
             found = bind(name) if name is not None else None
@@ -81,13 +101,22 @@ class Rows:
         self._knobs = [(k, get(k)) for k in layout.knobs]
         names = {layout.metric, self.metric, *layout.metrics, layout.wall_s, layout.status}
         self.measured = {n for n in names if n}  # names that are no knobs; a reader may know more
+        before = (self.metric or "").removesuffix("_after") + "_before"
+        self._before = bind(before) if (self.metric or "").endswith("_after") else None
+        # Beside a commit, columns of knobs are some of what ran, and equal ones say nothing of the rest.
+        self._whole = layout.config is not None or layout.commit is None
+        # What a parent names is a commit where its column says so, else the id of a row.
+        by_commit = layout.commit is not None and (layout.id is None or "commit" in (layout.parent or ""))
+        self._identity = self._get["commit" if by_commit else "id"]
 
-    def read(self, line: Line, row: Row) -> Iterable[Item]:
-        """The items of one row: the run's header in front of the first."""
+    def read(self, line: Line, row: Row, odd: tuple[str, ...] = ()) -> Iterable[Item]:
+        """The items of one row: the run's header in front of the first. `odd`: what had to be put right in it."""
         get = self._get
         raw = word(get["status"](row)).strip()
-        said = self._words.of(raw) if raw else Said(RAN, known=True)
-        value, odd = self._value(row)
+        said = self._words.of(raw) if raw else _SILENT
+        if not said.known and missing(raw):  # `failed` is no value, and a word
+            said = _SILENT
+        value, prose = self._value(row)
         begun: tuple[Item, ...] = ()
         if self._header is None:
             begun = (self.begin(row, said),)
@@ -97,25 +126,31 @@ class Rows:
             self._note(value)
             return (*begun, self._measure(line, row, value))
         status, faults = self._status(raw, said)
+        if status == "kept" and not self._has_keeps:
+            self._has_keeps, faults = (
+                True,
+                (f"{raw!r}, where the first row gave no verdict: what was kept is not known",),
+            )
+        if status == "reverted" and self._before is not None and value == 0 and self._refused(raw, row):
+            status, value = "blocked", None
         self.statuses[raw, status] += 1
-        value, faults = self._judged(status, value, odd, faults)
+        if self._unsure or odd:
+            faults, self._unsure = (*self._unsure, *odd, *faults), ()
+        value, faults = self._judged(status, value, prose, faults)
         trial = self._trial(line, row, status, raw, value, faults)
         self._scored = self._scored or status in SCORED
         return (*begun, trial)
-
-    def learn(self, field: str, column: str) -> None:
-        """A column that the first row did not have: when, how long, how much. What tells trials apart stands."""
-        self.layout = msgspec.structs.replace(self.layout, **{field: column})
-        self._get[field] = self._bind(column) or _nothing
 
     # --- the run ------------------------------------------------------------------------------------------------
 
     def begin(self, row: Row = None, said: Said | None = None) -> Header:
         """The run's header; a format that has a line for it need not wait for a row."""
         if self._has_keeps is None:
-            self._has_keeps = self.layout.status is not None and said is not None and said.status != RAN
-        is_base = said is not None and self._is_baseline(row, said, self._value(row)[0])
-        first = self._config(row) if is_base else None
+            # An empty cell is no word that says there are no verdicts.
+            self._has_keeps = self.layout.status is not None and said is not None and _judges(said)
+        first = None
+        if said is not None and self._is_baseline(row, said, self._value(row)[0]):
+            first = self._config(row) if self._whole else None
         self._kept = first
         self._kept_id = config_hash(first) if first else None
         stem = Path(self._source.path).name.split(".")[0] or "stdin"
@@ -137,7 +172,7 @@ class Rows:
         """Whether it is no trial: a first evaluated row that calls itself a baseline, or a row whose status says so."""
         if said.status == BASELINE:
             return True
-        if self._scored or value is None or said.status == "crashed":
+        if self._scored or (value is None and self.metric is not None) or said.status == "crashed":
             return False
         name = word(self._get["id"](row)).strip().casefold()
         about = word(self._get["description"](row))[:_FIRST_WORDS].replace("_", " ")
@@ -148,17 +183,28 @@ class Rows:
     def _measure(self, line: Line, row: Row, value: float | None) -> Measure:
         header = self._header
         config = self._config(row)
-        identity = config_hash(config) if config else header.base_id if header else None
+        if config and self._whole:
+            identity: str | None = config_hash(config)
+        elif self.layout.parent is not None:
+            identity = self._named(row)
+        else:
+            identity = header.base_id if header else None
         return Measure(seq=line.seq, what="baseline", value=value, config=identity, metrics=self._metrics(row))
 
     # --- one trial ----------------------------------------------------------------------------------------------
 
     def _status(self, raw: str, said: Said) -> tuple[str, tuple[str, ...]]:
         if said.status == RAN:
-            return ("other", (f"status {raw!r} is no verdict",)) if self._has_keeps else ("reverted", ())
+            if not self._has_keeps:
+                return "reverted", ()
+            return "other", ("has no status" if missing(raw) else f"status {raw!r} is no verdict",)
         if not said.known:
             return "other", (f"status {raw!r} is unknown",)
         return said.status, ()
+
+    def _refused(self, raw: str, row: Row) -> bool:
+        """Whether it was turned down unseen: rejected, with nothing measured before the change nor after it."""
+        return raw.casefold().startswith("reject") and self._before is not None and numeric(self._before(row)) == 0
 
     def _value(self, row: Row) -> tuple[float | None, str]:
         """The value, and the text of a cell that holds something else than a number."""
@@ -176,7 +222,7 @@ class Rows:
                 return None, faults
             if self.goal == "minimize" and self._best is not None and self._best > 0:
                 return None, (*faults, f"{self.metric} is 0, better than any, and was not kept: taken as missing")
-        if value is None and status in SCORED and self.metric is not None:
+        if value is None and status in _DECIDED and self.metric is not None:
             faults = (*faults, f"{self.metric} is {odd[:40]!r}, no number" if odd else f"has no {self.metric}")
         if status == "kept":
             self._note(value)
@@ -192,18 +238,19 @@ class Rows:
         get = self._get
         config = self._config(row)
         found, noop = self._found(row, config)
+        knobs, config = config, config if self._whole else None
         identity = config_hash(config) if config is not None else None
         base, based = self._kept_id if config is not None else None, False
         if config is None and self.layout.parent is not None:  # then ids stand for what ran
-            identity = word(get["id"](row)).strip() or None
-            base = word(get["parent"](row)).strip() or None
-            base, based = (None, False) if base is None or missing(base) else (base, True)
+            identity = self._named(row)
+            parent = word(get["parent"](row)).strip()
+            base, based = (None, False) if missing(parent) or parent == identity else (parent, True)
         trial = Trial(
             seq=line.seq,
             at=line.at,
             status=status,
             pair=found.pair if found else None,
-            iter=_whole(get["id"](row)),
+            iter=self._iteration(row),
             value=value,
             wall_s=numeric(get["wall_s"](row)),
             tokens_in=_whole(get["tokens_in"](row)),
@@ -222,9 +269,24 @@ class Rows:
             seed=_whole(get["seed"](row)),
             faults=faults,
         )
-        if status == "kept" and config is not None:
-            self._kept, self._kept_id = config, identity
+        if status == "kept" and knobs is not None:
+            self._kept, self._kept_id = knobs, identity
         return trial
+
+    def _named(self, row: Row) -> str | None:
+        """The name that children of a row call it by; one that stood before stands for something else."""
+        name = word(self._identity(row)).strip()
+        if missing(name) or name in self._ids:
+            return None
+        self._ids.add(name)
+        return name
+
+    def _iteration(self, row: Row) -> int | None:
+        """The number of a trial; a commit may be spelt in digits alone and is none."""
+        cell = self._get["id"](row)
+        if self.layout.id == self.layout.commit and isinstance(cell, str) and len(cell) > _LABEL:
+            return None
+        return _whole(cell)
 
     def _metrics(self, row: Row) -> dict[str, float] | None:
         return {m: x for m, get in self._others if (x := numeric(get(row))) is not None} or None
@@ -235,17 +297,18 @@ class Rows:
         """The pair by the surest way there is, and whether the row proposes what already stands."""
         menu, get = self._source.menu, self._get
         if native := self._native(row):
-            return native, None
+            return native, self._stood(row)
         noop: bool | None = None
         if config is not None:
             way = "config" if self.layout.config else "column"
-            if not self._has_keeps:  # nothing is built upon: what is proposed is all of it
+            if not self._has_keeps and self._whole:  # nothing is built upon: what is proposed is all of it
                 return compared({}, config, menu=menu, provenance=way), None
             if self._kept is not None:
-                found = compared(self._kept, config, menu=menu, provenance=way)
+                stood = self._kept if self._whole else {k: v for k, v in self._kept.items() if k in config}
+                found = compared(*switched(stood, config), menu=menu, provenance=way)
                 if found is not None:
-                    return found, False
-                noop = True
+                    return found, False if self._whole else None
+                noop = True if self._whole else None
         if self._repo is not None:
             change = self._repo.change(word(get["commit"](row)).strip(), menu=menu)
             if isinstance(change, Found):
@@ -256,13 +319,20 @@ class Rows:
     def _native(self, row: Row) -> Found | None:
         """The proposal where the row has columns of its own for it, or one object or list of what was changed."""
         knob = self._get["knob"](row)
+        if knob is None:
+            return None
         change = self._source.menu.change if self._source.menu else _canon
         if isinstance(knob, dict | list):
-            said = tuple(change(k, value(x)) for k, x in _changes(knob))
+            said = tuple(change(k, value(x)) for k, x in changes(knob))
             return Found(pair(said), "native", 1.0) if said else None
         if missing(word(knob)):
             return None
         return Found(pair((change(word(knob).strip(), value(self._get["value"](row))),)), "native", 1.0)
+
+    def _stood(self, row: Row) -> bool | None:
+        """Whether the proposed value is the one that stood before, where the row says that."""
+        old = word(self._get["old_value"](row)).strip()
+        return None if missing(old) else value(old) == value(word(self._get["value"](row)))
 
     def _config(self, row: Row) -> dict[str, Any] | None:
         """The configuration that ran, where the row says it."""
@@ -276,21 +346,37 @@ class Rows:
             return held if isinstance(held, dict) and held else None
         if self._knobs:
             cells = {k: get(row) for k, get in self._knobs}
-            return {k: value(c) for k, c in cells.items() if c is not None and not (isinstance(c, str) and missing(c))}
+            said = {k: value(c) for k, c in cells.items() if c is not None and not (isinstance(c, str) and missing(c))}
+            return said or None
         return None
 
     def _moved(self, config: Mapping[str, Any] | None) -> Pair | None:
         base = self._header.base if self._header else None
         if config is None or base is None:
             return None
-        found = compared(base, config, menu=self._source.menu, provenance="config")
+        found = compared(*switched(base, config), menu=self._source.menu, provenance="config")
         return found.pair if found else Pair("", ())
 
 
+_DECIDED = ("kept", "reverted")  # what was thrown out before may have no value
+_SILENT = Said(RAN, known=True)  # a row without a status
+_LABEL = 5  # digits of a label where a commit stands elsewhere: `001`
 _CELLS = (
     "id", "commit", "parent", "status", "description", "knob", "value", "old_value", "config",
     "time", "wall_s", "tokens_in", "tokens_out", "usd", "seed",
 )  # fmt: skip
+
+
+def _judges(said: Said) -> bool:
+    """Whether the first status is a verdict; an empty cell is no word that says there are none."""
+    return said.status != RAN or said is _SILENT
+
+
+def _regime(source: Source, found: Layout) -> tuple[Layout, str | None, Goal | None]:
+    """The layout with what somebody said over it, the metric, and the direction, which holds for that metric alone."""
+    layout = over(found, source.layout)
+    metric = source.metric or layout.metric
+    return layout, metric, source.goal or (layout.goal if metric == layout.metric else None) or goal_of(metric)
 
 
 def _nothing(_row: Row) -> None:
@@ -303,15 +389,6 @@ def _whole(cell: Any) -> int | None:
         found = number(cell)
         return int(found) if found is not None and found.is_integer() and cell.strip().isdecimal() else None
     return cell if is_whole(cell) and finite(float(cell)) is not None else None
-
-
-def _changes(said: dict[str, Any] | list[Any]) -> Iterable[tuple[str, Any]]:
-    """What an object of changes, or a list of objects with a key and a value, changes."""
-    if isinstance(said, dict):
-        return flat(said).items()
-    each = (x for x in said if isinstance(x, dict))
-    named = ((next((x[k] for k in _KEYS if isinstance(x.get(k), str)), None), x) for x in each)
-    return ((k, next((x[v] for v in _VALUES if v in x), None)) for k, x in named if k is not None and not missing(k))
 
 
 def _canon(knob: str, value: object) -> Any:

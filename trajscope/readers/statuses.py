@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 MOST = 4096  # spellings that are remembered: a column that is no status may hold prose
+_SHORT = 3  # letters
 RAN = "ran"  # it was evaluated, and the file gives no verdict
 BASELINE = "baseline"
 
@@ -24,6 +25,7 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         "drop",
         "not kept",
         "no improvement",
+        "no_improvement",
         "worse",
         "audit_fail",
         "refuted",
@@ -31,16 +33,13 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
     "ineligible": (
         "disqualif",
         "size_block",
-        "size block",
         "oversize",
         "over_budget",
-        "over budget",
         "eval_budget",
         "train_budget",
         "budget_overrun",
         "constraint",
         "checks_failed",
-        "checks failed",
         "check_failed",
         "guard_failed",
         "ineligible",
@@ -50,9 +49,9 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         "lookahead",
         "synthetic",
     ),
-    "blocked": ("policy_reject", "policy reject", "blocked", "block", "duplicate", "refused", "skip_dup"),
+    "blocked": ("policy_reject", "blocked", "block", "duplicate", "refused", "skip_dup"),
     "aborted": ("harness_abort", "abort", "cancel", "interrupt", "stopped"),
-    "proposer_error": ("llm_error", "llm error", "api_error", "proposer_error", "parse_error", "no_proposal"),
+    "proposer_error": ("llm_error", "api_error", "proposer_error", "parse_error", "no_proposal"),
     "crashed": (
         "crash",
         "fail",
@@ -62,17 +61,42 @@ KNOWN: Mapping[str, tuple[str, ...]] = {
         "timed out",
         "nan",
         "preflight_crash",
-        "preflight crash",
         "server_failed",
         "benchmark_failed",
         "diverged",
         "killed",
         "broken",
     ),
-    RAN: ("ok", "success", "complete", "done", "finished", "evaluated", "pass", "ran"),
+    RAN: ("ok", "success", "complete", "done", "finished", "evaluated", "pass", "ran", "run", "correct"),
+    # Rows that are no decision on an experiment.
+    "other": (
+        "pending",
+        "planned",
+        "started",
+        "active",
+        "wip",
+        "running",
+        "queued",
+        "deferred",
+        "info",
+        "stale",
+        "transfer",
+        "tournament",
+        "final",
+        "note",
+        "anchor",
+        "refine",
+        "pivot",
+        "no-op",
+        "noop",
+        "no op",
+        "partial",
+        "unclear",
+    ),
     BASELINE: ("baseline",),
 }
 _LEADING = re.compile(r"^[\s\W_]+")
+_BETWEEN = re.compile(r"[\s-]+")
 
 
 class Said(NamedTuple):
@@ -88,8 +112,8 @@ class Statuses:
     def __init__(
         self, said: Mapping[str, tuple[str, ...]] | None = None, own: Mapping[str, tuple[str, ...]] | None = None
     ) -> None:
-        every = [[(_plain(w), s) for s, words in (x or {}).items() for w in words] for x in (said, own, KNOWN)]
-        self._words = [sorted(words, key=lambda x: -len(x[0])) for words in every]
+        """`own`: beginnings that mean something of their own in this format; they go before what is known."""
+        self._lists = [_ordered(words) for words in (said, own, KNOWN) if words]
         self._found: dict[str, Said] = {}
 
     def of(self, raw: str) -> Said:
@@ -103,13 +127,26 @@ class Statuses:
 
     def _meaning(self, raw: str) -> Said:
         word = _plain(raw)
-        if word:
-            for words in self._words:
-                for start, status in words:
-                    if word.startswith(start):
-                        return Said(status, known=True)
+        for exact, starts in self._lists if word else ():
+            if word in exact:
+                return Said(exact[word], known=True)
+            for start, status in starts:
+                if word.startswith(start) and not _inside(word, start):
+                    return Said(status, known=True)
         return Said("other", known=False)
 
 
+def _inside(word: str, start: str) -> bool:
+    """Whether a short beginning is only how a longer word begins: `ran` is no beginning of `random`."""
+    return len(start) <= _SHORT and word[len(start) : len(start) + 1].isalpha()
+
+
+def _ordered(words: Mapping[str, tuple[str, ...]]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Whole words with what they mean, and the same as beginnings, the longest first."""
+    exact = {_plain(w): status for status, said in words.items() for w in said}
+    return exact, sorted(exact.items(), key=lambda x: -len(x[0]))
+
+
 def _plain(raw: str) -> str:
-    return _LEADING.sub("", raw.casefold()).strip()
+    """A word as words are compared: `size-blocked`, `size blocked` and `SIZE_BLOCKED` are one."""
+    return _BETWEEN.sub("_", _LEADING.sub("", raw.casefold()).strip())

@@ -13,6 +13,7 @@ DEPTH = 8  # objects inside objects that are taken apart
 # How sure one is, by how many keys differ: where a backbone is exchanged, many follow from one decision.
 SURE = ((1, 0.95), (3, 0.9), (5, 0.8), (MOST, 0.5))
 HARDLY = 0.3
+_PLAIN = frozenset((str, int, float, bool))
 # Whole words of a key's last part that make it a seed, or a remark that changes nothing of what runs.
 _WORDS = re.compile(r"[a-z0-9]+", re.IGNORECASE)
 _SEEDS = frozenset("seed seeds rng prng randomstate".split())
@@ -49,6 +50,13 @@ def compared(
         return None
     sure = next((s for most, s in SURE if len(moved) <= most), HARDLY)
     return Found(together(moved), provenance, sure)
+
+
+def _plainly_same(a: object, b: object) -> bool:
+    """Whether two plain values are the same beyond doubt: most of a configuration is, and to spell it takes long."""
+    if type(a) is list and type(b) is list:
+        return a == b and all(type(x) is str for x in a)
+    return type(a) is type(b) and type(a) in _PLAIN and a == b
 
 
 def flat(config: Mapping[str, object]) -> dict[str, object]:

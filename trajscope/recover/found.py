@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from trajscope.knob import fold_name
@@ -43,6 +44,7 @@ def known(name: str, menu: Menu | None) -> str | None:
     return alike[0] if len(alike) == 1 else None
 
 
+@lru_cache(maxsize=1 << 12)  # a table asks for the same names in every row
 def folded(name: str) -> str:
     """A name as names are compared: small letters, one underscore between words."""
     return "_".join(fold_name(name).replace("_", " ").split())
