@@ -264,8 +264,8 @@ def test_a_file_without_a_header_is_read_by_what_its_cells_hold() -> None:
     items = read(b"HEAD\t10.5\tkeep\tx\tmore\nHEAD\t11.5\tdiscard\ty\tmore\n")
     assert (headers(items)[0].metric, headers(items)[0].goal) == ("metric", None)
     assert told(items) == [("kept", 10.5), ("reverted", 11.5)]
-    assert "the file has no header" in trials(items)[0].faults[0]
-    assert "--goal" in " ".join(trials(items)[0].faults)
+    assert "the file has no header" in headers(items)[0].guesses[0]
+    assert "--goal" in " ".join(headers(items)[0].guesses)
 
 
 def test_line_ends_may_be_mixed() -> None:
@@ -373,20 +373,21 @@ def test_of_several_objectives_without_a_first_none_is_taken() -> None:
     data = tsv(("a0", "59", "85", "61", "keep", "baseline"), ("a1", "60", "85", "92", "keep", "x"), head=head)
     items = read(data)
     assert (headers(items)[0].metric, len(measures(items))) == (None, 1)
-    said = " ".join(trials(items)[0].faults)
+    said = " ".join(headers(items)[0].guesses)
     assert "performance, accessibility, seo" in said
     assert "--metric" in said
     named = read(data, metric="seo", goal="maximize")
     assert (headers(named)[0].metric, told(named)) == ("seo", [("kept", 92.0)])
-    assert trials(named)[0].faults == ()
+    assert headers(named)[0].guesses == ()
 
 
 def test_of_two_that_could_be_the_metric_the_first_is_taken_and_that_is_said_once() -> None:
     head = ("commit", "accuracy", "adjusted_score", "latency_s", "status", "description")
     rows = [(f"a{n}", "0.5", "0.4", "3", "discard", "x") for n in range(3)]
     items = read(tsv(*rows, head=head))
-    assert [len(t.faults) for t in trials(items)] == [1, 0, 0]
-    assert "accuracy is taken as the metric, the first among adjusted_score" in trials(items)[0].faults[0]
+    assert [len(t.faults) for t in trials(items)] == [0, 0, 0]
+    (said,) = headers(items)[0].guesses
+    assert "accuracy is taken as the metric, the first among adjusted_score" in said
     assert trials(items)[0].metrics == {"adjusted_score": 0.4, "latency_s": 3.0}
 
 
@@ -417,7 +418,7 @@ def test_a_right_result_is_not_for_that_a_kept_one() -> None:
         )
     )
     assert told(items) == [("other", 12.0), ("reverted", 11.0), ("crashed", None), ("kept", 13.0)]
-    assert "no verdict" in " ".join(trials(items)[0].faults)
+    assert "no verdict" in " ".join(headers(items)[0].guesses)
 
 
 def test_a_run_of_nothing_but_zeros_or_failures_is_a_run() -> None:
@@ -589,7 +590,7 @@ def test_a_map_of_what_was_found_reads_the_same() -> None:
 
 def test_a_map_that_names_a_column_that_is_not_there_says_so() -> None:
     items = read(tsv(BASE, ("a1", "1", "2", "keep", "x")), layout=Layout(metric="val_bbp", status="status"))
-    assert "the map names val_bbp, and there is no such column (have: commit, val_bpb" in trials(items)[0].faults[0]
+    assert "the map names val_bbp, and there is no such column (have: commit, val_bpb" in headers(items)[0].guesses[0]
 
 
 # --- laws ----------------------------------------------------------------------------------------------------------

@@ -62,6 +62,7 @@ class Header(Struct, kw_only=True):
     unguarded_because: str | None = None
     chained: bool = False
     has_keeps: bool = True
+    guesses: tuple[str, ...] = ()  # what the reader had to choose, and how to choose otherwise
     about: Mapping[str, Any] = {}
 
 

@@ -54,7 +54,7 @@ class Rows:
         self._words = Statuses(self.layout.statuses, words)
         self._declared = tuple(w.casefold() for w in self.layout.baseline)
         self._has_keeps = has_keeps
-        self._unsure = tuple(unsure)  # what is said with the first trial: where something had to be guessed
+        self._unsure = tuple(unsure)  # where something had to be guessed
         self._ids: set[str] = set()  # that stood for what ran
         self._header: Header | None = None
         self._kept: Mapping[str, Any] | None = None  # the configuration of the last keep
@@ -127,8 +127,8 @@ class Rows:
         if status == "reverted" and self._before is not None and value == 0 and self._refused(raw, row):
             status, value = "blocked", None
         self.statuses[raw, status] += 1
-        if self._unsure or odd:
-            faults, self._unsure = (*self._unsure, *odd, *faults), ()
+        if odd:
+            faults = (*odd, *faults)
         value, faults = self._judged(status, value, prose, faults)
         trial = self._trial(line, row, status, raw, value, faults)
         self._scored = self._scored or status in SCORED
@@ -157,6 +157,7 @@ class Rows:
             base_id=self._kept_id,
             history=self._source.history,
             has_keeps=self._has_keeps,
+            guesses=self._unsure,
             about=self._about,
         )
         return self._header
