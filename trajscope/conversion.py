@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trajscope.writer import RunWriter
 
 OURS = "native"
-UNPROPOSED = ("blocked", "proposer_error")  # statuses that may come without a proposal
+UNPROPOSED = ("blocked", "proposer_error", "other")  # statuses that may come without a proposal
 Progress = Callable[[int], None] | None
 
 
@@ -174,7 +174,7 @@ class _Out:
         for fault in t.faults:
             self._lose(t.seq, fault)
         status, code, value = t.status, t.reason_code, t.value
-        if status == "other":
+        if status == "other" and not t.raw_status:  # our own format takes it only with the word that it stands for
             # An aborted trial with a value counts as evaluated, and this one did not: its value is in its metrics.
             status, code, value = "aborted", code or "other", None
             self._lose(t.seq, "a status that the format does not have; it became aborted")
@@ -207,7 +207,7 @@ class _Out:
         ran = {d.knob: d.ran for d in t.drift if d.knob is not None}
         files = [d for d in t.drift if d.path is not None]
         metrics = dict(t.metrics or {})
-        if t.status == "other" and t.value is not None:
+        if t.status == "other" and not t.raw_status and t.value is not None:
             metrics.setdefault(str(self.header.metric), t.value)
         seeds = [_seed(s) for s in t.seeds]
         if not seeds and t.seed is not None and t.value is not None and t.status != "other":
@@ -303,6 +303,8 @@ def _about(h: Header) -> dict[str, Any]:
         settings_hash=h.settings,
         unguarded_because=h.unguarded_because,
         has_keeps=None if h.has_keeps else False,
+        branching=h.branching or None,
+        guesses=list(h.guesses) or None,
         # The header must say when it was started, and a foreign one may not know: then this says what time that is.
         converted={"started": "the time of the conversion"},
     )

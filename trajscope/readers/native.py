@@ -243,7 +243,7 @@ class Native:
             budget=budget,
             unguarded_because=text(obj.get("unguarded_because")),
             chained=row.prev is not None,
-            has_keeps=obj.get("has_keeps") is not False,
+            **specs.search(obj),
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},
         )
         return self._header, why

@@ -157,6 +157,7 @@ class Rows:
             base_id=self._kept_id,
             history=self._source.history,
             has_keeps=self._has_keeps,
+            branching=self.layout.parent is not None,
             guesses=self._unsure,
             about=self._about,
         )

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Status = Literal["kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error"]
+Status = Literal["kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error", "other"]
 Goal = Literal["minimize", "maximize"]
 Role = Literal["primary", "guard", "holdout", "degenerate", "monitor", "diagnostic"]
 What = Literal["baseline", "incumbent", "degenerate", "confirm"]
@@ -226,6 +226,8 @@ class RunHeader(Line):
     proposer: Proposer | None = None
     seeds: list[int] | None = None
     has_keeps: bool | None = None  # false where nobody decided: a search without verdicts
+    branching: bool | None = None  # true where a trial may be built on any before it, and not on the last keep alone
+    guesses: list[str] | None = None  # what the reader of another format had to choose
     software: dict[str, str] | None = None
     unguarded_because: str | None = None
 
