@@ -1,7 +1,7 @@
 """Tables with a row per experiment: every reader keeps the contract, and every quirk of a real file is survived.
 
-Planted and seen to fail, each under the test that is for it: a quote taken off that nobody closed, letters of a tab left
-as they are, the first of two possible statuses taken, cells told apart without a known status, the 0 of a crash kept, a
+Planted and seen to fail, each under the test that is for it: a quote taken off that nobody closed, letters of a tab
+left as they are, the first of two possible statuses taken, cells told apart without a known status, the 0 of a crash kept, a
 promoted proxy taken for a keep, a run that goes on under another metric, an unknown word that is kept, a preamble that
 is not read, a baseline that is only known by its text.
 """
@@ -162,7 +162,8 @@ def test_a_newline_inside_a_text_spoils_one_line_and_not_the_table() -> None:
         )
     )
     assert told(items) == [("kept", 1.0), ("reverted", 1.2)]
-    assert [u.seq for u in unread(items)] == [3, 5, 6]
+    assert [u.seq for u in unread(items)] == [3, 6]
+    assert [(e.kind, e.seq) for e in events(items)] == [("blank", 5)]
     assert "belongs to the row before (line 3)" in unread(items)[0].why
 
 

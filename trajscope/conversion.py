@@ -128,8 +128,6 @@ class _Out:
             raise SourceError(f"{name}: cannot be a run of our format: it {_why(e)}") from None
         if h.menu is not None and not h.menu.declared:
             self.losses.append("its menu was guessed and not declared; it is left out")
-        if not h.has_keeps:
-            self.losses.append("it records no keeps; its best is then unknown, where it was the best value seen")
         if h.baseline is not None:
             self.writer.measure("baseline", value=h.baseline, ended=None)
 
@@ -217,6 +215,9 @@ class _Out:
             seeds = [_seed(one)]
         return {
             "changes": [(c.knob, c.value) for c in t.pair.changes] if t.pair else None,
+            "provenance": t.provenance if t.pair is not None and t.provenance != "native" else None,
+            "confidence": t.confidence,
+            "raw_status": t.raw_status,
             "intent": t.intent,
             **self._refused(t),
             "metrics": metrics or None,
@@ -301,6 +302,7 @@ def _about(h: Header) -> dict[str, Any]:
         or None,
         settings_hash=h.settings,
         unguarded_because=h.unguarded_because,
+        has_keeps=None if h.has_keeps else False,
         # The header must say when it was started, and a foreign one may not know: then this says what time that is.
         converted={"started": "the time of the conversion"},
     )
