@@ -129,6 +129,8 @@ class Table:
         if line.fault:
             return unreadable(line, line.fault)
         text = line.data.decode("utf-8", "replace")
+        if text[0] == " " and not text.strip(" ") and not self._open:
+            return (Event(seq=line.seq, kind="blank"),)
         rows = self._rows
         if rows is None or self._changed or self._open:
             return self._early(line, text)
