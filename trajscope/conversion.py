@@ -165,7 +165,7 @@ class _Out:
         """The last line, where the run said that it was over."""
         counted = self.run.counted_seqs
         for keep in (self.run.tally.keeps[i] for i in self.run.tally.pending):
-            if counted and keep.seq < counted[-1]:
+            if self.header.base is not None and counted and keep.seq < counted[-1]:  # else ours infers no base either
                 self._lose(keep.seq, "it does not tell whether this keep was built upon; the new file does")
         if self.end is not None:
             self.writer.end(self.end.reason or "finished")

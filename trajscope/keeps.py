@@ -9,7 +9,7 @@ from trajscope import edits
 from trajscope.ground import Ground
 from trajscope.scores import SAME_START, Scores
 from trajscope.tally import LATEST, MOST, Blind, ConfigTally, Confirm, Keep, Kept, PairTally, Tally
-from trajscope.trial import Header, Measure, MetricSpec, Seed, Trial
+from trajscope.trial import COMPARED, Header, Measure, MetricSpec, Seed, Trial
 
 
 class Keeps:
@@ -62,9 +62,12 @@ class Keeps:
 
     def compose(self, t: Trial) -> None:
         """Whether what was kept is in the base of this, the next evaluated trial."""
+        s = self.tally
+        if t.provenance in COMPARED:  # with the last keep: whatever is missing is among the changes
+            s.pending = []
+            return
         if not t.based and t.moved is None:
             return  # it says nothing of its base
-        s = self.tally
         own = {c.knob for c in t.pair.changes} if t.pair is not None else set()
         waiting: list[int] = []
         lost: list[int] = []

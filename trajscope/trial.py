@@ -15,6 +15,7 @@ from trajscope.pair import Pair
 
 STATUSES = ("kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error", "other")
 CODE = {name: i for i, name in enumerate(STATUSES)}
+COMPARED = frozenset(("config", "column"))  # provenances of pairs that were found against the last keep
 SCORED = frozenset(("kept", "reverted", "ineligible"))  # these were evaluated, whatever came out
 Goal = Literal["minimize", "maximize"]
 

@@ -348,18 +348,18 @@ class Native:
         """Which configuration it changed, which one ran, and whether that is what was proposed."""
         trial.base = row.base_hash or self.incumbent
         trial.config = row.config_hash
+        trial.noop = row.base_hash == row.config_hash if row.base_hash and row.config_hash and changes else None
         config: dict[str, Any] | None = None
         if trial.base in self._known and changes:
             base, moves = self._known[trial.base]
             config = {**base, **{c.knob: c.value for c in changes}}
             moves = {**moves, **{c.knob: c for c in changes}}
             trial.moved = pair(moves.values())
-            trial.noop = all(c.knob in base and self._change(c.knob, base[c.knob]).text == c.text for c in changes)
+            stood = all(c.knob in base and self._change(c.knob, base[c.knob]).text == c.text for c in changes)
+            trial.noop = trial.noop or stood
             trial.config = trial.config or self._hash(config, row.parent)
             if trial.status == "kept":
                 self._known[trial.config] = (config, moves)
-        elif row.base_hash and row.config_hash and changes:
-            trial.noop = row.base_hash == row.config_hash
         if trial.status == "kept" and trial.config is not None:
             self.incumbent = trial.config
         self._integrity(trial, row, config or {c.knob: c.value for c in changes})
