@@ -34,7 +34,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("pipeline", "nulls", "rules", "store"),
     ("review", "cache", "conversion", "rails"),
     ("analysis", "past"),
-    ("live",),
+    ("live", "corpus"),
     ("fleet", "replay", "sidecar", "staircase"),
     ("charts",),
     ("figures", "frames"),
