@@ -523,13 +523,13 @@ def test_what_could_not_be_told_of_the_amnesiac_is_said_and_is_no_pass(tmp_path:
     }
     assert of(found, "power").bound == ">= 43"
     assert "divergence: no holdout" in of(found, "trust").reason
-    assert of(found, "fidelity").reason.endswith("8 rows more are not in the file")
+    assert of(found, "fidelity").reason.endswith("8 rows not in the file")
 
 
 def test_text_alone_sees_nothing_wrong_with_the_amnesiac(tmp_path: Path) -> None:
     found = of(amnesiac(split="at:42", sft=carried(tmp_path, 42)), "text_duplicates")
     assert (found.outcome, found.value) == ("pass", 0.0)
-    assert found.note == "no text repeats, and yet 72% of rows repeat a label"
+    assert found.note == "yet 72% of rows repeat a label"
 
 
 def test_with_all_its_prompts_forty_six_of_fifty_differ(tmp_path: Path) -> None:

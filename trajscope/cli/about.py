@@ -29,6 +29,7 @@ def formats(*, json: Json = False) -> None:
 def schemas() -> dict[str, dict[str, Any]]:
     """The schema of everything that programs may read, by name: the lines of a run file first."""
     from trajscope import analysis, notify, record, sidecar
+    from trajscope.corpus import gating
     from trajscope.watch import spoken
 
     said = {
@@ -36,6 +37,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "watch": spoken.schema(),
         "coverage": sidecar.schema(),
         "alarm": notify.schema(),
+        "gate": gating.schema(),
     }
     return {**record.schemas(), **said}
 
@@ -44,7 +46,8 @@ def schema(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="run, trial, measure, event, end; analysis, watch, coverage (the sidecar) or alarm."
+            metavar="NAME",
+            help="run, trial, measure, event, end; analysis, watch, coverage (sidecar), alarm or gate.",
         ),
     ] = None,
 ) -> None:

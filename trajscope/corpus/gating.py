@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from trajscope.corpus import policy as policies
-from trajscope.corpus.checks import EXIT, Check, Outcome, judge, worst
-from trajscope.corpus.examples import Examples
+from trajscope.corpus.checks import CHECKS, EXIT, Check, Outcome, judge, worst
+from trajscope.corpus.examples import DROPS, Examples
 from trajscope.corpus.sft import Chat
 from trajscope.corpus.split import plan
 from trajscope.corpus.survey import Survey, finite
 from trajscope.readers import Source
 
 SCHEMA = 1
-MOST = 5  # things to do that are told
+MOST = 8  # things to do that are told
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,50 @@ class Gate:
             "checks": [_plain(c) for c in self.checks],
             "remedies": list(self.remedies),
         }
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of `trajscope gate --json`."""
+    text, whole = {"type": "string"}, {"type": "integer", "minimum": 0}
+    number, outcome = {"type": ["number", "null"]}, {"enum": list(EXIT)}
+    row = _object({"run": whole | {"description": "Its place in `runs`."}, "seq": whole})
+    part = _object({"of": {"enum": ["all", "train", "test"]}, "value": number, "n": whole})
+    check = {
+        "name": {"enum": list(CHECKS)},
+        "outcome": outcome,
+        "value": number | {"description": "Null where it cannot be told."},
+        "bound": text,
+        "n": whole | {"description": "Rows that the value is of."},
+        "reason": text,
+        "rows": {"type": "array", "items": row, "description": "The first trials that show it."},
+        "rows_total": whole,
+        "parts": {"type": "array", "items": part, "description": "The value on each side of the split."},
+        "remedy": {"type": ["string", "null"]},
+        "note": {"type": ["string", "null"], "description": "What holds although it passed."},
+        "lines": {"type": "array", "items": text, "description": "What of a chat file the run does not bear out."},
+    }
+    parts = {
+        "schema": {"const": SCHEMA},
+        "outcome": outcome | {"description": "Exit codes: pass 0, fail 1, insufficient 3."},
+        "files": {"type": "array", "items": text},
+        "runs": {"type": "array", "items": text},
+        "policy": text,
+        "split": _object({"kind": text, "name": text}),
+        "sft": {"type": ["string", "null"]},
+        "rows": _object(dict.fromkeys(("trials", "all", "train", "test", "left_out", "stay"), whole)),
+        "dropped": {"type": "object", "additionalProperties": whole, "propertyNames": {"enum": list(DROPS)}},
+        "checks": {"type": "array", "items": _object(check)},
+        "remedies": {"type": "array", "items": text},
+    }
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "One answer, as `trajscope gate --json` prints it",
+    }
+    return head | _object(parts)
+
+
+def _object(parts: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": parts, "required": list(parts), "additionalProperties": False}
 
 
 def gate(

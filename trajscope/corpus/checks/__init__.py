@@ -17,9 +17,6 @@ __all__ = ["CHECKS", "EXIT", "Check", "Outcome", "Seen", "judge", "worst"]
 # In the order in which they are read. Each takes the section of the policy that has its name.
 CHECKS: dict[str, Callable[[Survey, Any], Check | None]] = {
     "trust": evidence.trust,
-    "fidelity": texts.fidelity,
-    "claims": texts.claims,
-    "contradictions": texts.contradictions,
     "keep_modes": keeps.keep_modes,
     "keep_share": keeps.keep_share,
     "keep_labels": keeps.keep_labels,
@@ -31,6 +28,9 @@ CHECKS: dict[str, Callable[[Survey, Any], Check | None]] = {
     "label_share": labels.label_share,
     "knob_coverage": labels.knob_coverage,
     "menu": labels.menu,
+    "fidelity": texts.fidelity,
+    "claims": texts.claims,
+    "contradictions": texts.contradictions,
     "leakage": texts.leakage,
     "near_duplicates": texts.near_duplicates,
     "shift": keeps.shift,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trajscope.corpus import diversity
 from trajscope.corpus.checks.answer import Check, Seen, count, judged, share
-from trajscope.corpus.checks.labels import LETTERS
+from trajscope.corpus.checks.labels import LETTERS, MORE_KEEPS
 from trajscope.corpus.policy import BoundedShare, LeastOf, Modes, ShareFrom, ShareUpTo
 from trajscope.corpus.survey import SHOWN, Part, Survey, interval
 from trajscope.fold import Unknown
@@ -22,7 +22,7 @@ def keeps(s: Survey, p: LeastOf) -> Check:
         f">= {p.min:,}",
         n,
         f"{count(kept, 'keep')} in {count(n, 'row')}",
-        remedy="collect more campaigns, or train on all rows with their outcomes instead of on keeps",
+        remedy=MORE_KEEPS,
     )
 
 
@@ -148,14 +148,14 @@ def keep_modes(s: Survey, p: Modes) -> Check:
             bad = True
         if part.kept >= p.min_n or part is s.whole:
             least = d1 if least is None else min(least, d1)
-    alike = "" if p.kernel == "exact" else " (values near each other count as alike)"
+    alike = "" if p.kernel == "exact" else " (near values count as alike)"
     return Check(
         "keep_modes",
         "fail" if bad else judged(bad=False, enough=enough),
         least,
         f">= {p.effective:g}/{p.simpson:g}",
         s.whole.kept,
-        f"effective kept labels: {', '.join(told)}{alike}",
+        f"modes kept: {', '.join(told)}{alike}",
         parts=tuple(parts),
         remedy=_collect(s, p),
     )

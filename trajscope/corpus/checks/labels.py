@@ -8,12 +8,14 @@ from trajscope.corpus.survey import Survey
 from trajscope.readable import short
 
 LETTERS = 40  # of a label in a sentence
+MORE_KEEPS = "collect more campaigns, or train on all rows with their outcomes instead of on keeps"
+NAMED = 3  # knobs that are written out
 
 
 def rows(s: Survey, p: Least) -> Check:
     """Enough rows to learn from. Fewer are never a fault, only too few."""
     n, gone = s.whole.rows, s.whole.rows - s.stays
-    stay = f", and {s.stays:,} of them stay without repeats, no-ops and what was tampered with" if gone else ""
+    stay = f", {s.stays:,} of them without repeats and no-ops" if gone else ""
     enough = s.stays >= p.min
     said = f"{count(n, 'row')}{stay}"
     more = None if enough else f"collect {p.min - s.stays:,} more rows that repeat nothing"
@@ -34,7 +36,7 @@ def label_duplicates(s: Survey, p: ShareUpTo) -> Check:
     """Rows propose something new, by canonical label: text may differ where the idea does not."""
     n = s.whole.rows
     value = s.repeats.n / n if n else None
-    said = f"{s.repeats.n:,} of {count(n, 'row')} propose what an earlier one of its campaign did"
+    said = f"{s.repeats.n:,} of {count(n, 'row')} propose what an earlier row did"
     return Check(
         "label_duplicates",
         judged(bad=value is not None and value > p.max, enough=n >= p.min_n),
@@ -77,9 +79,8 @@ def knob_coverage(s: Survey, p: ShareFrom) -> Check:
     met = s.whole.knobs & known
     value = len(met) / len(known)
     missed = sorted(known - met)
-    named = (
-        f"; never {', '.join(short(x, 20) for x in missed[:4])}{' ...' if len(missed) > 4 else ''}" if missed else ""
-    )
+    first = ", ".join(short(x, 20) for x in missed[:NAMED]) + (" ..." if len(missed) > NAMED else "")
+    named = f"; never {first}" if missed else ""
     others = ", ".join(short(x, 20) for x in missed[:4]) + (" and others" if len(missed) > 4 else "")
     return Check(
         "knob_coverage",
@@ -113,7 +114,7 @@ def keep_coverage(s: Survey, p: ShareFrom) -> Check:
         s.whole.kept,
         f"keeps touch {met} of {count(len(known), 'knob')}, those of train {trained}",
         parts=parts,
-        remedy="collect keeps on other knobs, over several campaigns",
+        remedy=MORE_KEEPS,
     )
 
 
@@ -129,7 +130,7 @@ def menu(s: Survey, p: CountUpTo) -> Check:
         s.outside.n,
         f"<= {p.max}",
         n,
-        f"{s.outside.n:,} of {count(n, 'row')} propose what the menu does not hold",
+        f"{s.outside.n:,} of {count(n, 'row')} propose what the menu lacks",
         tuple(s.outside.rows),
         s.outside.n,
         remedy="correct the menu, or leave those rows out",

@@ -17,14 +17,14 @@ def text_duplicates(s: Survey, p: ShareUpTo) -> Check:
         return Check("text_duplicates", "insufficient", None, f"<= {p.max:g}", 0, NONE_RECORDED)
     twice = s.duplicates()
     same = s.repeats.n / s.whole.rows if s.whole.rows else 0.0
-    note = f"no text repeats, and yet {share(same)} of rows repeat a label" if not twice and same > 0.25 else None
+    note = f"yet {share(same)} of rows repeat a label" if not twice and same > 0.25 else None
     return Check(
         "text_duplicates",
         judged(bad=twice / n > p.max, enough=n >= p.min_n),
         twice / n,
         f"<= {p.max:g}",
         n,
-        f"{twice:,} of {count(n, 'prompt')} with target stand there before{_of(s, n)}",
+        f"{twice:,} of {count(n, 'text')} stand there twice{_of(s, n)}",
         remedy="drop the copies",
         note=note,
     )
@@ -68,7 +68,7 @@ def leakage(s: Survey, p: CountUpTo) -> Check:
         s.leaks.n,
         bound,
         n,
-        f"{s.leaks.n:,} of {count(n, 'test row')} were proposed with train rows in view ({seen})",
+        f"{s.leaks.n:,} of {count(n, 'test row')} saw train rows ({seen})",
         tuple(s.leaks.rows),
         s.leaks.n,
         remedy="hold out whole campaigns (--split campaign)"
@@ -90,7 +90,7 @@ def fidelity(s: Survey, p: ShareFrom) -> Check:
     value = 1 - differ / n
     all_told = n == s.taught
     kept = t.unlike if t.unlike.n else t.lost
-    how = "differ from what the trial was shown or changed" if t.unlike.n else "cannot be read under their hash"
+    how = "are not what was seen" if t.unlike.n else "cannot be read under their hash"
     if t.unlike.n and t.lost.n:
         how += f", {t.lost.n} of them cannot be read"
     bad = value < p.min
@@ -121,7 +121,7 @@ def contradictions(s: Survey, p: CountUpTo) -> Check:
         t.same.n,
         bound,
         n,
-        f"{t.same.n:,} of {count(n, 'target')} set what the prompt shows as set already{_of(s, n)}",
+        f"{t.same.n:,} of {count(n, 'target')} are set already in the prompt{_of(s, n)}",
         tuple(t.same.rows),
         t.same.n,
         remedy="drop those rows; a prompt that shows the true base does not make them",
@@ -141,7 +141,7 @@ def claims(s: Survey, p: CountUpTo) -> Check | None:
         bad,
         f"<= {p.max}",
         n,
-        f"{bad:,} of {count(n, 'row')} of the chat file are not what the run says{first}{held}",
+        f"{bad:,} of {count(n, 'row')} of the chat file differ from the run{first}{held}",
         tuple(row for row, _ in s.claims if row is not None),
         bad,
         remedy="make the file from the run again: what it says of a trial must be what the run recorded",
@@ -152,5 +152,5 @@ def claims(s: Survey, p: CountUpTo) -> Check | None:
 def _of(s: Survey, n: int) -> str:
     """What could not be looked at."""
     lost = s.taught - n
-    where = "are not in the file" if s.chat is not None else "have none"
-    return f"; {count(lost, 'row')} more {where}" if lost > 0 else ""
+    where = "not in the file" if s.chat is not None else "have none"
+    return f"; {count(lost, 'row')} {where}" if lost > 0 else ""
