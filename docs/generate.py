@@ -28,6 +28,7 @@ PLAIN = {
     "docs/architecture.md": "words, file contract, rows, laws",
     "docs/cli.md": "every command with its output",
     "docs/domains.md": "a domain of one's own: its form, what its judge guarantees, where it runs",
+    "docs/gate.md": "may this be distilled: every check, its bounds, its reason",
     "docs/field_study.md": "what public runs look like through this instrument, and what their files cannot say",
     "docs/format.md": "the file contract, for writers in any language",
     "docs/formats.md": "other people's formats: how each is recognised, what it says, what it leaves open",
@@ -53,12 +54,37 @@ def pages() -> Iterator[tuple[Path, str]]:
     for name, schema in about.schemas().items():
         folder = ROOT / ("docs/schema" if name in lines else "docs")
         yield folder / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    gate = ROOT / "docs/gate.md"
+    yield gate, _replaced(gate.read_text("utf-8"), "bounds", bounds())
     readme = (ROOT / "README.md").read_text("utf-8")
     for block, text in (("analyze", page()), ("record", f"```python\n{RECORDER}```"), ("tree", f"```\n{tree()}```")):
-        head, rest = readme.split(f"<!-- {block} -->\n")
-        tail = rest.split(f"<!-- /{block} -->")[1]
-        readme = f"{head}<!-- {block} -->\n{text}\n<!-- /{block} -->{tail}"
+        readme = _replaced(readme, block, text)
     yield ROOT / "README.md", readme
+
+
+def _replaced(page: str, block: str, text: str) -> str:
+    head, rest = page.split(f"<!-- {block} -->\n")
+    tail = rest.split(f"<!-- /{block} -->")[1]
+    return f"{head}<!-- {block} -->\n{text}\n<!-- /{block} -->{tail}"
+
+
+def bounds() -> str:
+    """What each shipped policy asks of a corpus, one line per check."""
+    from msgspec import to_builtins
+
+    from trajscope.corpus.policy import SHIPPED, load
+
+    policies = [to_builtins(load(name)[1]) for name in SHIPPED]
+    lines = [f"| check | {' | '.join(f'`{n}`' for n in SHIPPED)} |", "|---|---|---|---|"]
+    for check in policies[0]:
+        cells = [", ".join(_bound(k, v) for k, v in p[check].items()) for p in policies]
+        lines.append(f"| `{check}` | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _bound(key: str, value: object) -> str:
+    said = " ".join(map(str, value)) or "nothing" if isinstance(value, list | tuple) else value
+    return f"{key} {said}"
 
 
 def metrics() -> str:

@@ -12,17 +12,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajscope.corpus import Gate
     from trajscope.errors import TrajscopeError
     from trajscope.live import Live
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import analyze, follow, load_menu, open_run, read, sql
+    from trajscope.public import analyze, follow, gate, load_menu, open_run, read, sql
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
     from trajscope.writer import RunWriter
 
 _WHERE = {
+    "Gate": "corpus",
     "Header": "trial",
     "Level": "verdict",
     "Live": "live",
@@ -35,6 +37,7 @@ _WHERE = {
     "analyze": "public",
     "config_hash": "pair",
     "follow": "public",
+    "gate": "public",
     "load_menu": "public",
     "open_run": "public",
     "read": "public",
@@ -42,6 +45,7 @@ _WHERE = {
 }
 
 __all__ = [
+    "Gate",
     "Header",
     "Level",
     "Live",
@@ -54,6 +58,7 @@ __all__ = [
     "analyze",
     "config_hash",
     "follow",
+    "gate",
     "load_menu",
     "open_run",
     "read",

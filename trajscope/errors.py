@@ -13,6 +13,8 @@ TrajscopeError
 │   └── GuardVacuousError  a guard that lets a known-bad predictor pass
 ├── IntegrityError   what runs cannot be shown to be what was proposed
 ├── CASConflict      a file is not what its writer thought to replace; nothing was written
+├── CorpusError      no corpus can be made of these runs in this way
+│   └── PolicyError  a policy lacks a threshold, or names one that there is not
 └── QueryError       a SQL query is not allowed or does not run
 """
 
@@ -49,6 +51,14 @@ class SettingsError(TrajscopeError):
 
 class QueryError(TrajscopeError):
     """A SQL query is not allowed or does not run."""
+
+
+class CorpusError(TrajscopeError):
+    """No corpus can be made of these runs in this way."""
+
+
+class PolicyError(CorpusError):
+    """A policy lacks a threshold, or names one that there is not."""
 
 
 class DiffError(TrajscopeError):

@@ -16,6 +16,7 @@ from trajscope.trial import Goal, Item
 if TYPE_CHECKING:
     import polars as pl
 
+    from trajscope.corpus import Gate
     from trajscope.live import Live
     from trajscope.writer import RunWriter
 
@@ -51,6 +52,25 @@ def analyze(
 ) -> list[dict[str, Any]]:
     """The document of every run in a file, as `trajscope analyze --json` prints it."""
     return analysis.of_file(_source(path, metric, goal, menu, history), reader, quick=quick)
+
+
+def gate(
+    *paths: str | Path,
+    policy: str | Path = "default",
+    split: str = "auto",
+    embargo: int | None = None,
+    sft: str | Path | None = None,
+    reader: str | None = None,
+    metric: str | None = None,
+    goal: Goal | None = None,
+    menu: Menu | None = None,
+    history: int | None = None,
+) -> Gate:
+    """Whether runs may be distilled: `passed`, and behind it every check with value, bound, n and reason."""
+    from trajscope import corpus
+
+    sources = [(_source(path, metric, goal, menu, history), reader) for path in paths]
+    return corpus.gate(sources, policy=policy, split=split, embargo=embargo, sft=sft)
 
 
 def follow(path: str | Path) -> Live:

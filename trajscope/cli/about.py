@@ -48,6 +48,7 @@ def formats(
 def schemas() -> dict[str, dict[str, Any]]:
     """The schema of everything that programs may read, by name: the lines of a run file first."""
     from trajscope import analysis, notify, record, sidecar
+    from trajscope.corpus import gating
     from trajscope.watch import spoken
 
     said = {
@@ -55,6 +56,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "watch": spoken.schema(),
         "coverage": sidecar.schema(),
         "alarm": notify.schema(),
+        "gate": gating.schema(),
     }
     return {**record.schemas(), **said}
 
@@ -63,7 +65,8 @@ def schema(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="run, trial, measure, event, end; analysis, watch, coverage (the sidecar) or alarm."
+            metavar="NAME",
+            help="run, trial, measure, event, end; analysis, watch, coverage (sidecar), alarm or gate.",
         ),
     ] = None,
 ) -> None:

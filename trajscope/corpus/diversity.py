@@ -1,0 +1,101 @@
+"""Diversity: how many different things there really are among counted ones, and what weights can make of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from trajscope.pair import Pair
+
+Kernel = Callable[[Pair, Pair], float]
+KernelName = Literal["exact", "near"]
+MOST = 2000  # different pairs that are compared with one another; beyond, the most frequent of them
+NEAR = 0.1  # of a knob's scale: two values so far apart are alike by 1/e
+
+
+def hill(counts: Mapping[str, int], q: float = 1.0) -> float | None:
+    """The effective number of kinds: all that occur (q=0), by entropy (q=1), by Simpson (q=2). None for no counts."""
+    total = sum(counts.values())
+    shares = [n / total for n in counts.values() if n]
+    return _order(shares, q) if shares else None
+
+
+def vendi(counts: Mapping[str, int], pairs: Mapping[str, Pair], kernel: Kernel, q: float = 1.0) -> float | None:
+    """The effective number of kinds where kinds may be alike; with a kernel of 0 and 1 it is `hill`.
+
+    The eigenvalues are those of the similarity of all rows, over their number: rows with one label fall together.
+    """
+    import numpy as np
+
+    top = sorted(counts, key=lambda label: (-counts[label], label))[:MOST]
+    if not top:
+        return None
+    share = np.array([counts[x] for x in top], dtype=float)
+    root = np.sqrt(share / share.sum())
+    alike = np.array([[kernel(pairs[a], pairs[b]) for b in top] for a in top])
+    found = np.linalg.eigvalsh(alike * root[:, None] * root[None, :])
+    held = [float(x) for x in found if x > 1e-12]  # a kernel that is no inner product may give some below 0
+    whole = sum(held)
+    return _order([x / whole for x in held], q)
+
+
+def exact(a: Pair, b: Pair) -> float:
+    """Two pairs are the same or they are not."""
+    return 1.0 if a.label == b.label else 0.0
+
+
+def near(a: Pair, b: Pair) -> float:
+    """Values of one knob are the more alike the nearer they stand on its scale."""
+    if a.label == b.label:
+        return 1.0
+    if [c.knob for c in a.changes] != [c.knob for c in b.changes]:
+        return 0.0
+    out = 1.0
+    for x, y in zip(a.changes, b.changes, strict=True):
+        if x.position is None or y.position is None:
+            out *= x.text == y.text
+        else:
+            out *= math.exp(-abs(x.position - y.position) / NEAR)
+    return out
+
+
+KERNELS: Mapping[KernelName, Kernel] = {"exact": exact, "near": near}
+
+
+def weights(counts: Mapping[str, int], a: float, cap: float = 1.0) -> dict[str, float]:
+    """The share that each label gets where rows are weighed by n^(a-1): a=1 leaves them, a=0 makes all labels equal.
+
+    No label gets more than `cap`, unless there are too few labels for that.
+    """
+    raw = {label: n**a for label, n in counts.items() if n}
+    total = sum(raw.values())
+    shares = {label: x / total for label, x in raw.items()}
+    least = max(cap, 1 / len(shares)) if shares else cap
+    held: set[str] = set()
+    while over := {label for label, x in shares.items() if x > least + 1e-12} - held:
+        held |= over
+        free = sum(x for label, x in shares.items() if label not in held)
+        room = 1 - least * len(held)
+        shares = {label: least if label in held else x * room / free if free else 0.0 for label, x in shares.items()}
+    return shares
+
+
+def effective_rows(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
+    """How many equally weighted rows are worth as much as these, each label's share spread over its rows (Kish)."""
+    squares = sum(shares[label] ** 2 / n for label, n in counts.items() if n)
+    return 1 / squares if squares else 0.0
+
+
+def apart(a: Mapping[str, int], b: Mapping[str, int]) -> float | None:
+    """The total variation between two sets of counts: 0 where shares are equal, 1 where they have nothing in common."""
+    n, m = sum(a.values()), sum(b.values())
+    if not n or not m:
+        return None
+    return sum(abs(a.get(x, 0) / n - b.get(x, 0) / m) for x in {*a, *b}) / 2
+
+
+def _order(shares: Sequence[float], q: float) -> float:
+    if q == 1:
+        return math.exp(-math.fsum(p * math.log(p) for p in shares))
+    return float(math.fsum(p**q for p in shares) ** (1 / (1 - q)))

@@ -1,0 +1,306 @@
+"""Examples: the trials of one or several runs as labelled examples, those that nobody should learn from marked.
+
+Read twice and never held: the first time tells what looks back from the end (means over replicates, whether keeps are
+carried on), every further time yields examples one by one. What is kept in memory grows with different pairs and
+configurations, not with trials.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import msgspec
+
+from trajscope import blobs, pipeline, sources
+from trajscope.columns import Row
+from trajscope.errors import CorpusError, SourceError
+from trajscope.lines import Lines
+from trajscope.metrics import METRICS
+from trajscope.pair import Pair, canon
+from trajscope.pipeline import Feed
+from trajscope.readers import Source, find, get
+from trajscope.run import Run
+from trajscope.trial import Header, Item, Trial
+
+# Why a trial is no example, the first that applies. A status other than kept and reverted is its own reason.
+DROPS = {
+    "blocked": "a rail refused it",
+    "crashed": "it crashed, so nothing says whether it was good",
+    "aborted": "the gate could not judge it",
+    "ineligible": "it was measured in another way",
+    "proposer_error": "nothing was proposed",
+    "other": "its status is unknown",
+    "no_proposal": "the record does not say what was proposed",
+    "tampered": "what ran is not what was proposed",
+    "replicate": "the same configuration on purpose, to measure noise",
+    "no_op": "it proposes what already stands",
+    "repeat": "proposed before; the first occurrence stands for all, with their mean",
+}
+_NOTHING: Mapping[str, str] = {}
+
+
+class Prompt(NamedTuple):
+    """What the proposer saw, as it was recorded: the text itself, or its hash and the run that it lies beside."""
+
+    text: str | None
+    sha: str | None
+    path: str
+
+    @property
+    def hash(self) -> str:
+        """The SHA-256 of the text."""
+        return self.sha or hashlib.sha256((self.text or "").encode()).hexdigest()
+
+    def read(self) -> str:
+        """The text; raises where it is gone or was changed."""
+        return self.text if self.text is not None else blobs.read_blob(self.path, self.sha or "")
+
+
+class Example(NamedTuple):
+    """One trial as something to learn from."""
+
+    run: int  # number of its run among all that were read
+    run_id: str
+    campaign: str
+    seq: int
+    iter: int | None
+    n: int  # counted trials of its run up to this one
+    pair: Pair | None
+    raw: str | None  # the proposal's changes as they were spelt
+    said: str | None  # the proposal as the proposer said it, as far as that was recorded
+    status: str
+    kept: bool
+    counted: bool  # scored, with a proposal, and no declared replicate: what shares are shares of
+    value: float | None
+    k: int  # the how-manieth time its run counts this pair
+    mean: float | None  # over all evaluations of its configuration
+    replicates: int  # how many these are
+    config: str | None
+    standing: Mapping[str, str] | None  # what it changed: knob and canonical value; None where that is not known
+    prompt: Prompt | None
+    outside: bool  # a knob or value that the menu does not hold
+    drop: str | None  # a key of DROPS
+
+    @property
+    def label(self) -> str | None:
+        """The canonical label of what was proposed."""
+        return self.pair.label if self.pair is not None else None
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """What it is known by: its run and seq."""
+        return self.run, self.seq
+
+
+class _Said(msgspec.Struct):
+    """What a line holds beside the trial that a reader makes of it; formats without these have no texts."""
+
+    attempts: list[dict[str, Any]] | None = None
+    proposal: dict[str, Any] | str | None = None
+    shown: str | dict[str, Any] | None = None
+    prompt: str | dict[str, Any] | None = None
+
+
+class Examples:
+    """The examples of one or several files, in the order of the files; may be gone through as often as one likes."""
+
+    def __init__(self, named: Sequence[tuple[Source, str | None]]) -> None:
+        """Reads every file once; each is named with its format, or None where that is to be found."""
+        self.named = list(named)
+        self.runs: list[Run] = []
+        self.files: list[str] = []  # of each run
+        if not self.named:
+            raise CorpusError("no run is named; name the files that a corpus is to be made of")
+        for source, reader in self.named:
+            if source.path == "-":
+                raise SourceError("-: is a pipe, and a corpus is read twice; save it into a file first")
+            found = pipeline.read(source, reader, METRICS).runs
+            self.runs += found
+            self.files += [source.path] * len(found)
+        self._carried = [_carries(run) for run in self.runs]
+
+    def __iter__(self) -> Iterator[Example]:
+        at = -1
+        told: _Standing | None = None
+        for source, reader in self.named:
+            for item, row, line in _stream(source, reader):
+                if isinstance(item, Header):
+                    at += 1
+                    told = _Standing(item, carried=self._carried[at])
+                elif isinstance(item, Trial) and row is not None and told is not None:
+                    yield self._example(at, item, row, line, told)
+
+    def _example(self, at: int, t: Trial, row: Row, line: bytes, told: _Standing) -> Example:
+        run = self.runs[at]
+        group = run.tally.configs.get(t.config) if t.config is not None else None
+        known = run.tally.pairs.get(t.pair.label) if t.pair is not None else None
+        said, raw, prompt = _texts(line, self.files[at])
+        h = run.header
+        example = Example(
+            run=at,
+            run_id=h.run_id,
+            campaign=campaign(h),
+            seq=t.seq,
+            iter=t.iter,
+            n=row.c,
+            pair=t.pair,
+            raw=raw,
+            said=said,
+            status=t.status,
+            kept=row.kept,
+            counted=row.counted and t.pair is not None,
+            value=t.value,
+            k=row.k,
+            mean=group.mean if group is not None and group.n else t.value,
+            replicates=group.n if group is not None and group.n else int(t.value is not None),
+            config=t.config,
+            standing=told.under(t),
+            prompt=prompt,
+            outside=known is not None and known.outside,
+            drop=_drop(t, row),
+        )
+        told.take(t)
+        return example
+
+
+def campaign(h: Header) -> str:
+    """The campaign that a run belongs to; where none is named, the runs of one domain, metric and evaluator."""
+    return h.campaign or "/".join(x or "?" for x in (h.domain, h.metric, h.evaluator))
+
+
+def _drop(t: Trial, row: Row) -> str | None:
+    if t.status not in ("kept", "reverted"):
+        return t.status if t.status in DROPS else "other"
+    if t.pair is None:
+        return "no_proposal"
+    if t.drift or t.reason_code == "tampered":
+        return "tampered"
+    if row.replicate:
+        return "replicate"
+    if row.noop:
+        return "no_op"
+    # A known pair on a new base is a revisit and stays. Where the base is not known it may be one, and still goes.
+    return "repeat" if row.context_k > 1 or (row.k > 1 and not row.context_k) else None
+
+
+class _Standing:
+    """What stood before each trial of one run, as far as the record tells."""
+
+    def __init__(self, header: Header, *, carried: bool | None) -> None:
+        self._header, self._carried = header, carried
+        self._base: Mapping[str, str] | None = None
+        if header.base is not None:
+            change = header.menu.change if header.menu else canon
+            self._base = {c.knob: c.text for c in (change(k, v) for k, v in header.base.items())}
+        self._known: dict[str | None, Mapping[str, str]] = {header.base_id: _NOTHING}  # and of kept configurations
+        self._kept: Mapping[str, str] | None = _NOTHING  # what the last keep came to
+        self._whole: dict[str, Mapping[str, str]] = {}
+
+    def under(self, t: Trial) -> Mapping[str, str] | None:
+        """What a trial changed."""
+        if self._base is None or self._carried is False:
+            return self._base
+        moves = self._known.get(t.base) if self._header.base_id is not None else self._carried_on(t)
+        if moves is None:
+            return None
+        key = json.dumps(moves, sort_keys=True)
+        if key not in self._whole:
+            self._whole[key] = {**self._base, **moves}
+        return self._whole[key]
+
+    def _carried_on(self, t: Trial) -> Mapping[str, str] | None:
+        """What the last keep came to, where a trial shows that it stands on it."""
+        if t.moved is None or self._kept is None:
+            return None
+        own = {c.knob for c in t.pair.changes} if t.pair is not None else set()
+        rest = {c.knob: c.text for c in t.moved.changes if c.knob not in own}
+        shows = rest == {k: v for k, v in self._kept.items() if k not in own}
+        return self._kept if shows and (rest or not self._kept) else None
+
+    def take(self, t: Trial) -> None:
+        """The trial has happened."""
+        if t.status != "kept":
+            return
+        self._kept = {c.knob: c.text for c in t.moved.changes} if t.moved is not None else None
+        if t.config is not None and self._kept is not None:
+            self._known[t.config] = self._kept
+
+
+def _carries(run: Run) -> bool | None:
+    """Whether keeps stand in the base of later trials: False where all trials change the header's; None if unclear."""
+    if run.header.base_id is not None:
+        return None  # bases have hashes, and each trial's is looked up
+    own = (None, "")
+    bases = {run.scores.configs[k.base].label for k in run.tally.keeps if k.base >= 0}
+    alone = not run.tally.keep_count or bool(run.evidence("not_composing").n)
+    return False if alone and bases.issubset(own) else None
+
+
+def _stream(source: Source, reader: str | None) -> Iterator[tuple[Item, Row | None, bytes]]:
+    """What a file holds, with the line of each trial, never more than a chunk of it at a time."""
+    held: list[tuple[Item, Row | None]] = []
+    chunks = sources.read(source.path)
+    head = next(chunks, b"")
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
+    feed = Feed(source, kind, (), lambda _run, item, row: held.append((item, row)))
+    lines = Lines()
+
+    def ready(raw: Mapping[int, bytes]) -> Iterator[tuple[Item, Row | None, bytes]]:
+        for item, row in held:
+            yield item, row, raw.get(item.at, b"") if isinstance(item, Trial) else b""
+        held.clear()
+
+    for chunk in chain((head,), chunks):
+        feed.feed(chunk)
+        yield from ready({line.at: line.data for line in lines.feed(chunk)})
+    feed.close()
+    yield from ready({line.at: line.data for line in lines.close()})
+
+
+_decode = msgspec.json.Decoder(_Said).decode
+
+
+def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | None]:
+    """The proposal as it was said, its changes as they were spelt, and the prompt."""
+    try:
+        row = _decode(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None, None, None
+    shown = row.shown if row.shown is not None else row.prompt
+    prompt = None
+    if isinstance(shown, str):
+        prompt = Prompt(shown, None, path)
+    elif isinstance(shown, dict) and isinstance(shown.get("blob"), str):
+        prompt = Prompt(None, shown["blob"], path)
+    said: Any = row.proposal
+    if row.attempts:
+        said = next((a for a in reversed(row.attempts) if not _refused(a)), row.attempts[-1])
+    if isinstance(said, str):
+        return said, None, prompt
+    if not isinstance(said, dict):
+        return None, None, prompt
+    text = said.get("said")
+    if not isinstance(text, str):
+        text = json.dumps({k: v for k, v in said.items() if k != "verdict"}, ensure_ascii=False)
+    return text, _spelt(said), prompt
+
+
+def _refused(attempt: Mapping[str, Any]) -> bool:
+    verdict = attempt.get("verdict")
+    return isinstance(verdict, Mapping) and verdict.get("level") in ("FAIL", "UNKNOWN")
+
+
+def _spelt(said: Mapping[str, Any]) -> str | None:
+    """`knob=value` as the proposer wrote it, several joined by ` + `."""
+    listed = said.get("changes")
+    changes = [c for c in listed if isinstance(c, Mapping)] if isinstance(listed, list) and listed else [said]
+    parts = [
+        f"{c['knob']}={json.dumps(c.get('value', c.get('new_value')), ensure_ascii=False)}"
+        for c in changes
+        if "knob" in c
+    ]
+    return " + ".join(parts) or None
