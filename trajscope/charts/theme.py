@@ -1,0 +1,86 @@
+"""The house theme of every chart: inks, fixed margins, the question on top, strangers' names made harmless."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import altair as alt
+
+WIDTH: Final = 900
+FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
+INK: Final = "#222222"
+MUTED: Final = "#595959"
+GREY: Final = "#8a8a8a"
+PALE: Final = "#d3d8dd"
+ACCENT: Final = "#0b5394"  # dark enough to stay apart from every grey when printed without colour
+
+
+def finish(
+    layers: Sequence[alt.Chart],
+    question: str,
+    notes: Sequence[str],
+    *,
+    height: int,
+    left: int,
+    right: int,
+    above: int = 0,
+) -> alt.LayerChart:
+    """The house theme: the question on top, what the picture says in words under it, every margin fixed.
+
+    `above` is the room that legend and axis title take over the plot.
+    """
+    import altair as alt
+
+    lines = [line for note in notes for line in textwrap.wrap(note, 130)]
+    return alt.LayerChart(layer=list(layers)).properties(
+        width=WIDTH - left - right,
+        height=height,
+        padding={"left": left, "right": right, "top": 58 + 18 * len(lines) + above, "bottom": 54},
+        autosize=alt.AutoSizeParams(type="none"),
+        background="white",
+        title=alt.Title(text=question, subtitle=lines, anchor="start", frame="group", dx=12 - left, offset=18),
+        description=" ".join([question, *lines]),
+        config={
+            "font": FONT,
+            "view": {"stroke": None},
+            "title": {"fontSize": 20, "color": INK, "subtitleFontSize": 13, "subtitleColor": MUTED,
+                      "subtitlePadding": 6, "subtitleLineHeight": 18},
+            "axis": {"labelFontSize": 12, "labelColor": MUTED, "titleFontSize": 13, "titleFontWeight": "normal",
+                     "titleColor": INK, "titleLimit": WIDTH - 24, "domainColor": GREY, "tickColor": GREY,
+                     "gridColor": "#e8e8e8"},
+            "legend": {"labelFontSize": 12, "labelColor": INK, "labelLimit": 160},
+        },
+    )  # fmt: skip
+
+
+def whole_ticks(first: int, last: int) -> dict[str, Any]:
+    """Ticks at whole numbers only; a short axis has to name them, or halves are drawn and rounded."""
+    ticks: dict[str, Any] = {"values": list(range(first, last + 1))} if last - first <= 12 else {"tickCount": 10}
+    return {"format": ",d", **ticks}
+
+
+def flat_title(text: str, left: int) -> dict[str, Any]:
+    """A value axis' title lies flat above the axis, where a long name has the whole width."""
+    flat = {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "end"}
+    return {"title": text, "titleX": 12 - left, "titleY": -14, **flat}
+
+
+def blank(question: str, message: str) -> alt.LayerChart:
+    """A picture that says why there is nothing to draw."""
+    import altair as alt
+    import polars as pl
+
+    text = alt.Chart(pl.DataFrame({"text": [message]})).mark_text(fontSize=15, color=MUTED).encode(text="text:N")
+    return finish([text], question, [], height=120, left=70, right=70, above=14)
+
+
+def label(text: str, limit: int) -> str:
+    """A stranger's name as one short line: unprintable and direction-turning characters shown, the middle left out."""
+    line = " ".join(text[:10_000].split())
+    line = "".join("\ufffd" if unicodedata.category(c).startswith("C") else c for c in line)
+    head = limit * 3 // 5
+    return line if len(line) <= limit else f"{line[:head]}…{line[head + 1 - limit :]}"
