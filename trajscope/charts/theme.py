@@ -5,10 +5,12 @@ from __future__ import annotations
 import textwrap
 import unicodedata
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     import altair as alt
+
+Chart = TypeVar("Chart", "alt.LayerChart", "alt.VConcatChart")
 
 WIDTH: Final = 900
 FONT: Final = "Liberation Sans, Arial, Helvetica, sans-serif"
@@ -17,6 +19,9 @@ MUTED: Final = "#595959"
 GREY: Final = "#8a8a8a"
 PALE: Final = "#d3d8dd"
 ACCENT: Final = "#0b5394"  # dark enough to stay apart from every grey when printed without colour
+MIDDLE: Final = "#9fc0dd"
+BAND: Final = "#dde4eb"
+SHADE: Final = "#f0efec"
 
 
 def finish(
@@ -35,15 +40,26 @@ def finish(
     """
     import altair as alt
 
-    lines = [line for note in notes for line in textwrap.wrap(note, 130)]
-    return alt.LayerChart(layer=list(layers)).properties(
-        width=WIDTH - left - right,
-        height=height,
-        padding={"left": left, "right": right, "top": 58 + 18 * len(lines) + above, "bottom": 54},
-        autosize=alt.AutoSizeParams(type="none"),
+    whole = alt.LayerChart(layer=list(layers), width=WIDTH - left - right, height=height)
+    return themed(whole, question, notes, left=left, right=right, above=above)
+
+
+def themed(chart: Chart, question: str, notes: Sequence[str], *, left: int, right: int, above: int = 0) -> Chart:
+    """The house theme around one picture, or several below each other."""
+    import altair as alt
+
+    lines: list[str] = [line for note in notes for line in textwrap.wrap(note, 130)]
+    # Several pictures know their height only when they are laid out: these are padded around what they draw.
+    whole = isinstance(chart, alt.LayerChart)
+    head = 58 + 18 * len(lines)
+    return chart.properties(
+        padding={"left": left, "right": right, "top": head + above, "bottom": 54} if whole else 12,
+        autosize=alt.AutoSizeParams(type="none" if whole else "pad"),
         background="white",
         title=alt.Title(text=question, subtitle=lines, anchor="start", frame="group", dx=12 - left, offset=18),
         description=" ".join([question, *lines]),
+        # For a page, which says all this itself: how wide the plot may be drawn, and what stands over it.
+        usermeta={"question": question, "notes": list(notes), "sides": left + right, "head": head if whole else 0},
         config={
             "font": FONT,
             "view": {"stroke": None},
