@@ -95,7 +95,7 @@ def history(
         "Under it: when each pair was proposed; hollow where it had been tried before, joined to its first time."
     )
     made = alt.VConcatChart(vconcat=[top, under], spacing=14, bounds="flush")
-    return themed(made, question, notes, left=left, right=right, above=66)
+    return themed(made, question, notes, left=left, right=right, above=66, least=620)
 
 
 def _ground(run: Staircase, plateau: tuple[int, int] | None, x: alt.X, y: Callable[[str], alt.Y]) -> list[alt.Chart]:

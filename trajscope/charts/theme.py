@@ -33,18 +33,22 @@ def finish(
     left: int,
     right: int,
     above: int = 0,
+    least: int = 300,
 ) -> alt.LayerChart:
     """The house theme: the question on top, what the picture says in words under it, every margin fixed.
 
-    `above` is the room that legend and axis title take over the plot.
+    `above` is the room that legend and axis title take over the plot, `least` the width under which a page may not
+    draw it.
     """
     import altair as alt
 
     whole = alt.LayerChart(layer=list(layers), width=WIDTH - left - right, height=height)
-    return themed(whole, question, notes, left=left, right=right, above=above)
+    return themed(whole, question, notes, left=left, right=right, above=above, least=least)
 
 
-def themed(chart: Chart, question: str, notes: Sequence[str], *, left: int, right: int, above: int = 0) -> Chart:
+def themed(
+    chart: Chart, question: str, notes: Sequence[str], *, left: int, right: int, above: int = 0, least: int = 300
+) -> Chart:
     """The house theme around one picture, or several below each other."""
     import altair as alt
 
@@ -52,6 +56,7 @@ def themed(chart: Chart, question: str, notes: Sequence[str], *, left: int, righ
     # Several pictures know their height only when they are laid out: these are padded around what they draw.
     whole = isinstance(chart, alt.LayerChart)
     head = 58 + 18 * len(lines)
+    above_all = head if whole else 0
     return chart.properties(
         padding={"left": left, "right": right, "top": head + above, "bottom": 54} if whole else 12,
         autosize=alt.AutoSizeParams(type="none" if whole else "pad"),
@@ -59,7 +64,7 @@ def themed(chart: Chart, question: str, notes: Sequence[str], *, left: int, righ
         title=alt.Title(text=question, subtitle=lines, anchor="start", frame="group", dx=12 - left, offset=18),
         description=" ".join([question, *lines]),
         # For a page, which says all this itself: how wide the plot may be drawn, and what stands over it.
-        usermeta={"question": question, "notes": list(notes), "sides": left + right, "head": head if whole else 0},
+        usermeta={"question": question, "notes": list(notes), "sides": left + right, "least": least, "head": above_all},
         config={
             "font": FONT,
             "view": {"stroke": None},

@@ -110,6 +110,7 @@ class _Walk:
         self._path = source.path
         self._header: Header | None = None
         self._known: dict[str, Mapping[str, Any]] = {}
+        self._made: tuple[tuple[History, str | None], Rails] | None = None
 
     def begin(self, header: Header) -> None:
         """A new run in the file: other bases, the same history."""
@@ -154,7 +155,14 @@ class _Walk:
         raw: dict[str, Any] = {"changes": [{"knob": k, "value": v} for k, v in changes]}
         if trial.intent in ("revisit", "replicate"):
             raw["intent"] = trial.intent
-        return Rails(self._menu or Menu({}), history, base=base).check(raw)
+        return self._rails(history, base, base_id).check(raw)
+
+    def _rails(self, history: History, base: Mapping[str, Any] | None, base_id: str | None) -> Rails:
+        """The rails on a base; those of the last base are used again, since making them costs more than asking."""
+        key = history, base_id
+        if self._made is None or self._made[0] != key:
+            self._made = key, Rails(self._menu or Menu({}), history, base=base)
+        return self._made[1]
 
     def _base(self, trial: Trial, pair: Pair) -> Mapping[str, Any] | None:
         """The whole configuration that a trial changed, as far as the file tells."""

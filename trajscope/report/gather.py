@@ -24,7 +24,7 @@ from trajscope.verdict import Level
 
 MOST_ROWS = 200_000  # rows that go into a report; of a longer run the first and the last
 REPLAYED = 2_000  # trials that are put to the rails again: a millisecond each
-LOOKS = 256  # times at least that the rules are asked on the way, of a run of so many trials
+LOOKS = 128  # times at least that the rules are asked on the way, of a run of so many trials
 MOST_EVENTS = 500
 MOST_VISITS = 5_000  # of trials to tiles, for whoever outlines the tiles of some trials
 

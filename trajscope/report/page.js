@@ -169,6 +169,7 @@ const draw = async (box, spec) => {
   try {
     const { view } = await window.vegaEmbed(stage, fitted(spec, width - (spec.vconcat ? 28 : 0)), { actions: false, ast: true, renderer: "svg", tooltip, loader, defaultStyle: false });
     const name = spec.usermeta.question, svg = stage.querySelector("svg");
+    svg.querySelectorAll("[role], [aria-label]").forEach((e) => ["role", "aria-label", "aria-roledescription"].forEach((a) => e.removeAttribute(a)));
     svg.setAttribute("role", "img");
     svg.setAttribute("aria-label", name);
     box.replaceChildren(stage);

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -49,7 +50,9 @@ class Drawn:
         told = spec["usermeta"]
         title = f"{self.at}-{name}-picture"
         caption = tag("figcaption", tag("strong", told["question"], id=title), tag("span", " ".join(told["notes"])))
-        svg = self.stills[name].replace("<svg ", f'<svg role="img" aria-labelledby="{title}" ', 1)
+        # The engine names marks that it adds itself; the whole is one picture with one name.
+        silent = re.sub(r' (?:role|aria-label|aria-roledescription)="[^"]*"', "", self.stills[name])
+        svg = silent.replace("<svg ", f'<svg role="img" aria-labelledby="{title}" ', 1)
         box = tag("div", Html(svg), cls="picture", data_chart=f"{self.at}-{name}", tabindex="0", role="group",
                   aria_labelledby=title)  # fmt: skip
         return tag("figure", caption, box)
@@ -62,8 +65,20 @@ def bare(spec: Spec) -> Spec:
     padding = spec.get("padding")
     if isinstance(padding, dict):
         spec["padding"] = {**padding, "top": padding["top"] - spec["usermeta"]["head"]}
-    spec["config"] = {**spec.get("config", {}), "aria": False, "background": None}
+    spec["config"] = {**spec.get("config", {}), "background": None}
+    spec["config"] |= {part: {**spec["config"].get(part, {}), "aria": False} for part in ("axis", "legend")}
+    for part in _units(spec):
+        part["mark"] = {**part["mark"], "aria": False}
     return spec
+
+
+def _units(spec: Spec) -> Iterator[Spec]:
+    """Every part of a picture that has a mark."""
+    if isinstance(spec.get("mark"), dict):
+        yield spec
+    for inside in ("layer", "vconcat"):
+        for part in spec.get(inside, ()):
+            yield from _units(part)
 
 
 def page(

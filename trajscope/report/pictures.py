@@ -19,6 +19,14 @@ ALARMS = 40  # that are flagged in the picture
 
 def pictures(account: Mapping[str, Any]) -> dict[str, Picture]:
     """Every picture of one run, in the order of the page."""
+    from altair.utils.schemapi import debug_mode
+
+    # Every part would be held against the grammar's schema as it is made, a second in all; the tests do that instead.
+    with debug_mode(False):
+        return _pictures(account)
+
+
+def _pictures(account: Mapping[str, Any]) -> dict[str, Picture]:
     import polars as pl
 
     doc, facts, rows = account["doc"], account["facts"], trials(account)

@@ -274,7 +274,7 @@ def _words(reading: _Reading) -> list[Piece]:
 
 
 def _apart(said: list[Piece], made: list[Piece]) -> Iterator[str]:
-    """What the page says and its data do not, piece by piece; a piece too many is one difference, not all that follow."""
+    """What the page says and its data do not; a piece too many is one difference, not all that follow."""
     for kind, a, b, c, d in SequenceMatcher(None, said, made, autojunk=False).get_opcodes():
         if kind != "equal":
             yield from (_told(x, y) for x, y in zip_longest(said[a:b], made[c:d]))
