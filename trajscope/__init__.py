@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trajscope.live import Live
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import analyze, follow, load_menu, open_run, read, sql
+    from trajscope.public import RunFile, analyze, follow, load, load_menu, open_run, read, sql
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
@@ -28,6 +28,7 @@ _WHERE = {
     "Live": "live",
     "Menu": "menu",
     "Run": "run",
+    "RunFile": "public",
     "RunWriter": "writer",
     "Trial": "trial",
     "TrajscopeError": "errors",
@@ -35,6 +36,7 @@ _WHERE = {
     "analyze": "public",
     "config_hash": "pair",
     "follow": "public",
+    "load": "public",
     "load_menu": "public",
     "open_run": "public",
     "read": "public",
@@ -47,6 +49,7 @@ __all__ = [
     "Live",
     "Menu",
     "Run",
+    "RunFile",
     "RunWriter",
     "TrajscopeError",
     "Trial",
@@ -54,6 +57,7 @@ __all__ = [
     "analyze",
     "config_hash",
     "follow",
+    "load",
     "load_menu",
     "open_run",
     "read",
