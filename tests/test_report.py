@@ -35,8 +35,8 @@ def amnesiac() -> Any:
 # Every element that a page may hold.
 OURS = frozenset(
     "html head meta title style body main article header section nav footer figure figcaption div p span strong h1 h2 "
-    "h3 h4 a code data dl dt dd ol ul li details summary table thead tbody tr th td script svg g path text rect line defs "
-    "clippath".split()
+    "h3 h4 a code data dl dt dd ol ul li details summary table thead tbody tr th td script svg g path text rect line "
+    "defs clippath".split()
 )
 
 
