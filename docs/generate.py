@@ -29,6 +29,7 @@ PLAIN = {
     "docs/cli.md": "every command with its output",
     "docs/domains.md": "a domain of one's own: its form, what its judge guarantees, where it runs",
     "docs/format.md": "the file contract, for writers in any language",
+    "docs/report.md": "the offline report: how it is read, what is in the file, how it is verified",
     "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
     "docs/metrics.md": "every number: what it means, its unit",
     "docs/models.md": "proposers with a model behind them, and any program as one",
