@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -25,7 +24,7 @@ def section(rows: int, rounds: int | None) -> Section:
             make = Contender("report", python("trajscope.cli", "report", run, "-o", page), env, lambda _: None)
             check = Contender("verify", python("trajscope.cli", "verify", page, "--original", run), env, lambda _: None)
             take_turns([make, check], rounds or ROUNDS)
-            sizes[trials], spent[trials] = os.stat(page).st_size, make.spread("cpu_s").middle
+            sizes[trials], spent[trials] = page.stat().st_size, make.spread("cpu_s").middle
             lines.append(
                 (
                     f"{trials:,} trials, {run.stat().st_size / MB:,.1f} MB",

@@ -10,9 +10,11 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clirun import AMNESIAC, COMMAND, ROOT, SAMPLES, Cli, error
+from law_strategies import analyzed, made
 
 import trajscope
 from trajscope import analysis, readable
@@ -82,6 +84,17 @@ def test_the_page_of_the_amnesiac_holds_its_published_figures(cli: Cli) -> None:
         "1 no-op (trial 48)",
     ):
         assert figure in said
+
+
+def test_the_page_says_where_pairs_were_read_from_only_where_one_was_not_recorded() -> None:
+    def page_of(*sources: dict[str, Any]) -> str:
+        rows = [("a", i, "reverted", 1.0, told) for i, told in enumerate(sources)]
+        return page.page({**analyzed(made(*rows)), "file": "f", "format": "x"}, 100)
+
+    assert "\n pairs " not in page_of({})
+    said = page_of({}, {"provenance": "config", "confidence": 0.95}, {"provenance": "hash", "confidence": 0.3})
+    told = "1 recorded, 1 read from configurations (confidence 0.95), 1 known by their words alone (confidence 0.3)"
+    assert f" pairs {told} " in " ".join(said.split())
 
 
 def test_only_a_pass_is_green_and_every_word_has_a_shape_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

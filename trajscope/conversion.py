@@ -70,7 +70,7 @@ def _copy(source: Source, out: Path, reader: str | None, progress: Progress) -> 
     if str(source.path) == "-":
         return []
     head = next(sources.read(source.path), b"")
-    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
     if kind.name != OURS:
         return []
     trials = sum(run.tally.trials for run in pipeline.read(source, reader).runs)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trajscope import analysis, menu, pipeline
+from trajscope import analysis, maps, menu, pipeline
 from trajscope.errors import RecordError
 from trajscope.menu import Menu
 from trajscope.readers import Source
@@ -160,4 +160,6 @@ def open_run(path: str | os.PathLike[str], *, sidecar: bool = True, **run: Any) 
 
 def _source(path: str | Path, metric: str | None, goal: Goal | None, known: Menu | None, history: int | None) -> Source:
     beside = pipeline.menu_beside(path) if known is None else None
-    return Source(str(path), metric, goal, menu.load(beside) if beside else known, history)
+    mapped = pipeline.map_beside(path)
+    layout = maps.load(mapped) if mapped else None
+    return Source(str(path), metric, goal, menu.load(beside) if beside else known, history, layout=layout)

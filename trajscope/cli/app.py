@@ -31,8 +31,9 @@ VERBS = {
     "fleet": ("trajscope.cli.fleet:fleet", "Show many runs, one line each."),
     "rail": ("", "Ask the rails before a trial, and prove that they fire."),
     "integrity": ("trajscope.cli.integrity:integrity", "Fingerprint the files a loop may and may not edit."),
+    "menu": ("trajscope.cli.menu:menu", "Read which knobs a source file has, without running it."),
     "convert": ("trajscope.cli.convert:convert", "Turn any readable file into trajscope's own format."),
-    "formats": ("trajscope.cli.about:formats", "List the formats that can be read."),
+    "formats": ("trajscope.cli.about:formats", "List the formats that can be read, or explain how a file is."),
     "schema": ("trajscope.cli.about:schema", "Print the JSON Schema of a line or of the analysis."),
     "doctor": ("trajscope.cli.doctor:doctor", "Check this installation and this machine."),
 }

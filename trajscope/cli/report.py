@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, source
+from trajscope.cli.options import NOTHING, Asked, Files, Json, source, sourced
 
 
+@sourced
 def report(
     files: Files,
     *,
@@ -23,11 +24,7 @@ def report(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the brief as Markdown; no page then, unless -o names one.")
     ] = False,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Write one offline page about runs: what to distrust, what to do now, and every number behind it.
 
@@ -38,7 +35,7 @@ def report(
 
     if "-" in map(str, files) and len(files) > 1:
         raise typer.BadParameter("standard input stands alone", param_hint="FILES")
-    made = build([source(path, reader, metric, goal, menu, history) for path in files])
+    made = build([source(path, asked) for path in files])
     if figures is not None:
         _figures(made.accounts, figures)
     place = output or (None if markdown else Path(f"{_stem(files)}.report.html"))

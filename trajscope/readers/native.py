@@ -204,7 +204,7 @@ class Native:
         said, why = self._source, None
         metric, base = mapping(obj.get("metric")), mapping(obj.get("base"))
         config = dict(base["config"]) if isinstance(base.get("config"), dict) else None
-        if self._menu is None and isinstance(obj.get("menu"), dict):
+        if not (self._menu and self._menu.declared) and isinstance(obj.get("menu"), dict):  # inferred: it has its own
             try:
                 self._menu = menus.parse(obj["menu"], "menu")
             except MenuError as e:

@@ -51,7 +51,8 @@ class Moves(dict[str | None, dict[Any, Move]]):
             t = Trial(seq=0, at=0, status="other", pair=pair(changes))
             self._reader.place(t, row, changes)
             noop = t.noop is True
-            found = Move(t.pair, t.config, t.moved, t.base, (), seed, row.base_hash is not None, noop)
+            based = row.base_hash is not None
+            found = Move(t.pair, t.config, t.moved, t.base, (), seed, based, noop, t.provenance, t.confidence)
             self.setdefault(base, {})[key] = found
         return found
 
