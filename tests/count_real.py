@@ -12,7 +12,8 @@ Line numbers are those of an editor, from 1. What all rules share:
 * A row that calls itself a baseline is a measure where it is the first evaluated one; later ones are trials.
 * A crash has no value, whatever its cell holds. An exact 0 of a trial that was kept is a value.
 * Best: over kept trials; over evaluated ones where a file holds no verdict at all; the first of equals.
-* Blank lines are lines of the file and nothing else. A line without a delimiter in a table belongs to no record.
+* Lines that are blank or hold spaces only are lines of the file and nothing else. Without a delimiter a line belongs to
+  no record of a table.
 """
 
 from __future__ import annotations
@@ -118,7 +119,7 @@ def table(data: bytes, *, head: int = 1) -> tuple[list[tuple[int, dict[str, str]
             names = line.split("\t")
         elif n > head and "\t" in line:
             rows.append((n, dict(zip(names, cells(line), strict=False))))
-        elif n > head:
+        elif n > head and line.strip():
             rest.append((n, line))
     return rows, rest
 
@@ -215,10 +216,10 @@ def pr71(data: bytes) -> Count:
 
 @rule("karpathy+autoresearch/pr577~results.tsv")
 def pr577(data: bytes) -> Count:
-    r"""Header commit metric_before metric_after delta status description: 440 rows, 96 lines of spilled code.
+    r"""Header commit metric_before metric_after delta status description: 440 rows, 95 lines of spilled code.
 
     `awk -F'\t' '{print NF}' | sort | uniq -c`: 441 of 6 (the header is one), 96 of 1, 24 of 0. One of the 96 holds
-    spaces only (line 537): it is not blank. A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0
+    spaces only (line 537): it is as blank as the 24. A row says `rejected` or `crash`. Each rejected one has 0, 0 and 0
     as metric and delta, where a crash has counts from 15 to 7009, and speaks of a review: nothing was evaluated, so it
     is blocked, and 0 is no value. No name tells which way is better.
     """

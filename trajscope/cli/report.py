@@ -28,7 +28,7 @@ def report(
 ) -> None:
     """Write one offline page about runs: what to distrust, what to do now, and every number behind it.
 
-    Example: trajscope report night.jsonl -o night.html
+    Example: trajscope report run.jsonl -o run.html
     """
     from trajscope.cli.text import clean, warn
     from trajscope.report import build
@@ -75,7 +75,9 @@ def verify(
 ) -> None:
     """Count every number of a report again from the data in it, and name each that differs.
 
-    Exit codes: 0 all are true, 1 one is not, 3 it cannot be known. Example: trajscope verify night.html
+    Exit codes: 0 all are true, 1 one is not, 3 it cannot be known.
+
+    Example: trajscope verify run.html
     """
     from trajscope.cli.text import json_line, plural, verdicts, warn, wide
     from trajscope.report.verify import verify as check

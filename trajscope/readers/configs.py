@@ -33,7 +33,7 @@ _REASONS: Mapping[str, tuple[str, ...]] = {
 _VERDICTS = {"kept": ("true",), "reverted": ("false", *_REASONS["reverted"])}
 _YES_OR_NO = {**_REASONS, **_VERDICTS}
 _WENT = {RAN: ("true", "0"), "crashed": ("false", *"123456789")}
-_OTHERS = (corpora.CHAT, "_meta", "unfolded", "metricName", "event", "op_code")
+_OTHERS = (corpora.CHAT, "_meta", "metricName", "event", "op_code")
 _STAGES = ("proposal", "candidate_cfg", "eval_metrics")  # beside a stage they are another reader's
 _LATER = ("time", "wall_s", "tokens_in", "tokens_out", "usd", "seed", "description", "commit")
 _PROPOSED = frozenset((*CONFIG, *(o.partition(".")[0] for o in OVERRIDES), "proposal"))
@@ -63,6 +63,8 @@ class Configs:
     def sniff(cls, head: bytes) -> bool:
         """Whether most of its rows are experiments, and one of them holds a number that may be the metric."""
         seen = [*head_objects(head)]
+        if any("unfolded" in o for o in seen):  # a database or a document as lines, which has its own reader
+            return False
         found = [r for o in seen if not _of_another(o) and (r := roles(o)) is not None]
         measured = any(r.layout.metric or r.rivals for r in found)
         return measured and 2 * len(found) > len(seen)

@@ -90,6 +90,7 @@ class Programs:
             menu=said.menu,
             history=said.history,
             has_keeps=False,
+            branching=True,
         )
 
     def _born(self, own: object, parent: object, code: object, language: object) -> Program | None:

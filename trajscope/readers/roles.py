@@ -78,7 +78,7 @@ _BESIDE = frozenset(
     "time wall seconds sec secs ms elapsed duration latency timestamp mem memory vram mib mb gb bytes size params "
     "parameters steps step tok tokens epoch epochs seed iters iter train training test holdout std sd stderr delta gap "
     "prev previous baseline best improvement ahead_of rank id num count n k d prequant lr version index fold folds usd "
-    "cost gpu pid port exit code ts round seq line attempt attempts generation at".split()
+    "cost gpu pid port exit code ts round seq line attempt attempts generation at trial experiment".split()
 )
 _WORDS = re.compile(r"[a-z]+")
 _STATUSES = (*VERDICT, *STATUS, *(f"{r}.{s}" for r in RESULTS for s in STATUS))

@@ -5,7 +5,6 @@ Knows no file format: a reader cuts its lines into rows and binds the names of c
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import msgspec
 from trajscope.layout import Layout, over
 from trajscope.pair import config_hash
 from trajscope.readers import Source
+from trajscope.readers.baselines import is_baseline
 from trajscope.readers.cells import missing, number, numeric, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
 from trajscope.readers.proposals import Proposals
@@ -25,14 +25,6 @@ from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpe
 
 Row = Any
 Get = Callable[[Row], Any]
-# A baseline calls itself one among its first words, and is not what something else is compared with.
-_BASELINE = re.compile(
-    r"\W*(?!\b(?:vs|over|than|beats?|from|below|above|against)\b)(?:[\w.:+-]+\W+){0,3}?baseline\b", re.IGNORECASE
-)
-_COMPARED = re.compile(
-    r"\b(?:vs|over|than|beats?|from|below|above|against|no|non)\W+(?:the\W+)?baseline\b", re.IGNORECASE
-)
-_FIRST_WORDS = 80  # letters of a description in which a baseline says that it is one
 
 
 class Rows:
@@ -62,7 +54,7 @@ class Rows:
         self._words = Statuses(self.layout.statuses, words)
         self._declared = tuple(w.casefold() for w in self.layout.baseline)
         self._has_keeps = has_keeps
-        self._unsure = tuple(unsure)  # what is said with the first trial: where something had to be guessed
+        self._unsure = tuple(unsure)  # where something had to be guessed
         self._ids: set[str] = set()  # that stood for what ran
         self._header: Header | None = None
         self._kept: Mapping[str, Any] | None = None  # the configuration of the last keep
@@ -135,8 +127,8 @@ class Rows:
         if status == "reverted" and self._before is not None and value == 0 and self._refused(raw, row):
             status, value = "blocked", None
         self.statuses[raw, status] += 1
-        if self._unsure or odd:
-            faults, self._unsure = (*self._unsure, *odd, *faults), ()
+        if odd:
+            faults = (*odd, *faults)
         value, faults = self._judged(status, value, prose, faults)
         trial = self._trial(line, row, status, raw, value, faults)
         self._scored = self._scored or status in SCORED
@@ -165,6 +157,8 @@ class Rows:
             base_id=self._kept_id,
             history=self._source.history,
             has_keeps=self._has_keeps,
+            branching=self.layout.parent is not None,
+            guesses=self._unsure,
             about=self._about,
         )
         return self._header
@@ -176,10 +170,7 @@ class Rows:
         if self._scored or (value is None and self.metric is not None) or said.status == "crashed":
             return False
         name = word(self._get["id"](row)).strip().casefold()
-        about = word(self._get["description"](row))[:_FIRST_WORDS].replace("_", " ")
-        if self._declared:
-            return name in self._declared or about.casefold().startswith(self._declared)
-        return name == BASELINE or (_BASELINE.match(about) is not None and _COMPARED.search(about) is None)
+        return is_baseline(name, word(self._get["description"](row)), self._declared)
 
     def _measure(self, line: Line, row: Row, value: float | None) -> Measure:
         header = self._header

@@ -102,7 +102,7 @@ def _is_plain(reader: Native, row: LineFields, line: Line) -> bool:
     a = row.attempts[0]
     if (row.seq is not None and row.seq != line.seq) or a.intent is not None or not (a.knob or a.changes):
         return False
-    if row.effective is not None or row.fingerprints is not None or row.reason_code == "nan":
+    if row.effective is not None or row.fingerprints is not None or row.reason_code == "nan" or row.provenance:
         return False
     if not row.seeds:
         value = row.value

@@ -238,7 +238,7 @@ def provenance(at: str, account: Account, source: Mapping[str, Any], tool: str) 
     held = "It is embedded here whole." if source["held"] else "It is too large to be embedded here."
     facts = [
         ("file", joined((code(doc["file"], 160), f", {source['bytes']:,} bytes. {held}"))),
-        ("SHA-256", tag("code", source["sha256"], cls="sha")),
+        ("SHA-256 of what was read", tag("code", source["sha256"], cls="sha")),
         ("read as", text(f"{doc['format']}, run {doc['run_id']}", 160)),
         ("menu", "none" if said["menu"] is None else plural(len(said["menu"]["knobs"]), "knob")),
         ("settings", text("; ".join(settings) or "the defaults", 400)),

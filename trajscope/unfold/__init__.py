@@ -70,6 +70,12 @@ KINDS: tuple[Kind, ...] = (
         "trajscope.unfold.optuna_journal",
     ),
     Kind(
+        "campaign",
+        "the campaign.json of a biology loop",
+        re.compile(rb'(?:\xef\xbb\xbf)?\s*\[\s*\{\s*"experiment_id"\s*:'),
+        "trajscope.unfold.campaign",
+    ),
+    Kind(
         "aide",
         "the journal.json of AIDE or AI-Scientist",
         re.compile(_JSON + rb'(?:"__version"\s*:\s*"[^"]*"\s*,\s*)?"(?:nodes"\s*:\s*\[\s*[{\]]|node2parent"\s*:\s*\{)'),
