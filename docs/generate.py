@@ -31,6 +31,7 @@ PLAIN = {
     "docs/gate.md": "may this be distilled: every check, its bounds, its reason",
     "docs/field_study.md": "what public runs look like through this instrument, and what their files cannot say",
     "docs/format.md": "the file contract, for writers in any language",
+    "docs/report.md": "the offline report: how it is read, what is in the file, how it is verified",
     "docs/formats.md": "other people's formats: how each is recognised, what it says, what it leaves open",
     "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
     "docs/metrics.md": "every number: what it means, its unit",

@@ -38,6 +38,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("fleet", "replay", "sidecar", "staircase"),
     ("charts",),
     ("figures", "frames"),
+    ("report",),
     ("public", "testing", "watch"),
     ("cli", "pytest_plugin"),
     ("__init__",),

@@ -104,6 +104,8 @@ def test_every_command_has_help_with_an_example_that_runs(cli: Cli, verb: str) -
     shutil.copy(SAMPLES / "menu_from" / "train.py", cli.here)
     (cli.here / "campaigns").mkdir()
     shutil.copy(AMNESIAC, cli.here / "campaigns" / "night.jsonl")
+    if verb == "verify":
+        assert cli("report", "run.jsonl", "-o", "run.html").returncode == 0
     # A convert that was typed as shown writes run.jsonl, which must not be there.
     if verb == "convert":
         (cli.here / "run.jsonl").unlink()

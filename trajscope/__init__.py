@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trajscope.live import Live
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import analyze, follow, gate, load_menu, open_run, read, sql
+    from trajscope.public import RunFile, analyze, follow, gate, load, load_menu, open_run, read, sql
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
@@ -30,6 +30,7 @@ _WHERE = {
     "Live": "live",
     "Menu": "menu",
     "Run": "run",
+    "RunFile": "public",
     "RunWriter": "writer",
     "Trial": "trial",
     "TrajscopeError": "errors",
@@ -38,6 +39,7 @@ _WHERE = {
     "config_hash": "pair",
     "follow": "public",
     "gate": "public",
+    "load": "public",
     "load_menu": "public",
     "open_run": "public",
     "read": "public",
@@ -51,6 +53,7 @@ __all__ = [
     "Live",
     "Menu",
     "Run",
+    "RunFile",
     "RunWriter",
     "TrajscopeError",
     "Trial",
@@ -59,6 +62,7 @@ __all__ = [
     "config_hash",
     "follow",
     "gate",
+    "load",
     "load_menu",
     "open_run",
     "read",

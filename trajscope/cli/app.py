@@ -25,6 +25,8 @@ VERBS = {
     "analyze": ("trajscope.cli.analyze:analyze", "Tell the truth about a trajectory file in a second."),
     "trials": ("trajscope.cli.trials:trials", "Show the trials of a run, or one of them in full."),
     "watch": ("trajscope.cli.watch:watch", "Watch a run while it goes on."),
+    "report": ("trajscope.cli.report:report", "Write one offline page: what to distrust first."),
+    "verify": ("trajscope.cli.report:verify", "Count the numbers of a report again."),
     "sql": ("trajscope.cli.sql:sql", "Ask a run questions in SQL, read-only."),
     "fleet": ("trajscope.cli.fleet:fleet", "Show many runs, one line each."),
     "rail": ("", "Ask the rails before a trial, and prove that they fire."),
