@@ -122,11 +122,14 @@ class RunFile:
         """The answer of runs, trials, seeds and events to one SELECT."""
         return _answer(self._opened(), query)
 
-    def report(self) -> Report:
-        """The offline page about it: `.write(path)`, `.markdown()`, or itself in a notebook."""
+    def report(self, policy: str | None = "default") -> Report:
+        """The offline page about it: `.write(path)`, `.markdown()`, or itself in a notebook.
+
+        The gate is asked by this policy whether it may be learned from; by none it is not asked.
+        """
         from trajscope import report
 
-        return report.build([(self._source, self._reader)])
+        return report.build([(self._source, self._reader)], policy=policy)
 
     def _opened(self) -> Store:
         from trajscope.store import Store
