@@ -199,7 +199,15 @@ def _table(told: stories.Told, kept: Path | None) -> Iterator[str]:
 def _wrapped(text: str, indent: str) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, _width() - 1, initial_indent=indent, subsequent_indent=indent) or [indent]
+    lines = textwrap.wrap(
+        text,
+        _width() - 1,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )  # a path is to be copied
+    return lines or [indent]
 
 
 def _width() -> int:
