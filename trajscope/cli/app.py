@@ -30,6 +30,7 @@ VERBS = {
     "rail": ("", "Ask the rails before a trial, and prove that they fire."),
     "integrity": ("trajscope.cli.integrity:integrity", "Fingerprint the files a loop may and may not edit."),
     "gate": ("trajscope.cli.gate:gate", "Ask whether runs may be distilled, before training on them."),
+    "corpus": ("trajscope.cli.corpus:corpus", "Write what may be distilled into a folder, with its manifest and card."),
     "convert": ("trajscope.cli.convert:convert", "Turn any readable file into trajscope's own format."),
     "formats": ("trajscope.cli.about:formats", "List the formats that can be read."),
     "schema": ("trajscope.cli.about:schema", "Print the JSON Schema of a line or of the analysis."),
