@@ -83,8 +83,7 @@ def build(
     if not answer.passed and accept is None:
         raise refused(answer, folder)
     how = plan(examples, split, embargo)
-    with _folder(folder) as work:
-        made = _Making(examples, how, work)
+    with _folder(folder) as work, contextlib.closing(_Making(examples, how, work)) as made:
         made.walk()
         _unchanged(inputs)
         made.write(balance)
@@ -161,6 +160,12 @@ class _Making:
             if found is not None:
                 self.weights[table] = found[1]
             self.written += rows.write(self.work, found[0] if found is not None else None)
+
+    def close(self) -> None:
+        """Nothing more comes; what could not be written is told already."""
+        for rows in self._waiting.values():
+            with contextlib.suppress(OSError):
+                rows.close()
 
     def said(self) -> dict[str, Any]:
         """What was made of the trials, in numbers."""

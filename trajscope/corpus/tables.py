@@ -88,6 +88,10 @@ class Waiting:
         number = self._numbers.setdefault(row.label, len(self._numbers))
         self._file.write(b"%d\t%b\n" % (number, canonical(row.fields)))
 
+    def close(self) -> None:
+        """No more rows come."""
+        self._file.close()
+
     def weights(self, balance: float) -> tuple[dict[str, float], Weights] | None:
         """The weight of one row of each label, and what they come to; None for no rows."""
         if not self.rows:
@@ -105,7 +109,7 @@ class Waiting:
 
     def write(self, folder: Path, weights: Mapping[str, float] | None) -> list[Written]:
         """The rows with their weights (all 1 without any) as JSON lines and as Parquet; nothing for no rows."""
-        self._file.close()
+        self.close()
         done: list[Written] = []
         if self.rows:
             by_number = [repr(weights[x] if weights else 1.0).encode() for x in self._numbers]
