@@ -127,8 +127,8 @@ def section(rows: int, rounds: int | None) -> Section:
     return Section(
         "A corpus",
         "`trajscope corpus build`, the gate's question included, of native files with a prompt in every line. What "
-        "stays is what is written: repeats on the same base go. Memory hangs on different configurations, of which many "
-        "nights have about as many as trials, and one night of habits few.",
+        "stays is what is written: repeats on the same base go. Memory hangs on different configurations, of which "
+        "many nights have about as many as trials, and one night of habits few.",
         ("", "examples that stay", "CPU s", "us a trial", "peak MB"),
         table,
         budgets,

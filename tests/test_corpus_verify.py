@@ -1,7 +1,7 @@
 """Verifying a corpus, its card, and the command: what was changed is named, and no path of a manifest is followed.
 
-Planted and seen to fail: a hash that is not compared, a file that the manifest does not name, one that is gone, an input
-that is another, a link that is followed, a label that leaves its code span.
+Planted and seen to fail: a hash that is not compared, a file that the manifest does not name, one that is gone, an
+input that is another, a link that is followed, a label that leaves its code span.
 """
 
 from __future__ import annotations
@@ -145,9 +145,7 @@ def test_a_manifest_that_names_nothing_vouches_for_nothing(tmp_path: Path) -> No
         verify(tmp_path / "nowhere")
 
 
-def test_inputs_that_are_others_or_too_few_do_not_pass(
-    whole: tuple[Path, list[Path]], tmp_path: Path
-) -> None:
+def test_inputs_that_are_others_or_too_few_do_not_pass(whole: tuple[Path, list[Path]], tmp_path: Path) -> None:
     folder, paths = whole
     changed = tmp_path / "c0.jsonl"
     changed.write_bytes(paths[0].read_bytes() + b"\n")
@@ -181,7 +179,9 @@ def test_what_a_stranger_wrote_cannot_leave_its_place_on_the_card(tmp_path: Path
         line["attempts"][0]["changes"][0]["value"] = evil
 
     paths = field.write(tmp_path, field.clean(2), change=rename, names=[evil, "b"])
-    lines = [x.replace(b'"int"', b'"str"').replace(b'"choices"', b'"examples"') for x in paths[0].read_bytes().split(b"\n")]
+    lines = [
+        x.replace(b'"int"', b'"str"').replace(b'"choices"', b'"examples"') for x in paths[0].read_bytes().split(b"\n")
+    ]
     paths[0].write_bytes(b"\n".join(lines))
     b = build(field.sources(paths), tmp_path / "out", accept=evil, split="stratified")
     said = (b.folder / "README.md").read_text("utf-8")

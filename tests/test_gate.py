@@ -26,6 +26,7 @@ from trajscope.corpus import Examples, Gate, Policy, asked, gate
 from trajscope.corpus.checks import CHECKS
 from trajscope.corpus.checks.answer import Check, judged, worst
 from trajscope.corpus.policy import load
+from trajscope.corpus.survey import interval
 from trajscope.errors import CorpusError
 from trajscope.menu import load as load_menu
 from trajscope.pair import config_hash
@@ -596,6 +597,22 @@ def test_a_time_split_of_a_proposer_of_unknown_sight_is_not_judged(tmp_path: Pat
 def test_a_time_split_of_a_proposer_that_sees_everything_leaks_every_row(tmp_path: Path) -> None:
     found = of(judge(field.write(tmp_path, clean(), history="all"), split="tail"), "leakage")
     assert (found.outcome, found.value) == ("fail", 60)
+
+
+def test_the_interval_of_a_share_is_the_published_one() -> None:
+    # Clopper-Pearson, as the table of the amnesiac has them
+    assert interval(6, 8) == pytest.approx((0.349, 0.968), abs=5e-4)
+    assert interval(5, 5) == pytest.approx((0.478, 1.0), abs=5e-4)
+    assert interval(0, 8)[0] == 0.0
+
+
+def test_a_share_that_few_keeps_cannot_vouch_for_is_insufficient(tmp_path: Path) -> None:
+    # 3 of 12 are a quarter, which is allowed; they could as well be 57%, which is not.
+    plan = also(keeping(clean(1)[0], GOOD), [GOOD[0]] * 2, kept=True)
+    found = of(judge(field.write(tmp_path, [plan]), split="stratified"), "keep_share")
+    assert found.parts[0].n == 12
+    assert found.parts[0].value == pytest.approx(0.25)
+    assert found.outcome == "insufficient"
 
 
 def test_values_near_each_other_are_one_mode_where_the_policy_says_so(tmp_path: Path) -> None:

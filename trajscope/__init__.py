@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from trajscope.live import Live
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import analyze, build_corpus, follow, gate, load_menu, open_run, read, sql, verify_corpus
+    from trajscope.public import (
+        RunFile,
+        analyze,
+        build_corpus,
+        follow,
+        gate,
+        load,
+        load_menu,
+        open_run,
+        read,
+        sql,
+        verify_corpus,
+    )
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
@@ -30,6 +42,7 @@ _WHERE = {
     "Live": "live",
     "Menu": "menu",
     "Run": "run",
+    "RunFile": "public",
     "RunWriter": "writer",
     "Trial": "trial",
     "TrajscopeError": "errors",
@@ -39,6 +52,7 @@ _WHERE = {
     "config_hash": "pair",
     "follow": "public",
     "gate": "public",
+    "load": "public",
     "load_menu": "public",
     "open_run": "public",
     "read": "public",
@@ -53,6 +67,7 @@ __all__ = [
     "Live",
     "Menu",
     "Run",
+    "RunFile",
     "RunWriter",
     "TrajscopeError",
     "Trial",
@@ -62,6 +77,7 @@ __all__ = [
     "config_hash",
     "follow",
     "gate",
+    "load",
     "load_menu",
     "open_run",
     "read",

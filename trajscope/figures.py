@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PNG_SCALE: Final = 1.5  # 1350 px wide: sharp enough on a dense screen, at half the CPU of 1800
 
 
-def write(directory: Path, figures: Mapping[str, alt.Chart | alt.LayerChart]) -> list[Path]:
+def write(directory: Path, figures: Mapping[str, alt.Chart | alt.LayerChart | alt.VConcatChart]) -> list[Path]:
     """Write `<name>.svg` and `<name>.png` of each chart into `directory` and say which files they are."""
     import vl_convert
 

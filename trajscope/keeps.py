@@ -9,7 +9,7 @@ from trajscope import edits
 from trajscope.ground import Ground
 from trajscope.scores import SAME_START, Scores
 from trajscope.tally import LATEST, MOST, Blind, ConfigTally, Confirm, Keep, Kept, PairTally, Tally
-from trajscope.trial import Header, Measure, MetricSpec, Seed, Trial
+from trajscope.trial import COMPARED, Header, Measure, MetricSpec, Seed, Trial
 
 
 class Keeps:
@@ -17,7 +17,7 @@ class Keeps:
 
     def __init__(self, header: Header, tally: Tally, ground: Ground, scores: Scores) -> None:
         self.tally, self.ground, self.scores = tally, ground, scores
-        self.metric = header.metric
+        self.metric, self.branching = header.metric, header.branching
         self.guards = [m for m in header.metrics if m.role == "guard"]
 
     def keep(self, t: Trial, p: PairTally | None, config: ConfigTally | None, e: int) -> None:
@@ -62,9 +62,12 @@ class Keeps:
 
     def compose(self, t: Trial) -> None:
         """Whether what was kept is in the base of this, the next evaluated trial."""
+        s = self.tally
+        if t.provenance in COMPARED:  # with the last keep: whatever is missing is among the changes
+            s.pending = []
+            return
         if not t.based and t.moved is None:
             return  # it says nothing of its base
-        s = self.tally
         own = {c.knob for c in t.pair.changes} if t.pair is not None else set()
         waiting: list[int] = []
         lost: list[int] = []
@@ -74,7 +77,10 @@ class Keeps:
             kept = self.ground.pairs[keep.pair].pair.changes if keep.pair >= 0 else ()
             if t.based and keep.config >= 0:
                 if t.base != self.scores.configs[keep.config].label:
-                    lost.append(keep.seq)
+                    if self.branching:
+                        waiting.append(i)  # somebody else's branch
+                    else:
+                        lost.append(keep.seq)
             elif t.moved is not None and kept:
                 stands = {c.knob: c.text for c in t.moved.changes}
                 asked = [c for c in kept if later.get(c.knob, c.text) == c.text]

@@ -15,6 +15,7 @@ from trajscope.pair import Pair
 
 STATUSES = ("kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error", "other")
 CODE = {name: i for i, name in enumerate(STATUSES)}
+COMPARED = frozenset(("config", "column"))  # provenances of pairs that were found against the last keep
 SCORED = frozenset(("kept", "reverted", "ineligible"))  # these were evaluated, whatever came out
 Goal = Literal["minimize", "maximize"]
 
@@ -62,6 +63,8 @@ class Header(Struct, kw_only=True):
     unguarded_because: str | None = None
     chained: bool = False
     has_keeps: bool = True
+    branching: bool = False  # a trial may be built on any before it, and not on the last keep alone
+    guesses: tuple[str, ...] = ()  # what the reader had to choose, and how to choose otherwise
     about: Mapping[str, Any] = {}
 
 

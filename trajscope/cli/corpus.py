@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trajscope.cli.app import Group, Verb
-from trajscope.cli.options import GoalName, History, Json, MenuFile, MetricName, Reader, source
+from trajscope.cli.options import NOTHING, Asked, Json, source, sourced
 
 if TYPE_CHECKING:
     from trajscope.corpus import Built
@@ -25,6 +25,7 @@ def _root() -> None:
 
 
 @corpus.command(cls=Verb, short_help="Write a corpus, where the gate lets it.")
+@sourced
 def build(
     files: Annotated[list[Path], typer.Argument(metavar="RUN", help="The runs that the corpus is made of.")],
     *,
@@ -51,12 +52,8 @@ def build(
             "--balance", metavar="A", help="Weights n^(A-1): 1 leaves labels as they are, 0 makes them equal."
         ),
     ] = 0.5,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
     json: Json = False,
+    asked: Asked = NOTHING,
 ) -> None:
     """Write a corpus into a new folder, whole or not at all, where the gate lets it.
 
@@ -69,7 +66,7 @@ def build(
     from trajscope.cli.text import json_line, warn, wide
     from trajscope.errors import RefusedError
 
-    named = [source(path, reader, metric, goal, menu, history) for path in files]
+    named = [source(path, asked) for path in files]
     try:
         found = library.build(named, out, policy=policy, split=split, embargo=embargo, accept=accept, balance=balance)
     except RefusedError as e:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trajscope.cli.options import GoalName, History, Json, MenuFile, MetricName, Reader, source
+from trajscope.cli.options import NOTHING, Asked, Json, source, sourced
 from trajscope.verdict import Level
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ WORDS: dict[Outcome, tuple[str, str]] = {
 }
 
 
+@sourced
 def gate(
     files: Annotated[list[Path], typer.Argument(metavar="RUN", help="The runs that the corpus is made of.")],
     *,
@@ -46,12 +47,8 @@ def gate(
         Path | None,
         typer.Option("--sft", metavar="FILE", help="A chat file (JSON lines of `messages`) made from these runs."),
     ] = None,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
     json: Json = False,
+    asked: Asked = NOTHING,
 ) -> None:
     """Ask whether runs may be distilled, before a night of training is spent on them.
 
@@ -59,14 +56,16 @@ def gate(
 
     Example: trajscope gate run.jsonl --policy strict --split tail
     """
+    from trajscope import corpus
     from trajscope.cli.text import json_line, wide
-    from trajscope.corpus import Examples, asked
     from trajscope.corpus.checks import EXIT, worst
     from trajscope.corpus.policy import load
 
     named, thresholds = load(policy)
-    examples = Examples([source(path, reader, metric, goal, menu, history) for path in files])
-    found = [asked(examples, named, thresholds, split=how, embargo=embargo, sft=sft) for how in split or ["auto"]]
+    examples = corpus.Examples([source(path, asked) for path in files])
+    found = [
+        corpus.asked(examples, named, thresholds, split=how, embargo=embargo, sft=sft) for how in split or ["auto"]
+    ]
     for n, answer in enumerate(found):
         if json:
             print(json_line(answer.to_json()))

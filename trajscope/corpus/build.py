@@ -30,7 +30,7 @@ from trajscope.corpus.manifest import Print
 from trajscope.corpus.rows import TABLES, Facts, Pairing, Row, Table, shown
 from trajscope.corpus.split import Side, Split, plan
 from trajscope.corpus.tables import CAP, SIDES, Waiting, Weights, Written
-from trajscope.errors import CorpusError, RefusedError
+from trajscope.errors import CorpusError, RefusedError, SourceError
 from trajscope.readers import Source
 
 BALANCE = 0.5
@@ -240,11 +240,18 @@ def _in_order(named: Sequence[tuple[Source, str | None]]) -> list[_Input]:
         if now.sha256 in found:
             other = found[now.sha256][1].source.path
             raise CorpusError(f"{source.path}: is the same as {other}; name it once, or its trials count twice")
-        run, _ = pipeline.header(source, reader)
-        began = run.header.about.get("started")
-        key = began if isinstance(began, str) else "", run.header.run_id, now.sha256
-        found[now.sha256] = key, _Input(source, reader, now)
+        found[now.sha256] = (*_began(source, reader), now.sha256), _Input(source, reader, now)
     return [x for _, x in sorted(found.values(), key=lambda pair: pair[0])]
+
+
+def _began(source: Source, reader: str | None) -> tuple[str, str]:
+    """When the first run of a file began and what it is called; nothing where its first bytes do not tell."""
+    try:
+        run, _ = pipeline.header(source, reader)
+    except SourceError:
+        return "", ""  # what cannot be read at all says so when it is read
+    began = run.header.about.get("started")
+    return began if isinstance(began, str) else "", run.header.run_id
 
 
 def _unchanged(inputs: Sequence[_Input]) -> None:
@@ -274,6 +281,8 @@ def _made_of(inputs: Sequence[_Input], examples: Examples) -> dict[str, Any]:
             at += 1
         said = {"metric": x.source.metric, "goal": x.source.goal, "history": x.source.history, "reader": x.reader}
         menu = x.source.menu
+        if x.source.layout is not None:
+            said["map_sha256"] = manifest.text_hash(repr(msgspec.to_builtins(x.source.layout)))
         if menu is not None:
             knobs = sorted(repr(k) for k in menu.knobs.values())
             said["menu_sha256"] = manifest.text_hash(repr((knobs, menu.constraints)))

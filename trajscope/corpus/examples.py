@@ -247,7 +247,7 @@ def _stream(source: Source, reader: str | None) -> Iterator[tuple[Item, Row | No
     held: list[tuple[Item, Row | None]] = []
     chunks = sources.read(source.path)
     head = next(chunks, b"")
-    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
     feed = Feed(source, kind, (), lambda _run, item, row: held.append((item, row)))
     lines = Lines()
 

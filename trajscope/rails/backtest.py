@@ -53,21 +53,49 @@ class _Asked(NamedTuple):
 
 def replay(source: Source, reader: str | None = None, only: Rail | None = None, window: int | None = None) -> Replay:
     """Put a run's trials to the rails one by one; `only` looks at one rail, `window` at so many earlier trials."""
-    if window is not None and window < 1:
-        raise SourceError(f"a window of {window} trials holds nothing; give a number from 1 on")
-    asked, silent = [], []
-    walk = _Walk(source, only, window)
+    played = Replaying(source, only, window)
     for item in _items(source, reader):
+        played.take(item)
+    return played.answer()
+
+
+class Replaying:
+    """A replay as the items of a file come; after `most` trials that ran no more are asked about."""
+
+    def __init__(
+        self, source: Source, only: Rail | None = None, window: int | None = None, most: int | None = None
+    ) -> None:
+        if window is not None and window < 1:
+            raise SourceError(f"a window of {window} trials holds nothing; give a number from 1 on")
+        self._said = source.path, only, window
+        self._walk = _Walk(source, only, window)
+        self._asked: list[_Asked] = []
+        self._silent: list[int] = []
+        self._most = most
+
+    @property
+    def full(self) -> bool:
+        """Whether no more trials are asked about."""
+        return self._most is not None and len(self._asked) >= self._most
+
+    def take(self, item: Item) -> None:
+        """One more item of the file."""
+        if self.full:
+            return
         if isinstance(item, Header):
-            walk.begin(item)
+            self._walk.begin(item)
         elif isinstance(item, Trial) and item.status not in NOT_RUN:
             if item.pair is None:
-                silent.append(item.seq)
+                self._silent.append(item.seq)
             else:
-                asked.append(_Asked(item, walk.step(item, item.pair)))
-    if not asked:
-        raise SourceError(f"{source.path}: no trial ran that says what it changed; there is nothing to replay")
-    return _summed(asked, tuple(silent), only, window)
+                self._asked.append(_Asked(item, self._walk.step(item, item.pair)))
+
+    def answer(self) -> Replay:
+        """What would have been blocked of all that came."""
+        path, only, window = self._said
+        if not self._asked:
+            raise SourceError(f"{path}: no trial ran that says what it changed; there is nothing to replay")
+        return _summed(self._asked, tuple(self._silent), only, window)
 
 
 class _Walk:
@@ -82,6 +110,7 @@ class _Walk:
         self._path = source.path
         self._header: Header | None = None
         self._known: dict[str, Mapping[str, Any]] = {}
+        self._made: tuple[tuple[History, str | None], Rails] | None = None
 
     def begin(self, header: Header) -> None:
         """A new run in the file: other bases, the same history."""
@@ -126,7 +155,14 @@ class _Walk:
         raw: dict[str, Any] = {"changes": [{"knob": k, "value": v} for k, v in changes]}
         if trial.intent in ("revisit", "replicate"):
             raw["intent"] = trial.intent
-        return Rails(self._menu or Menu({}), history, base=base).check(raw)
+        return self._rails(history, base, base_id).check(raw)
+
+    def _rails(self, history: History, base: Mapping[str, Any] | None, base_id: str | None) -> Rails:
+        """The rails on a base; those of the last base are used again, since making them costs more than asking."""
+        key = history, base_id
+        if self._made is None or self._made[0] != key:
+            self._made = key, Rails(self._menu or Menu({}), history, base=base)
+        return self._made[1]
 
     def _base(self, trial: Trial, pair: Pair) -> Mapping[str, Any] | None:
         """The whole configuration that a trial changed, as far as the file tells."""
@@ -144,7 +180,7 @@ def _items(source: Source, reader: str | None) -> Iterator[Item]:
     lines, read = Lines(), None
     for chunk in sources.read(source.path):
         if read is None:
-            read = (get(reader) if reader else find(source.path, chunk[: sources.HEAD]))(source).feed
+            read = (get(reader) if reader else find(source.path, chunk[: sources.HEAD], source.layout))(source).feed
         for line in lines.feed(chunk):
             yield from read(line)
     if read is None:

@@ -32,7 +32,7 @@ from trajscope.readers.fields import (
     time_ms,
     unreadable,
 )
-from trajscope.readers.prints import drifts
+from trajscope.readers.prints import drifts, graders
 from trajscope.readers.seeds import metrics, seed
 from trajscope.readers.stretches import Moves, batch, refused
 from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields
@@ -204,7 +204,7 @@ class Native:
         said, why = self._source, None
         metric, base = mapping(obj.get("metric")), mapping(obj.get("base"))
         config = dict(base["config"]) if isinstance(base.get("config"), dict) else None
-        if self._menu is None and isinstance(obj.get("menu"), dict):
+        if not (self._menu and self._menu.declared) and isinstance(obj.get("menu"), dict):  # inferred: it has its own
             try:
                 self._menu = menus.parse(obj["menu"], "menu")
             except MenuError as e:
@@ -213,11 +213,7 @@ class Native:
         self.incumbent = text(base.get("hash")) or (self._hash(config) if config is not None else None)
         if config is not None and self.incumbent:
             self._known[self.incumbent] = (config, {})
-        files = mapping(obj.get("files"))
-        if files:
-            from trajscope.edits import grades  # most headers declare none, and a rail starts without it
-
-            self._graders = {path: sha for path, sha in files.items() if grades(path) and isinstance(sha, str)}
+        self._graders = graders(mapping(obj.get("files")))
         history = mapping(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
         named = [m for m in (listed if isinstance(listed, list) else ()) if text(mapping(m).get("name"))]
@@ -247,6 +243,7 @@ class Native:
             budget=budget,
             unguarded_because=text(obj.get("unguarded_because")),
             chained=row.prev is not None,
+            **specs.search(obj),
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},
         )
         return self._header, why
@@ -281,6 +278,9 @@ class Native:
             usd=finite(cost.usd),
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
+            provenance=text(row.provenance) or "native",
+            confidence=finite(row.confidence),
+            raw_status=row.raw_status,
             attempts=len(row.attempts),
             refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and refused(a)),
             refused_pairs=tuple(
@@ -348,18 +348,18 @@ class Native:
         """Which configuration it changed, which one ran, and whether that is what was proposed."""
         trial.base = row.base_hash or self.incumbent
         trial.config = row.config_hash
+        trial.noop = row.base_hash == row.config_hash if row.base_hash and row.config_hash and changes else None
         config: dict[str, Any] | None = None
         if trial.base in self._known and changes:
             base, moves = self._known[trial.base]
             config = {**base, **{c.knob: c.value for c in changes}}
             moves = {**moves, **{c.knob: c for c in changes}}
             trial.moved = pair(moves.values())
-            trial.noop = all(c.knob in base and self._change(c.knob, base[c.knob]).text == c.text for c in changes)
+            stood = all(c.knob in base and self._change(c.knob, base[c.knob]).text == c.text for c in changes)
+            trial.noop = trial.noop or stood
             trial.config = trial.config or self._hash(config, row.parent)
             if trial.status == "kept":
                 self._known[trial.config] = (config, moves)
-        elif row.base_hash and row.config_hash and changes:
-            trial.noop = row.base_hash == row.config_hash
         if trial.status == "kept" and trial.config is not None:
             self.incumbent = trial.config
         self._integrity(trial, row, config or {c.knob: c.value for c in changes})

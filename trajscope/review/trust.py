@@ -9,6 +9,7 @@ from trajscope import nulls, stats
 from trajscope.fold import Unknown
 from trajscope.review import Part, Review
 from trajscope.run import Run
+from trajscope.trial import COMPARED
 
 MIN_COMPARED = 8  # trials below which a lopsided baseline cannot be told
 
@@ -31,9 +32,7 @@ def audit(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     t = run.tally
     claims = Unknown("no trial says whether it is a new best")
     return {
-        "keeps_not_composing": run.evidence("not_composing").seqs
-        if t.placed or not t.keep_count
-        else Unknown("which configuration each trial changed is not recorded"),
+        "keeps_not_composing": _composing(run),
         "new_best_mismatches": run.evidence("claimed_best").seqs if t.claims else claims,
         "baseline_bias.p": _bias(run),
         "seed_ineffective": t.seed_ineffective
@@ -80,6 +79,15 @@ def integrity(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
     else:
         status = Unknown("neither a hash chain nor fingerprints")
     return {"status": status, "drifted": drifted}
+
+
+def _composing(run: Run) -> list[int] | Unknown:
+    t = run.tally
+    if t.keep_count and not t.placed:
+        return Unknown("which configuration each trial changed is not recorded")
+    if t.keep_count and t.provenance.keys() and t.provenance.keys() <= COMPARED:
+        return Unknown("what each trial changed was found by comparing it with the last keep")
+    return run.evidence("not_composing").seqs
 
 
 def _verified(run: Run) -> bool:

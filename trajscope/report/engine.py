@@ -1,0 +1,64 @@
+"""Engine: the script that draws, as one text, and what it and everything else here was made with.
+
+Putting it together takes a second, so that it is kept in the user's cache folder, under the versions it depends on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from trajscope import cache
+
+SEAL = 64  # letters in front of the kept script: its hash, which shows whether all of it was written
+
+
+def bundle() -> str:
+    """The drawing engine as one module, made safe to stand in a page."""
+    place = cache.folder() / f"engine-{_installed('vl-convert-python')}.js"
+    if (kept := _kept(place)) is not None:
+        return kept
+    import vl_convert
+
+    made: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub asks for what may be left out
+    # Nothing in it may end the element it stands in, nor be read otherwise by a browser than it is hashed here.
+    safe = made.replace("\r\n", "\n").replace("\r", "\n").replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    with contextlib.suppress(OSError):  # without a cache it is only slower
+        _keep(place, safe)
+    return safe
+
+
+def version() -> str:
+    """What a report is made with: another version may say it in other words, and draw it otherwise."""
+    return f"{_installed('trajscope')} (altair {_installed('altair')}, vl-convert {_installed('vl-convert-python')})"
+
+
+def _installed(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _kept(place: Path) -> str | None:
+    try:
+        text = place.read_text("utf-8", errors="replace")
+    except OSError:
+        return None
+    seal, script = text[:SEAL], text[SEAL:]
+    return script if hashlib.sha256(script.encode()).hexdigest() == seal else None
+
+
+def _keep(place: Path, script: str) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
+            out.write(hashlib.sha256(script.encode()).hexdigest() + script)
+        Path(name).replace(place)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,299 @@
+"""Sections: brief, number, ground and history of one run as markup. The rest stands in `records`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trajscope.readable import MARKS as LEVEL_MARKS
+from trajscope.readable import SHAPES, duration, number, plural, short
+from trajscope.report.brief import Brief, Doubt, sentence
+from trajscope.report.markup import Html, code, figure, joined, rows, tag, text
+from trajscope.report.pictures import ground
+from trajscope.report.story import keeps, moments, took
+
+Account = Mapping[str, Any]
+SHOWN = 8  # trials that are linked behind a doubt
+OPEN = 6  # doubts that are shown at once
+SAID = {"FAIL": "fails", "UNKNOWN": "unknown", "WARN": "warns", "PASS": "holds"}
+BETTER = {"minimize": "lower is better", "maximize": "higher is better"}
+
+
+def mark(level: str) -> Html:
+    """The shape of a level, with its word for whoever does not see it."""
+    shape = LEVEL_MARKS[level][0] if level in LEVEL_MARKS else "●"
+    sign = tag("span", shape, aria_hidden="true")
+    return tag("span", sign, tag("span", SAID[level], cls="hidden"), cls=f"mark {level.lower()}")
+
+
+def section(at: str, name: str, title: str, *inner: object) -> Html:
+    """A section of a run, with a heading that can be linked to."""
+    return tag("section", tag("h3", title, id=f"{at}-{name}-title"), *inner, id=f"{at}-{name}")
+
+
+def trial(at: str, seq: int) -> Html:
+    """A link to the row of a trial."""
+    return tag("a", f"{seq}", href=f"#{at}-t{seq}", data_seq=seq, cls="seq")
+
+
+def trials(at: str, seqs: tuple[int, ...] | list[int], label: str = "trials") -> Html:
+    """Links to the rows of trials."""
+    if not seqs:
+        return Html("")
+    links = [joined((" ", trial(at, s))) for s in seqs[:SHOWN]]
+    rest = f" and {len(seqs) - SHOWN:,} more" if len(seqs) > SHOWN else ""
+    whole = tag("a", rest.strip(), href=f"#{at}-rows", data_seqs=" ".join(map(str, seqs)), cls="seqs") if rest else ""
+    whole = joined((" ", whole)) if whole else ""
+    shown = label if len(seqs) > 1 else label.rstrip("s")
+    return tag("span", shown, links, whole, cls="proof", data_seqs=" ".join(map(str, seqs)))
+
+
+def head(at: str, account: Account, b: Brief) -> Html:
+    """What is read in ten seconds: the word, why, and four numbers."""
+    doc = account["doc"]
+    shape, _ = SHAPES.get(b.word, SHAPES["UNKNOWN"])
+    word = tag("span", tag("span", f"{shape} ", aria_hidden="true"), b.word, cls="word")
+    goal = BETTER.get(doc["metric"]["goal"], "which way is better is not known")
+    counts = ", ".join(f"{n:,} {s.replace('_', ' ')}" for s, n in doc["status"].items() if n)
+    about = joined(
+        (code(doc["file"], 120), " · " if doc["run_id"] not in doc["file"] else "",
+         text(doc["run_id"], 80) if doc["run_id"] not in doc["file"] else "", " · ",
+         figure("trials", doc["trials"], plural(doc["trials"], "trial")), f" ({counts})" if counts else "", " · ",
+         text(doc["metric"]["name"] or "no metric named", 60), f", {goal}")
+    )  # fmt: skip
+    lead = tag("p", word, " ", tag("strong", text(b.head)), cls="lead")
+    more = tag("p", "; ".join(short(c, 200) for c in b.clauses) + ".", cls="clauses") if b.clauses else ""
+    good = b.word == "RESEARCHING"
+    return tag(
+        "header", tag("p", about, cls="about"), lead, more, _four(account), cls="verdict calm" if good else "verdict"
+    )
+
+
+def _four(account: Account) -> Html:
+    """The four numbers: claimed and believable gain, what was tried before, ground."""
+    doc, best = account["doc"], account["facts"]["best"]
+    b, p, c = doc["best"], doc["pairs"], doc["coverage"]
+    again = p["unique"] + p["repeats"]
+    span = ""
+    if best["gain_low"] is not None:
+        span = joined(("95%: ", figure("facts.best.gain_low", best["gain_low"], digits=3), " to ",
+                       figure("facts.best.gain_high", best["gain_high"], digits=3)))  # fmt: skip
+    elif doc["noise"]["sd"] is None:
+        span = "the noise is not known"
+    middle = b["shrunk_gain"]
+    cells = (
+        ("gain claimed", figure("best.gain", b["gain"], digits=3), _percent(b["gain_fraction"])),
+        ("gain to believe", figure("best.shrunk_gain", middle, digits=3), span),
+        ("tried before", figure("pairs.repeats", p["repeats"], f"{p['repeats']:,}"),
+         joined(("of ", figure("pairs.proposals", again, f"{again:,}"), " proposals"))),
+        ("knobs touched", figure("coverage.knobs_touched", c["knobs_touched"]),
+         joined(("of ", figure("coverage.knobs_total", c["knobs_total"]))) if c["knobs_total"] else "no menu is known"),
+    )  # fmt: skip
+    return tag(
+        "dl", *(tag("div", tag("dt", n), tag("dd", v), tag("dd", s, cls="aside")) for n, v, s in cells), cls="four"
+    )
+
+
+def _percent(x: float | None) -> Html | str:
+    return joined((figure("best.gain_fraction", x, f"{x:.2%}"), " of the baseline")) if x is not None else ""
+
+
+def brief(at: str, account: Account, b: Brief) -> Html:
+    """What to distrust, ranked; what to do now; what could not be checked."""
+    led = b.head.lower()
+    items = [_doubt(at, d, told=d.text.lower() == led) for d in b.doubts]
+    shown = tag("ol", *items[:OPEN], cls="doubts") if items else tag(
+        "p", "Nothing to distrust was found", " in what could be checked." if b.blind else "."
+    )  # fmt: skip
+    more = ""
+    if len(items) > OPEN:
+        rest = tag("ol", *items[OPEN:], cls="doubts", start=OPEN + 1)
+        more = tag(
+            "details", tag("summary", f"{plural(len(items) - OPEN, 'more doubt')}, the least of them last"), rest
+        )
+    blind = ""
+    if b.blind:
+        blind = tag(
+            "details",
+            tag("summary", f"{plural(len(b.blind), 'question')} could not be asked, for want of data"),
+            tag("ul", *(tag("li", code(d.rule), " ", text(d.text)) for d in b.blind)),
+        )
+    quiet = ""
+    if b.quiet:
+        summary = tag("summary", f"{plural(len(b.quiet), 'question')} asked and answered well")
+        quiet = tag("details", summary, tag("p", ", ".join(b.quiet)))
+    doubts = section(at, "distrust", "What to distrust", shown, more, blind, quiet)
+    todo = section(at, "do", "Three things to do now" if len(b.actions) == 3 else "What to do now",
+                   tag("ol", *(tag("li", text(a, 500)) for a in b.actions), cls="todo"))  # fmt: skip
+    return tag("div", doubts, todo, cls="brief")
+
+
+def _doubt(at: str, d: Doubt, *, told: bool) -> Html:
+    return tag(
+        "li",
+        mark(d.level),
+        tag("div", text(sentence(d.text), 400), " ", trials(at, d.seqs)),
+        cls="told" if told else None,
+    )
+
+
+def the_number(at: str, account: Account, chart: Html, holdout: Html) -> Html:
+    """The claimed best against what is to be believed of it."""
+    doc, best = account["doc"], account["facts"]["best"]
+    b, noise = doc["best"], doc["noise"]
+    unknown = doc["unknown"]
+    if b["value"] is None:
+        return section(at, "number", "The number", tag("p", f"There is no best: {unknown['best.value']}."), chart)
+    lines = [
+        ("claimed", figure("best.value", b["value"], digits=6), joined(("trial ", trial(at, b["seq"])))),
+        ("to be believed", figure("best.shrunk", b["shrunk"], digits=6),
+         b["shrunk_method"] or unknown.get("best.shrunk", "")),
+        ("95% interval", joined((figure("facts.best.low", best["low"], digits=6), " to ",
+                                 figure("facts.best.high", best["high"], digits=6)))
+         if best["low"] is not None else "not known",
+         "of its true value" if best["n"] > 1 else "around one evaluation: nothing was measured again"),
+        ("gain", figure("best.shrunk_gain", b["shrunk_gain"], digits=3),
+         joined(("claimed ", figure("best.gain", b["gain"], digits=3)))),
+        ("noise", figure("noise.sd", noise["sd"], digits=3),
+         joined(("sd, from ", figure("noise.df", noise["df"]), " repeated measurements"))
+         if noise["sd"] is not None else unknown.get("noise.sd", "")),
+        ("baseline", figure("baseline.value", doc["baseline"]["value"], digits=6),
+         joined(("evaluated ", figure("facts.best.base_n", best["base_n"]), " times"))),
+    ]  # fmt: skip
+    table = rows(("", "value", ""), lines, aria_label="the best, claimed and believed", cls="plain")
+    said: list[Html | str] = []
+    if noise["sd"]:
+        said.append(
+            joined(
+                (
+                    "One trial cannot show a gain under ",
+                    figure("noise.min_detectable", noise["min_detectable"], digits=2),
+                    ".",
+                )
+            )
+        )
+    if best["n"] > 1:
+        said.append("The evaluations include the one that was picked for being the best, so even the mean flatters.")
+    missing = "" if account["facts"]["holdout"] else tag(
+        "p", tag("strong", "No holdout: "), "nothing says whether the gain holds beyond the data it was chosen on."
+    )  # fmt: skip
+    seen = account["holdouts"]
+    if account["facts"]["holdout"] and not seen:
+        missing = tag("p", tag("strong", "A holdout is declared, and no keep has a value of it."))
+    elif seen and isinstance(seen[0][2], bool):
+        held = sum(1 for k in seen if k[2])
+        missing = tag("p", f"Of its holdout only one bit per keep is known: {held:,} of {len(seen):,} held.")
+    told = tag("p", *[joined((s, " ")) for s in said]) if said else ""
+    return section(at, "number", "The number", told, chart, table, missing, holdout)
+
+
+def the_ground(at: str, account: Account, tiles: Html, walk: Html) -> Html:
+    """What was tried and what never, against blind walkers."""
+    doc = account["doc"]
+    c, p, walkers = doc["coverage"], doc["pairs"], doc["nulls"]["uniform_knobs_expected"]
+    said: list[object] = [figure("pairs.unique", p["unique"], plural(p["unique"], "different pair"))]
+    if c["knobs_total"]:
+        said += [" on ", figure("coverage.knobs_touched", c["knobs_touched"]), " of ",
+                 figure("coverage.knobs_total", c["knobs_total"], plural(c["knobs_total"], "knob"))]  # fmt: skip
+        if walkers:
+            said += ["; a blind walker would have touched ", figure("nulls.uniform_knobs_expected", walkers, digits=3)]
+    what, total = ground(doc)
+    if what == "cells" and total:
+        said += [
+            ". ",
+            figure("coverage.cells.touched", c["cells"]["touched"]),
+            " of ",
+            figure("coverage.cells.total", total, plural(total, "cell")),
+            " of the menu, where a blind walker reaches ",
+        ]
+        said.append(figure("facts.walkers.cells_expected", account["facts"]["walkers"]["cells_expected"], digits=3))
+    said.append(".")
+    untouched = c["untouched"] or []
+    never = tag("p", tag("strong", "Never touched: "), *[joined((code(n, 40), " ")) for n in untouched[:40]],
+                f"and {len(untouched) - 40} more" if len(untouched) > 40 else "") if untouched else ""  # fmt: skip
+    return section(at, "ground", "The ground", tag("p", *said), never, tiles, walk, _tile_table(account))
+
+
+def _tile_table(account: Account) -> Html:
+    """The tiles in numbers: knob by knob, for whoever does not see the picture."""
+    knobs = account["doc"]["coverage"]["by_knob"]
+    head = ("knob", "family", "proposed", "kept", "cells touched")
+    lines = [
+        (code(name, 40), text(k["family"], 30), f"{k['proposed']:,}", f"{k['kept']:,}",
+         "not counted" if k["cells_total"] is None else f"{k['cells']:,} of {k['cells_total']:,}")
+        for name, k in list(knobs.items())[:200]
+    ]  # fmt: skip
+    if not lines:
+        return Html("")
+    more = tag("p", f"and {len(knobs) - 200:,} more knobs") if len(knobs) > 200 else ""
+    table = rows(head, lines, aria_label="knobs by how often they were proposed")
+    return tag("details", tag("summary", "The same as a table"), table, more)
+
+
+def the_history(at: str, account: Account, chart: Html) -> Html:
+    """What happened: the score, the timeline in words, and what each keep contributed."""
+    doc = account["doc"]
+    dry = doc["plateau"]
+    said: list[object] = []
+    if dry["beyond_noise"] is not None:
+        n = figure("plateau.beyond_noise", dry["beyond_noise"], plural(dry["beyond_noise"], "trial"))
+        said += ["No best beyond noise for ", n, ". "]
+    if doc["first_keep"]:
+        said += [
+            "The first keep came after ",
+            figure("first_keep", doc["first_keep"], plural(doc["first_keep"], "trial")),
+            ". ",
+        ]
+    told = moments(account)
+    lines = [tag("li", trial(at, m.seq), " ", tag("span", text(m.text, 240)), cls=m.kind) for m in told]
+    every = account["looked_every"]
+    looked = (
+        f"The rules were asked after every {every:,} trials, so an alarm may have begun up to that many earlier."
+        if every > 1
+        else ""
+    )
+    timeline = [tag("h4", "In words"), tag("ol", *lines, cls="timeline"), tag("p", looked) if looked else ""]
+    return section(
+        at, "history", "The history", tag("p", *said) if said else "", chart, *timeline, _contributions(at, account)
+    )
+
+
+def _contributions(at: str, account: Account) -> Html:
+    doc = account["doc"]
+    found = keeps(account)
+    if not found:
+        return Html("")
+    others = any(k.also for k in found)
+    head = ["trial", "kept", "gain", "in noise sd"] + (["what else moved"] if others else []) + ["time"]
+    lines = []
+    for k in found:
+        more = ", ".join(f"{short(name, 30)} {x:+.3g}" for name, x in k.also[:6]) + (" ..." if len(k.also) > 6 else "")
+        line: list[object] = [trial(at, k.seq), code(k.pair, 60), figure("contributions.gain", k.gain, digits=3)]
+        line += [
+            figure("contributions.gain/noise.sd", k.in_sd, f"{k.in_sd:.1f}") if k.in_sd is not None else "not known"
+        ]
+        lines.append([*line, *([more] if others else []), took(k)])
+    total = doc["status"]["kept"]
+    cut = tag("p", f"The first and the last of {total:,} keeps are listed.") if total > len(found) else ""
+    note = (
+        ""
+        if others
+        else tag("p", "No other metric is recorded for the keeps and what they were built on.", cls="aside")
+    )
+    table = rows(head, lines, aria_label="what each keep contributed")
+    return joined((tag("h4", "What each keep contributed"), cut, table, note))
+
+
+def cost_line(doc: Mapping[str, Any]) -> str:
+    """What the run cost, in a line."""
+    c, said = doc["cost"], []
+    if c["wall_s"] is not None:
+        share = (
+            f", {duration(c['repeat_wall_s'])} of it ({c['repeat_share']:.0%}) on repeats" if c["repeat_share"] else ""
+        )
+        said.append(f"{duration(c['wall_s'])}{share}")
+    if c["tokens_in"] is not None:
+        said.append(f"{c['tokens_in']:,} tokens in, {number(c['tokens_out'])} out")
+    if c["usd"] is not None:
+        said.append(f"${c['usd']:,.2f}")
+    return "; ".join(said) or "not recorded"
