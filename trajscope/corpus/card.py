@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trajscope.corpus.rows import LEFT_OUT, REASONS, TABLES
+from trajscope.corpus.rows import LEFT_OUT, REASONS, TABLES, Table
 from trajscope.corpus.tables import SIDES
 from trajscope.readable import number, plural, short
 
@@ -55,12 +55,17 @@ def card(m: Mapping[str, Any]) -> str:
 def _head(m: Mapping[str, Any]) -> str:
     """Which files are what, as hubs of datasets read it. Names of files are ours, never a stranger's."""
     lines = ["---", "configs:"]
-    for table, said in m["tables"].items():
+    for table, said in _tables_of(m):
         there = [side for side in SIDES if said[side]["rows"]]
         if there:
             lines += [f"- config_name: {table}", "  data_files:"]
             lines += [f"  - split: {side}\n    path: parquet/{table}-{side}-*.parquet" for side in there]
     return "\n".join([*lines, "---"]) if len(lines) > 2 else "---\nconfigs: []\n---"
+
+
+def _tables_of(m: Mapping[str, Any]) -> list[tuple[Table, Mapping[str, Any]]]:
+    """The tables in the order in which they are told: a manifest that was read has its own."""
+    return [(table, m["tables"][table]) for table in TABLES]
 
 
 def _what(m: Mapping[str, Any]) -> str:
@@ -124,15 +129,15 @@ def _never(m: Mapping[str, Any]) -> Iterator[str]:
 def _tables(m: Mapping[str, Any]) -> str:
     rows = [
         (f"`{table}`", _count(said["train"]["rows"]), _count(said["test"]["rows"]), TABLES[table])
-        for table, said in m["tables"].items()
+        for table, said in _tables_of(m)
     ]
     lines = [_grid(("table", "train", "test", "holds"), rows)]
-    for table, said in m["tables"].items():
+    for table, said in _tables_of(m):
         if not any(said[side]["rows"] for side in SIDES):
             lines.append(f"**There is no `{table}`**: {_why_none(said)}.")
     left = [
         (f"`{table}`", f"`{why}`", *(_count(said[side]["left_out"].get(why, 0)) for side in SIDES), LEFT_OUT[why])
-        for table, said in m["tables"].items()
+        for table, said in _tables_of(m)
         for why in sorted({*said["train"]["left_out"], *said["test"]["left_out"]})
     ]
     if left:
@@ -192,7 +197,7 @@ def _weights(m: Mapping[str, Any]) -> str:
             f"{w['effective_rows']:.1f}",
             f"{w['largest']:.1%}",
         )
-        for t, w in m["weights"].items()
+        for t, w in ((t, m["weights"][t]) for t in TABLES if t in m["weights"])
     ]
     said = (
         f"Rows of the train side carry `weight`: n^(a-1) for a label of n rows with a = {s['balance']:g}, no label "
