@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     import polars as pl
 
 SIDES = ("train", "test")
-BATCH = 8 << 20  # bytes of JSON that become columns at once
-PART_BYTES, PART_ROWS = 128 << 20, 250_000  # of one Parquet file, whichever is reached first
+BATCH = 4 << 20  # bytes of JSON that become columns at once
+# Of one Parquet file, whichever is reached first: while one is packed, memory holds about five times its bytes.
+PART_BYTES, PART_ROWS = 32 << 20, 250_000
 CAP = 0.1  # of the weight that one label may have, unless there are too few labels for that
 _encode = msgspec.json.Encoder(order="sorted").encode
 _MESSAGES = [("role", "str"), ("content", "str")]
