@@ -245,6 +245,22 @@ def test_python_does_the_same(tmp_path: Path) -> None:
     assert all(v.level == Level.PASS for v in trajscope.verify_corpus(b.folder, *paths, sha=b.sha256))
 
 
+def test_the_order_of_sets_in_one_process_makes_no_other_bytes(cli: Cli) -> None:
+    paths = field.write(cli.here, field.clean(3))
+    found = set()
+    for seed in ("1", "2"):
+        done = cli("corpus", "build", *paths, "-o", seed, "--accept", "a test", "--json", PYTHONHASHSEED=seed)
+        found.add(json.loads(done.stdout)["sha256"])
+    assert len(found) == 1
+
+
+def test_the_python_on_the_page_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    exec(compile(block, "corpus.md", "exec"), {})  # noqa: S102  # our own text
+    assert not (ROOT / "corpus").exists()
+
+
 def test_the_page_explains_every_table_reason_and_column() -> None:
     words = set(re.findall(r"`(\w+)`", PAGE))
     assert set(TABLES) | set(REASONS) | set(LEFT_OUT) <= words
