@@ -89,7 +89,8 @@ def test_the_public_names_are_these() -> None:
             "Trial",
             "Verdict",
         ),
-        *("analyze", "config_hash", "follow", "gate", "load", "load_menu", "open_run", "read", "sql"),
+        *("analyze", "build_corpus", "config_hash", "follow", "gate", "load", "load_menu", "open_run", "read", "sql"),
+        "verify_corpus",
     ]
     for name in trajscope.__all__:
         assert getattr(trajscope, name).__doc__

@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from trajscope.live import Live
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import RunFile, analyze, follow, gate, load, load_menu, open_run, read, sql
+    from trajscope.public import (
+        RunFile,
+        analyze,
+        build_corpus,
+        follow,
+        gate,
+        load,
+        load_menu,
+        open_run,
+        read,
+        sql,
+        verify_corpus,
+    )
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
@@ -36,6 +48,7 @@ _WHERE = {
     "TrajscopeError": "errors",
     "Verdict": "verdict",
     "analyze": "public",
+    "build_corpus": "public",
     "config_hash": "pair",
     "follow": "public",
     "gate": "public",
@@ -44,6 +57,7 @@ _WHERE = {
     "open_run": "public",
     "read": "public",
     "sql": "public",
+    "verify_corpus": "public",
 }
 
 __all__ = [
@@ -59,6 +73,7 @@ __all__ = [
     "Trial",
     "Verdict",
     "analyze",
+    "build_corpus",
     "config_hash",
     "follow",
     "gate",
@@ -67,6 +82,7 @@ __all__ = [
     "open_run",
     "read",
     "sql",
+    "verify_corpus",
 ]
 
 
