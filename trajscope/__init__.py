@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trajscope.errors import TrajscopeError
     from trajscope.live import Live
+    from trajscope.lookout import Lookout, Sight
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
     from trajscope.public import analyze, follow, load_menu, open_run, read, sql
@@ -26,9 +27,11 @@ _WHERE = {
     "Header": "trial",
     "Level": "verdict",
     "Live": "live",
+    "Lookout": "lookout",
     "Menu": "menu",
     "Run": "run",
     "RunWriter": "writer",
+    "Sight": "lookout",
     "Trial": "trial",
     "TrajscopeError": "errors",
     "Verdict": "verdict",
@@ -45,9 +48,11 @@ __all__ = [
     "Header",
     "Level",
     "Live",
+    "Lookout",
     "Menu",
     "Run",
     "RunWriter",
+    "Sight",
     "TrajscopeError",
     "Trial",
     "Verdict",

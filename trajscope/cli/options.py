@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -38,27 +37,13 @@ def source(
     path: Path, reader: str | None, metric: str | None, goal: str | None, menu: Path | None, history: int | None
 ) -> tuple[Any, str | None]:
     """What is said about a file, flags before settings before what stands beside it."""
-    from trajscope.pipeline import menu_beside
-    from trajscope.readers import Source, get
+    from trajscope.lookout.said import said
     from trajscope.trial import Goal
 
     goals = get_args(Goal)
     if goal is not None and goal not in goals:
         raise typer.BadParameter(f"{goal!r} is neither {' nor '.join(goals)}", param_hint="--goal")
-    settings = _settings(path.parent if str(path) != "-" else path)
-    said = settings.source
-    named = menu or (Path(said.menu) if said.menu else menu_beside(path))
-    format_ = reader or said.reader
-    if format_:
-        get(format_)
-    return Source(
-        str(path),
-        metric or said.metric,
-        goal or said.goal,  # type: ignore[arg-type]  # checked above
-        _menu(named) if named else None,
-        history if history is not None else said.history,
-        settings.alarms,
-    ), format_
+    return said(path, reader, metric, goal, menu, history)  # type: ignore[arg-type]  # checked above
 
 
 def twice(path: Path, what: str) -> None:
@@ -67,21 +52,6 @@ def twice(path: Path, what: str) -> None:
 
     if str(path) == "-" or path.is_fifo():
         raise SourceError(f"{path}: is a pipe, and {what} reads a file twice; save it into a file first")
-
-
-@cache
-def _settings(folder: Path) -> Any:
-    # Once for a folder: a fleet asks this of every file in it.
-    from trajscope import settings
-
-    return settings.load(folder / "run" if str(folder) != "-" else "-")
-
-
-@cache
-def _menu(path: Path) -> Any:
-    from trajscope import menu
-
-    return menu.load(path)
 
 
 @contextmanager
