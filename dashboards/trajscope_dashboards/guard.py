@@ -26,6 +26,7 @@ ENTER = "/enter"  # where the form with the token goes
 LEAST_TOKEN = 16  # letters
 MOST_BODY = 4096
 MOST_URL = 2048
+MOST_HEADERS = 16_384
 POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     b"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -97,6 +98,9 @@ class Guard:
                 await answer.line(500, said)
 
     async def _ask(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADERS:
+            await answer.line(431, f"more than {MOST_HEADERS} bytes of headers")
+            return
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             if name == b"host" and name in headers:

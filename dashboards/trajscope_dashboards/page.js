@@ -5,7 +5,7 @@ const ORDER = ["TAMPERED", "SUSPECT", "STALLED", "FLAILING", "UNKNOWN", "RESEARC
 const LIVING = ["running", "reading", "waiting", "stalled", "not begun"];
 const BELIEFS = { CONFIRMED: "confirmed by other evaluations", UNCONFIRMED: "not confirmed by any other evaluation", UNKNOWN: "gain or luck: not known", DOUBTED: "not to be trusted", NONE: "nothing was kept yet" };
 const SIGNS = { new_best: "best so far", noop: "no-op", near: "near", revisit: "revisit", replicate: "replicate", drifted: "drifted" };
-const STEP = 100, HELD = 2000, EVIDENCE = 12, AGAIN_MS = 3000;
+const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000;
 const kind = document.body.dataset.page, here = document.body.dataset.run;
 const $ = (id) => document.getElementById(id);
 
@@ -26,6 +26,7 @@ const life = (run) => {
   if (LIVING.includes(w.state) && w.usual_s !== null) parts.push(`usually every ${took(w.usual_s)}`);
   return parts.join(", ");
 };
+const clauses = (sentence) => { const at = sentence.indexOf("; "); return at < 0 ? [sentence, ""] : [sentence.slice(0, at), sentence.slice(at + 2)]; };
 const word = (w) => make("span", { class: ["RESEARCHING", "UNKNOWN"].includes(w) ? "word calm" : "word", text: `${SHAPES[w]} ${w}` });
 const touched = (c) => (c.knobs_touched === null ? "" : `${c.knobs_touched}${c.knobs_total ? ` of ${c.knobs_total}` : ""}`);
 
@@ -53,12 +54,18 @@ const listen = (address, heard) => {
 };
 
 // --- all runs ---------------------------------------------------------------------------------------------------------
+const age = (run) => run.read !== null ? `reading, ${share(run.read)}` : run.watch.age_s === null ? run.watch.state : `${run.watch.state}, ${took(run.watch.age_s + (Date.now() - run.heard) / 1000)} ago`;
+const named = (r) => {
+  const at = r.name.lastIndexOf("/") + 1;
+  return make("a", { href: `/runs/${r.id}` }, at ? make("span", { class: "folder", text: r.name.slice(0, at) }) : null, r.name.slice(at));
+};
+const why = (sentence) => { const [head, rest] = clauses(sentence); return [head, ...(rest ? [make("span", { class: "clauses", text: `; ${rest}` })] : [])]; };
 const front = () => {
   const runs = new Map(), body = $("runs"), find = $("find");
-  const cells = (r) => [word(r.watch.word), make("a", { href: `/runs/${r.id}`, text: r.name }), life(r), number(r.watch.trials), touched(r.coverage),
-    r.watch.pair_repeat_rate === null ? "" : share(r.watch.pair_repeat_rate), number(r.watch.best), r.watch.sentence];
+  const cells = (r) => [word(r.watch.word), named(r), age(r), number(r.watch.trials), touched(r.coverage),
+    r.watch.pair_repeat_rate === null ? "" : share(r.watch.pair_repeat_rate), number(r.watch.best), why(r.watch.sentence)];
   const line = (r) => {
-    const tr = make("tr", { "data-run": r.id }, ...cells(r).map((c, i) => make(i === 1 ? "th" : "td", i === 1 ? { scope: "row" } : {}, c)));
+    const tr = make("tr", { "data-run": r.id }, ...cells(r).map((c, i) => make(i === 1 ? "th" : "td", i === 1 ? { scope: "row" } : {}, ...[c].flat())));
     tr.hidden = !`${r.name} ${r.watch.word} ${r.watch.state}`.toLowerCase().includes(find.value.trim().toLowerCase());
     return tr;
   };
@@ -79,7 +86,7 @@ const front = () => {
     draw(said.troubles);
   };
   find.addEventListener("input", () => draw());
-  setInterval(() => body.querySelectorAll("tr").forEach((tr) => runs.has(tr.dataset.run) && write(tr.children[2], life(runs.get(tr.dataset.run)))), 1000);
+  setInterval(() => body.querySelectorAll("tr").forEach((tr) => runs.has(tr.dataset.run) && write(tr.children[2], age(runs.get(tr.dataset.run)))), 1000);
   listen("/api/events", { reset: (said) => { runs.clear(); take(said); }, runs: take });
 };
 
@@ -244,7 +251,10 @@ const one = () => {
     run = { ...said, heard: Date.now() };
     const w = run.watch, alarms = w.verdicts.filter((v) => v.level === "FAIL"), others = w.verdicts.filter((v) => v.level !== "FAIL");
     document.title = `${w.word}: ${name}`;
-    $("lead").replaceChildren(word(w.word), " ", make("span", { id: "sentence", text: w.sentence }));
+    const [head, rest] = clauses(w.sentence);
+    $("lead").replaceChildren(word(w.word), " ", make("span", { id: "sentence", text: head }));
+    write($("clauses"), rest);
+    $("clauses").hidden = !rest;
     write($("life"), life(run));
     write($("waits"), run.waits);
     $("waits").hidden = !run.waits;
@@ -252,8 +262,8 @@ const one = () => {
     const said_ = JSON.stringify(w.verdicts);
     if (show.last !== said_) {
       show.last = said_;
-      write($("alarms-head"), `✗ ${counted(alarms.length, "alarm")}`);
-      $("alarms").querySelector("ul").replaceChildren(...alarms.map(verdict));
+      write($("alarms-head"), `✗ ${counted(alarms.length, "alarm")}: ${alarms.slice(0, NAMED).map((v) => v.rule.replaceAll("_", " ")).join(", ")}${alarms.length > NAMED ? " and more" : ""}`);
+      $("failing").replaceChildren(...alarms.map(verdict));
       $("alarms").hidden = !alarms.length;
       write($("warnings-head"), `${counted(others.length, "warning")} and unknowns`);
       $("warnings").querySelector("ul").replaceChildren(...others.map(verdict));

@@ -15,7 +15,10 @@ from trajscope_dashboards.words import (
     SHAPES,
     STATUSES,
     again,
+    age,
     alarms,
+    banner,
+    clauses,
     counted,
     four,
     life,
@@ -24,7 +27,7 @@ from trajscope_dashboards.words import (
     signs,
     took,
     urgency,
-)  # fmt: skip
+)
 
 SHOWN = 100  # trials on the page of a run; the script shows more
 EVIDENCE = 12  # trials behind a verdict that are linked
@@ -44,12 +47,21 @@ def front(everything: dict[str, Any]) -> str:
     find = tag("label", "find ", tag("input", type="search", id="find", autocomplete="off"), cls="find scripted-only")
     body = (
         tag("header", tag("h1", "trajscope"), _link_state(), cls="top"),
-        tag("main", tag("p", _tally(runs), cls="lead", id="tally"), find, box, empty, troubles, _refresh("/")),
+        tag(
+            "main",
+            _fault(everything["fault"]),
+            tag("p", _tally(runs), cls="lead", id="tally"),
+            find,
+            box,
+            empty,
+            troubles,
+            _refresh("/"),
+        ),
     )
     return _page("trajscope", joined(body), kind="front")
 
 
-def run(r: Run, rows: Sequence[dict[str, Any]], total: int, *, single: bool) -> str:
+def run(r: Run, rows: Sequence[dict[str, Any]], total: int, fault: str | None, *, single: bool) -> str:
     """One run: what to be alarmed of, its word, four numbers, pictures, trials."""
     w = r["watch"]
     crumb = None if single else tag("a", "all runs", href="/")
@@ -57,9 +69,11 @@ def run(r: Run, rows: Sequence[dict[str, Any]], total: int, *, single: bool) -> 
         tag("header", crumb, tag("h1", r["name"], title=w.file), _link_state(), cls="top"),
         tag(
             "main",
+            _fault(fault),
             _banner(r),
             _word(r),
             tag("dl", *(_number(*x) for x in four(r)), cls="four", id="four"),
+            _wrong(r),
             tag("section", *(_figure(r, name) for name in NAMES), id="pictures", aria_label="pictures"),
             _trials(r, rows, total),
             _refresh(f"/runs/{r['id']}"),
@@ -126,6 +140,10 @@ def _refresh(where: str) -> Html:
     )
 
 
+def _fault(said: str | None) -> Html | None:
+    return tag("p", f"Nothing is read any more: {said}", cls="waits") if said else None
+
+
 def _tally(runs: Sequence[Run]) -> str:
     words: dict[str, int] = {}
     for r in runs:
@@ -135,20 +153,27 @@ def _tally(runs: Sequence[Run]) -> str:
 
 def _run_line(r: Run) -> Html:
     w, c = r["watch"], r["coverage"]
+    head, rest = clauses(w.sentence)
     touched = "" if c["knobs_touched"] is None else f"{c['knobs_touched']}"
     cells = (
         _said(w.word),
-        tag("a", r["name"], href=f"/runs/{r['id']}"),
-        life(r),
+        _named(r),
+        age(r),
         number(w.trials),
         touched + (f" of {c['knobs_total']}" if touched and c["knobs_total"] else ""),
         "" if w.pair_repeat_rate is None else share(w.pair_repeat_rate),
         number(w.best),
-        w.sentence,
+        (head, tag("span", f"; {rest}", cls="clauses") if rest else None),
     )
     return tag(
         "tr", *(tag("th", x, scope="row") if i == 1 else tag("td", x) for i, x in enumerate(cells)), data_run=r["id"]
     )
+
+
+def _named(r: Run) -> Html:
+    folder, slash, name = r["name"].rpartition("/")
+    above = tag("span", f"{folder}{slash}", cls="folder") if slash else None
+    return tag("a", above, name, href=f"/runs/{r['id']}")
 
 
 def _said(word: str) -> Html:
@@ -157,10 +182,17 @@ def _said(word: str) -> Html:
 
 
 def _banner(r: Run) -> Html:
+    link = tag("a", banner(r), href="#wrong", id="alarms-head")
+    return tag("p", link, id="alarms", cls="alarms", hidden=not alarms(r), role="alert")
+
+
+def _wrong(r: Run) -> Html:
     found = alarms(r)
-    head = tag("strong", f"✗ {counted(len(found), 'alarm')}", id="alarms-head")
-    lines = tag("ul", *(_verdict(r, v) for v in found))
-    return tag("section", head, lines, id="alarms", cls="alarms", hidden=not found, aria_labelledby="alarms-head")
+    others = [v for v in r["watch"].verdicts if v.level != "FAIL"]
+    head = tag("summary", f"{counted(len(others), 'warning')} and unknowns", id="warnings-head")
+    warnings = tag("details", head, tag("ul", *(_verdict(r, v) for v in others)), id="warnings", hidden=not others)
+    lines = tag("ul", *(_verdict(r, v) for v in found), id="failing")
+    return tag("section", lines, warnings, id="wrong", cls="wrong", aria_label="what is wrong")
 
 
 def _verdict(r: Run, v: Any) -> Html:
@@ -180,14 +212,13 @@ def joined_by(between: str, parts: Iterable[Html]) -> list[object]:
 
 def _word(r: Run) -> Html:
     w = r["watch"]
-    lead = tag("p", _said(w.word), " ", tag("span", w.sentence, id="sentence"), cls="lead", id="lead")
-    others = [v for v in w.verdicts if v.level != "FAIL"]
-    head = tag("summary", f"{counted(len(others), 'warning')} and unknowns", id="warnings-head")
-    warnings = tag("details", head, tag("ul", *(_verdict(r, v) for v in others)), id="warnings", hidden=not others)
+    head, rest = clauses(w.sentence)
+    lead = tag("p", _said(w.word), " ", tag("span", head, id="sentence"), cls="lead", id="lead")
+    also = tag("p", rest, id="clauses", cls="clauses", hidden=not rest)
     notices = tag("ul", *(tag("li", x) for x in w.notices), id="notices", cls="troubles")
     waits = tag("p", r["waits"], id="waits", cls="waits", hidden=not r["waits"])
-    return tag("section", lead, waits, tag("p", life(r), id="life", cls="aside"), warnings, notices, cls="verdict",
-               aria_label="verdict")  # fmt: skip
+    alive = tag("p", life(r), id="life", cls="aside")
+    return tag("section", lead, also, waits, alive, notices, cls="verdict", aria_label="verdict")
 
 
 def _number(name: str, value: str, aside: str) -> Html:

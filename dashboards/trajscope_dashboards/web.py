@@ -98,7 +98,9 @@ class Web:
         """One run."""
         post = await self._noted(post)
         single = self.desk.lookout.folder is None
-        return _html(pages.run(state(post), post.sight.lines[-pages.SHOWN :], post.sight.total, single=single))
+        return _html(
+            pages.run(state(post), post.sight.lines[-pages.SHOWN :], post.sight.total, self.desk.fault, single=single)
+        )
 
     async def trial_page(self, request: Request, post: Post) -> Response:
         """One trial, by an address of its own."""

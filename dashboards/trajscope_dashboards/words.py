@@ -15,6 +15,7 @@ BELIEFS = {
     "DOUBTED": "not to be trusted",
     "NONE": "nothing was kept yet",
 }
+NAMED = 6  # alarms that are named in a banner
 STATUSES = {"proposer_error": "proposer error"}
 SIGNS = {"new_best": "best so far", "noop": "no-op", "near": "near", "revisit": "revisit", "replicate": "replicate",
          "drifted": "drifted"}  # fmt: skip
@@ -59,6 +60,27 @@ def life(run: dict[str, Any]) -> str:
     if w.state in LIVING and w.usual_s is not None:
         parts.append(f"usually every {took(w.usual_s)}")
     return ", ".join(parts)
+
+
+def age(run: dict[str, Any]) -> str:
+    """How alive a run is, in short."""
+    w = run["watch"]
+    if run["read"] is not None:
+        return f"reading, {run['read']:.0%}"
+    return w.state if w.age_s is None else f"{w.state}, {took(w.age_s)} ago"
+
+
+def clauses(sentence: str) -> tuple[str, str]:
+    """What decided the word, and what else is said with it."""
+    head, _, rest = sentence.partition("; ")
+    return head, rest
+
+
+def banner(run: dict[str, Any]) -> str:
+    """How many alarms there are, and which."""
+    found = alarms(run)
+    named = ", ".join(v.rule.replace("_", " ") for v in found[:NAMED])
+    return f"✗ {counted(len(found), 'alarm')}: {named}{' and more' if len(found) > NAMED else ''}"
 
 
 def alarms(run: dict[str, Any]) -> list[Any]:
