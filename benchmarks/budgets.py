@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import fleet as fleets
-from benchmarks import generate, live, loop, loop_executors, loop_git
+from benchmarks import generate, live, loop, loop_executors, loop_git, serve
 from benchmarks import rails as railed
 from benchmarks.measure import ROOT, Contender, python, take_turns
 from benchmarks.ours import figures
@@ -223,6 +223,7 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
     "fleet": (fleet,),
     "file": (file,),
     "loop": (loop.section, loop_executors.section, loop_git.section),
+    "serve": (serve.page,),
 }
 
 

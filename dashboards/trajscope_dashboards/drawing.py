@@ -26,7 +26,7 @@ def specs(frames: Any, names: Iterable[str]) -> dict[str, bytes]:
 
     # Every part would be held against the grammar's schema as it is made, which costs more than all the rest.
     with debug_mode(False):
-        return {name: _json(_DRAW[name](frames)) for name in names}
+        return {name: _json(_DRAW[name](frames), frames.trials.height if name == FIRST else None) for name in names}
 
 
 def still(spec: bytes) -> bytes:
@@ -64,7 +64,9 @@ _DRAW: dict[str, Any] = {
 }
 
 
-def _json(chart: Any) -> bytes:
+def _json(chart: Any, trials: int | None) -> bytes:
     # The specification is validated by the tests, not again at every row.
     spec = charts.bare(chart.to_dict(validate=False))
+    if trials is not None:
+        spec["usermeta"]["trials"] = trials  # that were evaluated when it was drawn
     return msgspec.json.encode(spec)

@@ -214,10 +214,12 @@ const fitted = (spec, width) => {
 // One drawing at a time for each; what came meanwhile is drawn next, and only the newest of it.
 const draw = async (name) => {
   const p = pictures.get(name), box = document.querySelector(`[data-chart="${name}"]`);
-  if (p.busy || !box.clientWidth) return;
+  write(box.closest("figure").querySelector(".notes"), p.spec.usermeta.notes.join(" "));
+  // What nobody sees is drawn once, and anew only when it comes into sight: drawing is most of what a row costs here.
+  if (p.busy || !box.clientWidth || (p.drawn && !p.seen)) return;
   p.busy = true;
   try {
-    while (p.drawn !== p.spec || p.width !== box.clientWidth) {
+    while ((p.drawn !== p.spec || p.width !== box.clientWidth) && (p.seen || !p.drawn)) {
       const spec = p.spec, width = box.clientWidth, stage = make("div");
       const { view } = await window.vegaEmbed(stage, fitted(spec, width - (spec.vconcat ? 28 : 0)), { actions: false, ast: true, renderer: "svg", tooltip, loader, defaultStyle: false });
       const svg = stage.querySelector("svg");
@@ -226,9 +228,9 @@ const draw = async (name) => {
       svg.setAttribute("aria-label", spec.usermeta.question);
       box.replaceChildren(stage);
       tip.hidden = true;
-      write(box.closest("figure").querySelector(".notes"), spec.usermeta.notes.join(" "));
       p.view?.finalize();
       Object.assign(p, { view, drawn: spec, width });
+      if (spec.usermeta.trials) box.dataset.trials = spec.usermeta.trials;
       box.dataset.drawn = String(Number(box.dataset.drawn ?? 0) + 1);
     }
   } catch (error) {
@@ -281,12 +283,18 @@ const one = () => {
   addEventListener("hashchange", () => trials.deep());
   setInterval(() => run && write($("life"), life(run)), 1000);
   let waiting = 0;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((_, n) => draw(n)), 200); });
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p, n) => p.spec && draw(n)), 200); });
+  const inSight = new IntersectionObserver((boxes) => boxes.forEach((b) => {
+    const p = pictures.get(b.target.dataset.chart);
+    p.seen = b.isIntersecting;
+    if (p.seen && p.spec) draw(b.target.dataset.chart);
+  }), { rootMargin: "200px" });
+  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, {}); inSight.observe(box); });
   listen(`/api/runs/${here}/events`, {
     reset: (said) => trials.reset(said),
     rows: (said) => trials.more(said),
     run: show,
-    charts: (said) => Object.entries(said).forEach(([n, spec]) => { if (!pictures.has(n)) pictures.set(n, {}); pictures.get(n).spec = spec; draw(n); }),
+    charts: (said) => Object.entries(said).forEach(([n, spec]) => { pictures.get(n).spec = spec; draw(n); }),
     gone: () => link("off", "the file is gone"),
   });
 };

@@ -20,6 +20,7 @@ from trajscope.lookout.course import LATEST, Course, Line, after
 from trajscope.lookout.frames import Frames, frames
 from trajscope.lookout.said import said
 from trajscope.readable import clean, short
+from trajscope.tail import Oddity
 from trajscope.trial import Goal, Header
 from trajscope.wake import Wake
 from trajscope.watch.detail import detail
@@ -177,6 +178,8 @@ class Lookout:
         found, changed = dict(self.sights), set()
         for path, watching in list(self._group.runs.items()):
             one = self._id(path)
+            if one not in found and self._silent(watching):
+                continue
             last, key = self._last.get(one), self._key(one, watching)
             if last is not None and last.key == key and (watching.over or abs(now_s - last.at_s) < AGAIN_S):
                 continue
@@ -193,6 +196,12 @@ class Lookout:
             changed.add(one)
         self.sights = MappingProxyType(found)
         return frozenset(changed)
+
+    def _silent(self, w: Watching) -> bool:
+        """Whether a file of the folder shows no run yet, and no trouble: it may be something else altogether."""
+        live = w.live
+        troubled = any(isinstance(x, Oddity) and x.kind == "unreadable" for x in list(live.notices))
+        return self.folder is not None and live.run is None and not w.reading and not troubled
 
     def _key(self, id: str, w: Watching) -> tuple[object, ...]:
         """What must change for the run to say something else, but for the time."""
