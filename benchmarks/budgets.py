@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks import corpus, generate, live, loop, loop_executors, loop_git, report, tables
+from benchmarks import corpus, generate, live, loop, loop_executors, loop_git, report, serve, tables
 from benchmarks import fleet as fleets
 from benchmarks import rails as railed
 from benchmarks.measure import ROOT, Contender, python, take_turns
@@ -226,6 +226,7 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
     "report": (report.section,),
     "table": (tables.section,),
     "loop": (loop.section, loop_executors.section, loop_git.section),
+    "serve": (serve.page,),
 }
 
 

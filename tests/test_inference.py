@@ -19,11 +19,12 @@ from clirun import AMNESIAC, SAMPLES, Cli, error
 from hypothesis import example, given, settings
 
 from trajscope import analysis, inference, menu
-from trajscope.cli.options import Asked, source
+from trajscope.cli.options import source
 from trajscope.errors import MenuError
 from trajscope.inference import infer
 from trajscope.rails.checks import Checks
 from trajscope.readers import Source
+from trajscope.said import Asked
 from trajscope.testing import chained
 from trajscope.verdict import Level
 

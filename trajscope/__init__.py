@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trajscope.corpus import Gate
     from trajscope.errors import TrajscopeError
     from trajscope.live import Live
+    from trajscope.lookout import Lookout, Sight
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
     from trajscope.public import (
@@ -40,10 +41,12 @@ _WHERE = {
     "Header": "trial",
     "Level": "verdict",
     "Live": "live",
+    "Lookout": "lookout",
     "Menu": "menu",
     "Run": "run",
     "RunFile": "public",
     "RunWriter": "writer",
+    "Sight": "lookout",
     "Trial": "trial",
     "TrajscopeError": "errors",
     "Verdict": "verdict",
@@ -65,10 +68,12 @@ __all__ = [
     "Header",
     "Level",
     "Live",
+    "Lookout",
     "Menu",
     "Run",
     "RunFile",
     "RunWriter",
+    "Sight",
     "TrajscopeError",
     "Trial",
     "Verdict",

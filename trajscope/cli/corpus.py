@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from trajscope.cli.app import Group, Verb
-from trajscope.cli.options import NOTHING, Asked, Json, source, sourced
+from trajscope.cli.options import Json, source, sourced
+from trajscope.said import NOTHING, Asked
 
 if TYPE_CHECKING:
     from trajscope.corpus import Built

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Files, Json, source, sourced
+from trajscope.cli.options import Files, Json, source, sourced
+from trajscope.said import NOTHING, Asked
 
 
 @sourced
