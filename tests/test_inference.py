@@ -361,6 +361,7 @@ def test_an_inferred_menu_stays_inferred_until_a_person_takes_the_mark_out(cli: 
     found = menu.load(path)
     assert found.knobs == inference.of_file(TRAIN).menu.knobs
     assert not found.declared
+    assert not menu.parse({"inferred": False, "knobs": {"lr": {"type": "float"}}}).declared, "whatever the mark says"
     lines = [line for line in path.read_text().splitlines() if '"inferred"' not in line]
     path.write_text("\n".join(lines))
     assert menu.load(path).declared
