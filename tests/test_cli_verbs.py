@@ -69,7 +69,7 @@ BROKEN = {
     "empty.jsonl": b"",
     "half.jsonl.gz": gzip.compress(os.urandom(4000))[:999],
     "binary.jsonl": bytes(range(256)) * 20,
-    "table.tsv": b"commit\tval_bpb\n1\t0.9\n",
+    "table.tsv": b"who\twhere\nan\tthere\n",
     "other.json": b'{"a": [1, 2]}',
 }
 
@@ -126,7 +126,7 @@ def test_doctor_tries_every_part_and_says_what_to_do(cli: Cli) -> None:
 
 def test_every_schema_is_printed_and_valid(cli: Cli) -> None:
     names = cli("schema").stdout.split()
-    assert names == ["run", "trial", "measure", "event", "end", "analysis", "watch", "coverage", "alarm"]
+    assert names == ["run", "trial", "measure", "event", "end", "analysis", "watch", "coverage", "alarm", "gate"]
     for name in names:
         printed = json.loads(cli("schema", name).stdout)
         Draft202012Validator.check_schema(printed)

@@ -9,6 +9,7 @@ import gzip
 import json
 import shutil
 from collections.abc import Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +55,11 @@ def test_a_headline_is_what_the_full_analysis_says(big: bool, monkeypatch: pytes
     if big:
         monkeypatch.setattr(cache, "WORTH", 0)
     for _again in range(2):  # the second time from the cache
-        lines = {line["file"]: line for line in headlines(*SAMPLES)}
-        assert len(lines) == len(SAMPLES)
-        for path in SAMPLES:
-            (doc,) = analysis.of_file(*said(path), quick=True)
-            for key, value in lines[str(path)].items():
+        lines = sorted(headlines(*SAMPLES), key=itemgetter("file"))  # runs of a file in its order
+        docs = [(path, doc) for path in SAMPLES for doc in analysis.of_file(*said(path), quick=True)]
+        assert [line["file"] for line in lines] == [str(path) for path, _ in docs]
+        for line, (path, doc) in zip(lines, docs, strict=True):
+            for key, value in line.items():
                 want = at(doc, key)
                 assert value == (pytest.approx(want, rel=1e-9) if isinstance(want, float) else want), (path.stem, key)
 
