@@ -22,7 +22,7 @@ import corpusfield as field
 import polars as pl
 import pytest
 from clirun import AMNESIAC
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from trajscope.blobs import write_blob
@@ -179,7 +179,8 @@ trials = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None)
+# A corpus takes tens of milliseconds: what fails is shown as it was found, for to make it smaller would take minutes.
+@settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     st.lists(st.lists(trials, min_size=1, max_size=12), min_size=1, max_size=3),
     st.sampled_from(["labels", "stratified", "tail", "at:4"]),
