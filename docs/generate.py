@@ -27,6 +27,7 @@ FOLDERS = ("trajscope", "loop/trajscope_loop", "dashboards/trajscope_dashboards"
 PLAIN = {
     "docs/architecture.md": "words, file contract, rows, laws",
     "docs/cli.md": "every command with its output",
+    "docs/corpus.md": "a corpus to learn from: its tables, what is dropped and why, its manifest",
     "docs/domains.md": "a domain of one's own: its form, what its judge guarantees, where it runs",
     "docs/gate.md": "may this be distilled: every check, its bounds, its reason",
     "docs/field_study.md": "what public runs look like through this instrument, and what their files cannot say",

@@ -45,7 +45,7 @@ trials = st.fixed_dictionaries(
         "type": st.just("trial"),
         "iter": st.integers(0, 3),
         "status": st.sampled_from(
-            ["kept", "kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error"]
+            ["kept", "kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error", "other"]
         ),
         "attempts": st.lists(attempts, max_size=2),
         "value": st.none() | st.integers(0, 1),
@@ -58,6 +58,7 @@ trials = st.fixed_dictionaries(
         "deltas": st.dictionaries(texts, st.fixed_dictionaries({}, optional={"incumbent": numbers}), max_size=1),
         "cost": st.fixed_dictionaries({}, optional={"wall_s": numbers, "tokens_in": st.integers(0, 9)}),
         "new_best": st.booleans(),
+        "raw_status": st.sampled_from([None, "", "note"]),
         "holdout": st.fixed_dictionaries({"pass": st.booleans(), "commitment": st.just("a" * 64)}),
         "verdicts": st.lists(verdicts, max_size=1),
     },

@@ -21,6 +21,8 @@ import pytest
 from test_loop_cli import Typed
 from test_watch_terminal import Terminal
 
+from trajscope.report.verify import verify
+from trajscope.verdict import Level, worst
 from trajscope_loop import closing, stories
 from trajscope_loop.stories import amnesiac, gamer
 
@@ -53,7 +55,10 @@ def test_without_a_terminal_it_is_a_real_campaign_in_lines_that_leaves_nothing_b
     for head in (" gain ", " ground ", " rails ", " gate ", " what to type next", "trajscope demo --story gamer"):
         assert head in done.stdout
     assert "\x1b" not in done.stdout
-    assert list((tmp_path / "tmp").iterdir()) == []
+    (page,) = (tmp_path / "tmp").iterdir()  # the report alone outlives the run that it is about
+    assert f" report {page}: " in " ".join(done.stdout.split()) + " "
+    assert worst(verify(page).verdicts) in (Level.PASS, Level.WARN)
+    assert "that is no yes" in " ".join(done.stdout.split())
 
 
 def test_what_is_kept_is_kept_in_a_new_folder_only(tmp_path: Path) -> None:
@@ -62,6 +67,8 @@ def test_what_is_kept_is_kept_in_a_new_folder_only(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["trials"], found["word"]) == (1, "UNKNOWN")
     assert (tmp_path / "out" / "run.jsonl").is_file()
+    assert (found["gate"], found["report"]) == ("insufficient", "out/report.html")
+    assert "UNKNOWN" in (tmp_path / "out" / "report.html").read_text("utf-8")
     again = typed(tmp_path, "-o", "out")
     assert (again.returncode, again.stdout) == (2, "")
     assert "out: is not empty; name a new folder" in again.stderr

@@ -76,20 +76,10 @@ def test_every_reader_is_in_the_documentation() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(trajscope.__all__) == [
-        *(
-            "Gate",
-            "Header",
-            "Level",
-            "Live",
-            "Menu",
-            "Run",
-            "RunFile",
-            "RunWriter",
-            "TrajscopeError",
-            "Trial",
-            "Verdict",
-        ),
-        *("analyze", "config_hash", "follow", "gate", "load", "load_menu", "open_run", "read", "sql"),
+        *("Gate", "Header", "Level", "Live", "Lookout", "Menu", "Run", "RunFile", "RunWriter", "Sight"),
+        *("TrajscopeError", "Trial", "Verdict"),
+        *("analyze", "build_corpus", "config_hash", "follow", "gate", "load", "load_menu", "open_run", "read", "sql"),
+        "verify_corpus",
     ]
     for name in trajscope.__all__:
         assert getattr(trajscope, name).__doc__

@@ -125,6 +125,19 @@ def test_a_word_that_the_reader_itself_takes_for_a_baseline_stands_in_the_map(ta
     assert tomllib.loads(explain(Source(str(table))).map or "")["baseline"] == ["start", "baseline run"]
 
 
+def test_a_baseline_is_counted_as_one_by_the_reader_of_tables(tmp_path: Path) -> None:
+    path = tmp_path / "results.tsv"
+    rows = ("commit\tval_bpb\tstatus\tdescription", "a1\t1.1\tkeep\tbaseline", "b2\t1.0\tkeep\tLR 1 to 2")
+    path.write_text("\n".join((*rows, "c3\t1.2\tBASELINE\tonce more", "")))
+    found = explain(Source(str(path)))
+    assert sorted(found.statuses) == [
+        Status("BASELINE", "baseline", 1),
+        Status("keep", "baseline", 1),
+        Status("keep", "kept", 1),
+    ]
+    assert tomllib.loads(found.map or "")["baseline"] == ["BASELINE"]
+
+
 def test_a_word_that_was_taken_for_two_things_is_left_to_the_reader() -> None:
     seen = (Status("keep", "baseline", 5), Status("keep", "kept", 1), Status("ok", "kept", 1), Status("OK", "other", 1))
     written = _written(Layout(metric="m"), "table", (*seen, Status("good", "baseline", 1)))

@@ -1,7 +1,8 @@
 """Every format written as ours and read again gives the same line, but for its file, its format and its line numbers.
 
 A format is added by one line in `CASES`. Planted and seen to fail: a conversion that forgot whether there are keeps,
-where a pair came from, and the native reader forgetting each.
+where a pair came from, the writer's own word, whether the search branches or what was guessed, and the native reader
+forgetting each.
 """
 
 from __future__ import annotations
@@ -80,8 +81,23 @@ def stages(folder: Path) -> Path:
     return path
 
 
+def table(folder: Path) -> Path:
+    """A tree of experiments, with a word that the reader has to guess about."""
+    rows = (
+        ("exp_id", "parent_id", "tier", "val_bpb", "status", "description"),
+        ("e0", "", "full", "1.1", "keep", "baseline"),
+        ("e1", "e0", "full", "1.0", "keep", "LR 0.1 to 0.2"),
+        ("e2", "e0", "proxy", "1.05", "promote", "LR 0.1 to 0.3"),
+        ("e3", "e1", "full", "1.2", "discard", "depth 8 to 9"),
+    )
+    path = folder / "results.tsv"
+    path.write_text("".join("\t".join(r) + "\n" for r in rows))
+    return path
+
+
 CASES: dict[str, Make] = {
     "stages": stages,
+    "table": table,
     "optuna": optuna_database,
     "optuna_journal": optuna_journal,
     "aide": aide,
@@ -112,7 +128,19 @@ def test_what_stands_beside_the_figures_is_carried_over_too(case: str, tmp_path:
     for field in ("raw_status", "provenance", "confidence", "reason_code", "intent"):
         assert [getattr(t, field) for t in now] == [getattr(t, field) for t in was], field
     before, after = (pipeline.header(Source(str(p)))[0].header for p in (path, written.path))
-    assert (after.has_keeps, knobs(after.menu)) == (before.has_keeps, knobs(before.menu))
+    for field in ("has_keeps", "branching", "guesses"):
+        assert getattr(after, field) == getattr(before, field), field
+    assert knobs(after.menu) == knobs(before.menu)
+
+
+def test_the_cases_hold_what_may_be_forgotten(tmp_path: Path) -> None:
+    found = {}
+    for name, make in CASES.items():
+        (folder := tmp_path / name).mkdir()
+        found[name] = pipeline.header(Source(str(make(folder))))[0].header
+    assert {n for n, h in found.items() if h.branching} == {"table", "aide", "openevolve", "openevolve_trace", "shinka"}
+    assert {n for n, h in found.items() if h.guesses} == {"table"}
+    assert {n for n, h in found.items() if h.has_keeps} == {"stages", "table"}
 
 
 def knobs(menu: Menu | None) -> Any:

@@ -19,11 +19,12 @@ from clirun import AMNESIAC, SAMPLES, Cli, error
 from hypothesis import example, given, settings
 
 from trajscope import analysis, inference, menu
-from trajscope.cli.options import Asked, source
+from trajscope.cli.options import source
 from trajscope.errors import MenuError
 from trajscope.inference import infer
 from trajscope.rails.checks import Checks
 from trajscope.readers import Source
+from trajscope.said import Asked
 from trajscope.testing import chained
 from trajscope.verdict import Level
 
@@ -360,6 +361,7 @@ def test_an_inferred_menu_stays_inferred_until_a_person_takes_the_mark_out(cli: 
     found = menu.load(path)
     assert found.knobs == inference.of_file(TRAIN).menu.knobs
     assert not found.declared
+    assert not menu.parse({"inferred": False, "knobs": {"lr": {"type": "float"}}}).declared, "whatever the mark says"
     lines = [line for line in path.read_text().splitlines() if '"inferred"' not in line]
     path.write_text("\n".join(lines))
     assert menu.load(path).declared

@@ -18,13 +18,13 @@ from hypothesis import given
 from mapfield import BUILT_IN, TABLE, Tabled
 
 import trajscope
-from trajscope import maps, settings
-from trajscope.cli import options
+from trajscope import maps, said, settings
 from trajscope.cli.app import app
-from trajscope.cli.options import Asked, source
+from trajscope.cli.options import source
 from trajscope.errors import SettingsError, SourceError
 from trajscope.layout import Layout
 from trajscope.readers import BUILT_IN as READERS
+from trajscope.said import Asked
 from trajscope.testing import samples
 from trajscope.trial import STATUSES
 
@@ -43,7 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "runs"
     folder.mkdir()
     (folder / "t.tsv").write_bytes(TABLE)
-    options._settings.cache_clear()
+    said._settings.cache_clear()
     return folder
 
 
@@ -123,7 +123,10 @@ VERBS: dict[str, tuple[object, ...]] = {
     "fleet": ("fleet", "FOLDER"),
     "convert": ("convert", "FILE", "-o", "OUT"),
     "formats": ("formats", "--explain", "FILE"),
+    "report": ("report", "FILE", "--markdown"),
+    "gate": ("gate", "FILE"),
 }
+FEW = {"gate": 3}  # so few trials tell nothing
 
 
 def test_these_are_all_verbs_that_read_files() -> None:
@@ -146,18 +149,18 @@ def test_what_flags_say_reaches_the_reader(here: Path, verb: str, capsys: pytest
     settings.user_file().write_text(f'[source]\nrepo = "{here}"\n')
     stand = {"FILE": here / "t.tsv", "FOLDER": here, "OUT": here.parent / "out.jsonl"}
     words = [stand.get(str(w), w) for w in VERBS[verb]]
-    assert call(*words, "--map", here / "m.toml", "--repo", here / "commits") == 0
+    assert call(*words, "--map", here / "m.toml", "--repo", here / "commits") == FEW.get(verb, 0)
     assert Tabled.told
-    for said in Tabled.told:
-        assert said.layout == Layout(metric="other", goal="minimize")
-        assert said.repo == str(here / "commits")
+    for told in Tabled.told:
+        assert told.layout == Layout(metric="other", goal="minimize")
+        assert told.repo == str(here / "commits")
     capsys.readouterr()
 
 
 def test_the_layout_of_settings_is_used_and_the_user_goes_before_the_folder(here: Path) -> None:
     (here / "trajscope.toml").write_text('[source.layout]\nmetric = "other"\nstatus = "x"\n')
     assert source(here / "t.tsv")[0].layout == Layout(metric="other", status="x")
-    options._settings.cache_clear()
+    said._settings.cache_clear()
     settings.user_file().write_text('[source.layout]\nmetric = "score"\n')
     assert source(here / "t.tsv")[0].layout == Layout(metric="score"), "a layout counts as a whole"
 
@@ -168,7 +171,7 @@ def test_a_map_beside_the_file_is_used_and_that_is_said(here: Path, capsys: pyte
     assert f"{here}/t.map.toml: lies beside {here}/t.tsv and says what its columns mean" in capsys.readouterr().err
     assert trajscope.analyze(here / "t.tsv")[0]["metric"]["name"] == "other"
     (here / "trajscope.toml").write_text('[source.layout]\nmetric = "score"\n')
-    options._settings.cache_clear()
+    said._settings.cache_clear()
     assert source(here / "t.tsv")[0].layout == Layout(metric="score")
     assert capsys.readouterr().err == ""
 

@@ -17,6 +17,7 @@ from trajscope import readers
 from trajscope.analysis import of_file
 from trajscope.readers import Source, find
 from trajscope.testing import ReaderContract
+from trajscope.trial import Line, Trial
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "readers.md"
 DIARY = b"run 1: lr=0.1 -> loss 0.93, kept\nrun 2: lr=0.2 -> loss 0.95, reverted\nrun 3: lr=9 -> loss none, crashed\n"
@@ -48,6 +49,12 @@ def test_a_reader_takes_thirty_lines() -> None:
 def test_it_keeps_the_contract(diary: Any, name: str) -> None:
     held = type("TestDiary", (ReaderContract,), {"reader": diary, "sample": DIARY})()
     getattr(held, name)()
+
+
+def test_what_is_missing_is_none_and_not_zero(diary: Any) -> None:
+    reader = diary(Source("night.txt"))
+    found = [t for seq, x in enumerate(DIARY.splitlines()) for t in reader.feed(Line(seq, 0, x))]
+    assert [t.value for t in found if isinstance(t, Trial)] == [0.93, 0.95, None]
 
 
 def test_it_is_analysed_like_any_other(diary: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

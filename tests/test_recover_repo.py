@@ -1,8 +1,8 @@
 """Commits of real repositories, and what they changed.
 
-Faults planted here and seen to fail: `git diff` with the repository's textconv, fsmonitor left on, lazy fetching from
-a promisor, comments as changes, docstrings as changes, a reordered file as code, literals by place and not by name,
-parents left out, a symbol's hash from its lines.
+Faults planted here and seen to fail: `git diff` with the repository's textconv, `git status` with its fsmonitor, lazy
+fetching from a promisor, comments as changes, docstrings as changes, a reordered file as code, literals by place and
+not by name, parents left out, the last parent of a merge, a symbol's hash from its lines.
 """
 
 from __future__ import annotations
@@ -147,6 +147,22 @@ def test_the_hash_of_a_symbol_is_of_its_code_and_not_of_its_lines() -> None:
     )
 
 
+def test_the_hash_of_a_symbol_does_not_hang_on_where_it_stands() -> None:
+    new = TRAIN.replace("1 - step", "1 - step**2")
+    lower = new.replace("def schedule", "# far\n# below\n\ndef schedule")
+    assert edits(TRAIN.encode(), new.encode(), "t.py") == edits(TRAIN.encode(), lower.encode(), "t.py")
+
+
+@pytest.mark.parametrize("head", ["class Model:", "    def groups(self):", "def schedule(step):"])
+def test_a_docstring_is_no_change_and_no_part_of_one(head: str) -> None:
+    text = f'{" " * (4 + len(head) - len(head.lstrip()))}"""Says so."""'
+    told = TRAIN.replace(head, f"{head}\n{text}")
+    assert told != TRAIN
+    assert labels(TRAIN, told) == []
+    new = [x.replace("1 - step", "1 - step**2").replace("lr=0.1", "lr=rate()").encode() for x in (TRAIN, told)]
+    assert edits(TRAIN.encode(), new[0], "t.py") == edits(TRAIN.encode(), new[1], "t.py")
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_the_ends_of_lines_change_nothing(end: str) -> None:
     assert labels(TRAIN, TRAIN.replace("\n", end)) == []
@@ -210,6 +226,19 @@ def test_a_commit_is_compared_with_its_parent_and_counted(git: Git) -> None:
         for name in ("f" * 40, "baseline", "-", "", "HEAD", "--help", "0" * 7, "main", "a\nb", f"{second}^"):
             assert isinstance(repo.change(name), Missing)
         assert repo.counts == {"knobs": 2, "same": 2, "code": 1, "missing": 11}
+
+
+def test_a_merge_changes_what_it_brings_into_its_first_parent(git: Git) -> None:
+    git.commit(train_py=TRAIN)
+    git("checkout", "-q", "-b", "side")
+    git.commit(train_py=TRAIN.replace("DEPTH = 8", "DEPTH = 10"))
+    git("checkout", "-q", "main")
+    git.commit(train_py=TRAIN.replace("default=100", "default=200"))
+    git("-c", "core.hooksPath=/dev/null", "merge", "-q", "-m", "x", "side")
+    with Repo(git.path) as repo:
+        found = repo.change(git("rev-parse", "HEAD"))
+    assert isinstance(found, Found)
+    assert found.pair.label == "DEPTH=10"
 
 
 def test_a_menu_names_the_constants(git: Git) -> None:

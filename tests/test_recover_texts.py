@@ -44,6 +44,21 @@ def test_a_description_is_read_as_a_person_reads_it(text: str, wanted: str) -> N
     assert label(text) == wanted
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("depth 8 -> 9 \u2014 width 64 -> 96 did the same before", "depth=9"),
+        ("depth=9 - width=640 was too slow", "depth=9"),
+        ("depth=9 \u2013 width=640 was too slow", "depth=9"),
+        ("depth=9 -- width=640 next", "depth=9"),
+        ("lr 0.1 -> 0.2 keeping depth 8 -> 9", "lr=0.2"),
+        ("lr=0.2 keeping depth=9", "lr=0.2"),
+    ],
+)
+def test_what_comes_after_a_dash_or_is_kept_is_not_what_was_done(text: str, wanted: str) -> None:
+    assert label(text) == wanted
+
+
 @pytest.mark.parametrize("text", sorted(MISSED))
 def test_what_is_known_to_be_missed_is_at_least_not_read_as_something_whole(text: str) -> None:
     assert label(text) == "-"
@@ -162,6 +177,7 @@ def test_texts_that_differ_beside_the_pair_are_not_one_pair(one: str, other: str
 @given(texts)
 @example("\u0345\u0130 A\u0301.")
 @example("a . .")
+@example("\u0399\u0344")
 def test_a_normal_text_is_normal_already(text: str) -> None:
     assert normal(normal(text)) == normal(text)
 

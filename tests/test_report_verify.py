@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clirun import Cli, error
-from reportfield import AMNESIAC, hostile, made
+from reportfield import AMNESIAC, hostile, made, source
 
 from trajscope.errors import SourceError
+from trajscope.report import build
 from trajscope.report.pack import pack, script, unpack
 from trajscope.report.page import held
 from trajscope.report.verify import verify
@@ -156,3 +158,36 @@ def test_the_command_says_it_by_its_exit_code(tmp_path: Path, html: str) -> None
     assert done.returncode == 1
     assert json.loads(done.stdout)["level"] == "FAIL"
     assert "cannot be read as a report" in error(cli("verify", "nowhere.html"))
+
+
+# --- the gate's answer --------------------------------------------------------------------------------------------
+# Planted: an answer that is not asked for again, a policy that is read from a path out of a report.
+
+
+def test_the_gates_answer_is_in_the_report_and_is_asked_for_again(tmp_path: Path) -> None:
+    page = tmp_path / "amnesiac.report.html"
+    build([(source(AMNESIAC), None)], policy="default").write(page)
+    html = page.read_text()
+    assert "<code>keep_share</code>" in html
+    assert {v.rule: v.level for v in verify(page).verdicts}["corpus"] is Level.PASS
+    page.write_text(html.replace('"value":0.75,', '"value":0.15,', 1))
+    (found,) = [v for v in verify(page).verdicts if v.rule == "corpus"]
+    assert found.level is Level.FAIL
+    assert "0.15" in found.reason
+
+
+def test_no_policy_is_read_from_a_path_that_a_report_names(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text((Path(str(resources.files("trajscope.corpus"))) / "policies" / "default.toml").read_text())
+    page = tmp_path / "amnesiac.report.html"
+    build([(source(AMNESIAC), None)], policy=str(own)).write(page)
+    own.write_text("nothing = 1\n")
+    (found,) = [v for v in verify(page).verdicts if v.rule == "corpus"]
+    assert (found.level, "not asked again" in found.reason) == (Level.WARN, True)
+
+
+def test_a_gate_that_cannot_be_asked_is_said_and_is_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trajscope.report.distil.MOST", 10)
+    html = build([(source(AMNESIAC), None)], policy="default").html
+    assert "not asked" in html
+    assert "the report does not ask; `trajscope gate` does" in html

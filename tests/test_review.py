@@ -301,6 +301,34 @@ def test_a_recorded_base_tells_whether_keeps_compose() -> None:
     assert doc(kept, ("a", 3, "reverted", 1.0, {"under": {"a": 2}}), based=True)["audit"]["keeps_not_composing"] == []
 
 
+def test_where_a_search_branches_no_keep_is_missed_from_another_branch() -> None:
+    kept, elsewhere = ("a", 2, "kept", 0.9), ("a", 3, "reverted", 1.0)
+    many = [("b", i / 10, "reverted", 1.0) for i in range(1, 5)]
+    assert doc(kept, elsewhere, *many, based=True)["audit"]["keeps_not_composing"] == [1]
+    run = made(kept, elsewhere, *many, based=True, header=head(branching=True))
+    assert analyzed(run)["audit"]["keeps_not_composing"] == []
+    assert run.tally.pending == [0], "whether anything is built upon it is still open"
+    on_it = ("b", 0.9, "reverted", 1.0, {"under": {"a": 2}})
+    assert made(kept, elsewhere, on_it, based=True, header=head(branching=True)).tally.pending == []
+
+
+def test_where_bases_are_inferred_a_search_that_branches_is_asked_as_any_other() -> None:
+    kept, beside_it = ("a", 2, "kept", 0.9), ("b", 0.9, "reverted", 1.0)
+    assert doc(kept, beside_it, header=head(branching=True))["audit"]["keeps_not_composing"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("way", "missed"), [("config", []), ("column", []), ("diff", [1]), ("text", [1]), ("native", [1])]
+)
+def test_a_pair_found_against_the_last_keep_tells_what_is_missing_by_itself(way: str, missed: list[int]) -> None:
+    # What is missing from its base is among its own changes, so the keep is not asked for, then or later.
+    kept, next_ = ("a", 2, "kept", 0.9), ("b", 0.9, "reverted", 1.0, {"provenance": way})
+    run = made(kept, next_)
+    assert analyzed(run)["audit"]["keeps_not_composing"] == missed
+    assert run.tally.pending == []
+    assert doc(kept, next_, ("d", "v", "reverted", 1.0))["audit"]["keeps_not_composing"] == missed
+
+
 def test_time_after_the_first_drift_is_tampered() -> None:
     drift = {"drift": (Drift("train.py", None, "aa", "bb"),)}
     found = doc(("a", 2, "reverted", 1.0), ("a", 3, "reverted", 1.0, drift), ("b", 0.9, "reverted", 1.0), wall_s=4.0)

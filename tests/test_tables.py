@@ -354,6 +354,39 @@ def test_a_word_that_only_resembles_a_keep_is_none(word: str) -> None:
     assert trials(read(tsv(BASE, ("a1", "1.0", "11", word, "x"))))[0].status != "kept"
 
 
+@pytest.mark.parametrize("word", ["nanfoo", "okay_but", "runaway", "oompa"])
+def test_a_short_beginning_inside_of_a_longer_word_is_none(word: str) -> None:
+    assert Statuses().of(word) == ("other", False)
+
+
+def test_the_longest_beginning_that_fits_wins() -> None:
+    words = Statuses({"kept": ("good",), "reverted": ("good but slow",), "other": ("goo",)})
+    assert [words.of(w).status for w in ("good enough", "good, but", "good but slower", "goods")] == [
+        "kept",
+        "kept",
+        "reverted",
+        "kept",
+    ]
+
+
+def test_a_keep_after_a_first_row_without_a_verdict_is_said_to_be_late() -> None:
+    (header,), found = headers(items := read(tsv(*((f"a{n}", f"1.{n}", "11", w, "x") for n, w in LATE)))), trials(items)
+    assert header.has_keeps is False
+    assert [t.status for t in found] == ["reverted", "kept", "other", "kept"]
+    assert [bool(t.faults) for t in found] == [False, True, True, False], "it is said once; then `ok` is no verdict"
+    assert "what was kept is not known" in found[1].faults[0]
+
+
+LATE = ((1, "ok"), (2, "keep"), (3, "ok"), (4, "keep"))
+
+
+def test_where_rows_name_their_parents_the_search_branches() -> None:
+    head = ("exp_id", "parent_exp", "hypothesis", "status", "val_bpb")
+    (with_parents,) = headers(read(tsv(("000", "", "baseline", "baseline", "1.1"), head=head)))
+    (without,) = headers(read(tsv(BASE)))
+    assert (with_parents.branching, without.branching) == (True, False)
+
+
 def test_ids_may_repeat() -> None:
     items = read(tsv(BASE, *(("a1", str(n), "11", "discard", f"LR {n}") for n in range(2, 5))))
     assert [t.seq for t in trials(items)] == [2, 3, 4]

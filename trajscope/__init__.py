@@ -15,9 +15,22 @@ if TYPE_CHECKING:
     from trajscope.corpus import Gate
     from trajscope.errors import TrajscopeError
     from trajscope.live import Live
+    from trajscope.lookout import Lookout, Sight
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import RunFile, analyze, follow, gate, load, load_menu, open_run, read, sql
+    from trajscope.public import (
+        RunFile,
+        analyze,
+        build_corpus,
+        follow,
+        gate,
+        load,
+        load_menu,
+        open_run,
+        read,
+        sql,
+        verify_corpus,
+    )
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
@@ -28,14 +41,17 @@ _WHERE = {
     "Header": "trial",
     "Level": "verdict",
     "Live": "live",
+    "Lookout": "lookout",
     "Menu": "menu",
     "Run": "run",
     "RunFile": "public",
     "RunWriter": "writer",
+    "Sight": "lookout",
     "Trial": "trial",
     "TrajscopeError": "errors",
     "Verdict": "verdict",
     "analyze": "public",
+    "build_corpus": "public",
     "config_hash": "pair",
     "follow": "public",
     "gate": "public",
@@ -44,6 +60,7 @@ _WHERE = {
     "open_run": "public",
     "read": "public",
     "sql": "public",
+    "verify_corpus": "public",
 }
 
 __all__ = [
@@ -51,14 +68,17 @@ __all__ = [
     "Header",
     "Level",
     "Live",
+    "Lookout",
     "Menu",
     "Run",
     "RunFile",
     "RunWriter",
+    "Sight",
     "TrajscopeError",
     "Trial",
     "Verdict",
     "analyze",
+    "build_corpus",
     "config_hash",
     "follow",
     "gate",
@@ -67,6 +87,7 @@ __all__ = [
     "open_run",
     "read",
     "sql",
+    "verify_corpus",
 ]
 
 

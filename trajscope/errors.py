@@ -14,11 +14,14 @@ TrajscopeError
 ├── IntegrityError   what runs cannot be shown to be what was proposed
 ├── CASConflict      a file is not what its writer thought to replace; nothing was written
 ├── CorpusError      no corpus can be made of these runs in this way
-│   └── PolicyError  a policy lacks a threshold, or names one that there is not
+│   ├── PolicyError  a policy lacks a threshold, or names one that there is not
+│   └── RefusedError the gate does not let this corpus be built
 └── QueryError       a SQL query is not allowed or does not run
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class TrajscopeError(Exception):
@@ -59,6 +62,12 @@ class CorpusError(TrajscopeError):
 
 class PolicyError(CorpusError):
     """A policy lacks a threshold, or names one that there is not."""
+
+
+class RefusedError(CorpusError):
+    """The gate does not let this corpus be built. `gate` is its answer."""
+
+    gate: Any = None
 
 
 class DiffError(TrajscopeError):

@@ -16,10 +16,11 @@ from trajscope.trial import Goal, Item
 if TYPE_CHECKING:
     import polars as pl
 
-    from trajscope.corpus import Gate
+    from trajscope.corpus import Built, Gate
     from trajscope.live import Live
     from trajscope.report import Report
     from trajscope.store import Store
+    from trajscope.verdict import Verdict
     from trajscope.writer import RunWriter
 
 
@@ -75,6 +76,38 @@ def gate(
     return corpus.gate(sources, policy=policy, split=split, embargo=embargo, sft=sft)
 
 
+def build_corpus(
+    *paths: str | Path,
+    out: str | Path,
+    policy: str | Path = "default",
+    split: str = "auto",
+    embargo: int | None = None,
+    accept: str | None = None,
+    balance: float = 0.5,
+    reader: str | None = None,
+    metric: str | None = None,
+    goal: Goal | None = None,
+    menu: Menu | None = None,
+    history: int | None = None,
+) -> Built:
+    """A corpus of runs in the new folder `out`, whole or not at all: `rows`, `sha256` and `manifest` say what it holds.
+
+    Raises where the gate does not let it pass, with the gate's answer as `gate`; `accept` is a reason to build it all
+    the same, and goes on record.
+    """
+    from trajscope import corpus
+
+    sources = [(_source(path, metric, goal, menu, history), reader) for path in paths]
+    return corpus.build(sources, out, policy=policy, split=split, embargo=embargo, accept=accept, balance=balance)
+
+
+def verify_corpus(folder: str | Path, *inputs: str | Path, sha: str | None = None) -> list[Verdict]:
+    """Whether a corpus is still what its manifest says, and these inputs are those that it was made of."""
+    from trajscope import corpus
+
+    return corpus.verify(folder, inputs, sha)
+
+
 def follow(path: str | Path) -> Live:
     """A run file as it grows: `step()` takes in what is new, `said()` is what is known now, `failing` what alarms."""
     from trajscope.live import Live
@@ -122,11 +155,14 @@ class RunFile:
         """The answer of runs, trials, seeds and events to one SELECT."""
         return _answer(self._opened(), query)
 
-    def report(self) -> Report:
-        """The offline page about it: `.write(path)`, `.markdown()`, or itself in a notebook."""
+    def report(self, policy: str | None = "default") -> Report:
+        """The offline page about it: `.write(path)`, `.markdown()`, or itself in a notebook.
+
+        The gate is asked by this policy whether it may be learned from; by none it is not asked.
+        """
         from trajscope import report
 
-        return report.build([(self._source, self._reader)])
+        return report.build([(self._source, self._reader)], policy=policy)
 
     def _opened(self) -> Store:
         from trajscope.store import Store

@@ -1,5 +1,5 @@
-"""The live web page that is to stand here: it will arrange trajscope's charts and follow a run in a browser.
+"""The live web page: every run of a folder with its verdict word, and one run with its charts as its rows land.
 
-Today there is only this package and its place: no server, no page, no command.
-It may import the public names and the charts of trajscope and nothing else of the house.
+It reads through `trajscope.Lookout` and draws with `trajscope.charts`; of the house it knows nothing else.
+It only reads.
 """

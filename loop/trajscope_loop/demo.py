@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json as json_
+import os
 import shutil
 import sys
 import tempfile
@@ -16,7 +17,9 @@ from typing import Annotated, Any
 
 import typer
 
+import trajscope
 from trajscope_loop import closing, stories
+from trajscope_loop import folder as folders
 from trajscope_loop.errors import CampaignError
 
 TRIALS, SEED, K = 22, 1, 5
@@ -25,6 +28,11 @@ PLAN: Mapping[str, Any] = {
     "proposer": {"kind": "simulated", "habit": "tempted", "seed": SEED, "k": K},
     # Not the gate: it would stop at the first keep, having no earlier campaign to compare with, and wait for a person.
     "pauses": ["integrity", "TAMPERED", "SUSPECT"],
+}
+ANSWERS = {
+    "fail": "the gate says no to a model that would learn from this run",
+    "insufficient": "the gate cannot say yet whether a model may learn from this run, and that is no yes",
+    "pass": "the gate lets a model learn from this run",
 }
 NAMES = ", ".join(stories.STORIES)
 # What the guards of the domain look at, for somebody who has never seen it.
@@ -79,10 +87,12 @@ def _campaign(folder: Path, trials: int, *, kept: Path | None, screen: bool, jso
         print(f"\n stopped by Ctrl-C{at}", file=sys.stderr)
         raise typer.Exit(outcome.code)
     found = closing.figures(folder)
+    run = folder / folders.RUN
+    learnt, page = trajscope.gate(run), _reported(run, kept)
     if json:
-        print(json_.dumps(found))
+        print(json_.dumps({**found, "gate": learnt.outcome, "report": str(page)}))
     else:
-        words = [*closing.words(found), *_meanings(found)]
+        words = [*closing.words(found), *_meanings(found), *_after(learnt, page)]
         print("\n".join(_page(words, _next(kept))))
         if outcome.code:
             print(f"\n {outcome.said}")
@@ -110,6 +120,27 @@ def _meanings(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     said = " ".join(one["why"] for one in found["tempting"][: closing.ROWS])
     for number, name in enumerate(name for name in MEANS if name in said):
         yield "" if number else "words", f"{name}: {MEANS[name]}"
+
+
+def _reported(run: Path, kept: Path | None) -> Path:
+    """The page about the run: beside it, or where it outlives a folder that is gone afterwards."""
+    if kept is not None:
+        page = kept / "report.html"
+    else:
+        handle, name = tempfile.mkstemp(prefix="trajscope-demo-", suffix=".html")
+        os.close(handle)
+        page = Path(name)
+    trajscope.load(run).report().write(page)
+    return page
+
+
+def _after(learnt: trajscope.Gate, page: Path) -> Iterator[tuple[str, str]]:
+    """What comes after a night: the page about it, and whether to learn from it."""
+    yield "report", f"{page}: open it in a browser; it says what to distrust first"
+    bad, dark, good = (len(learnt.of(x)) for x in ("fail", "insufficient", "pass"))
+    yield "distil", f"{ANSWERS[learnt.outcome]}: {bad} checks fail, {dark} cannot be told, {good} pass"
+    if learnt.remedies:
+        yield "", f"first of all: {learnt.remedies[0]}"
 
 
 def _next(kept: Path | None) -> list[tuple[str, str]]:
@@ -168,7 +199,15 @@ def _table(told: stories.Told, kept: Path | None) -> Iterator[str]:
 def _wrapped(text: str, indent: str) -> list[str]:
     import textwrap
 
-    return textwrap.wrap(text, _width() - 1, initial_indent=indent, subsequent_indent=indent) or [indent]
+    lines = textwrap.wrap(
+        text,
+        _width() - 1,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )  # a path is to be copied
+    return lines or [indent]
 
 
 def _width() -> int:
@@ -189,8 +228,6 @@ def _quiet(_text: str) -> None:
 
 
 def _paint(text: str, how: str) -> str:
-    import os
-
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") in (None, "", "dumb"):
         return text
     return f"\x1b[{how}m{text}\x1b[0m"

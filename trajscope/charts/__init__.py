@@ -10,12 +10,12 @@ from trajscope.charts.history import LANES, history
 from trajscope.charts.holdout import holdout
 from trajscope.charts.knobs import CROSS, KNOBS_DRAWN, knob_coverage
 from trajscope.charts.repeats import WINDOWS_DRAWN, repeat_rate
-from trajscope.charts.theme import ACCENT, FONT, GREY, INK, MUTED, PALE, WIDTH
+from trajscope.charts.theme import ACCENT, FONT, GREY, INK, MUTED, PALE, WIDTH, bare
 from trajscope.charts.tiles import tile_map
 from trajscope.charts.walkers import walkers
 
 __all__ = [
     "ACCENT", "AGAIN", "BASE", "CLAIMED", "CROSS", "FONT", "GREY", "INK", "INKS", "KNOBS_DRAWN", "LANES", "MUTED",
-    "PALE", "WIDTH", "WINDOWS_DRAWN", "believed", "best_so_far", "history", "holdout", "knob_coverage", "repeat_rate",
-    "tile_map", "walkers",
+    "PALE", "WIDTH", "WINDOWS_DRAWN", "bare", "believed", "best_so_far", "history", "holdout", "knob_coverage",
+    "repeat_rate", "tile_map", "walkers",
 ]  # fmt: skip

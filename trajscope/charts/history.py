@@ -77,15 +77,15 @@ def history(
         marks.encode(
             x=x, y=y("y:Q"), shape=alt.Shape("kind:N", **ink(0)), fill=alt.Fill("kind:N", **ink(1)),
             stroke=alt.Stroke("kind:N", **ink(2)), size=alt.Size("kind:N", **ink(3, shrink)),
-            opacity=alt.condition(brush, alt.value(1), alt.value(0.25), empty=True),
-            tooltip=["seq:Q", "pair:N", "value:Q", "kind:N"],
+            opacity=alt.OpacityValue(0.25, condition={"param": "brush", "value": 1, "empty": True}),
+            tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("pair:N"), alt.Tooltip("value:Q"), alt.Tooltip("kind:N")],
         ).add_params(brush)
     )  # fmt: skip
     if alarms is not None and alarms.height:
         flags = alt.Chart(alarms).mark_point(shape="triangle-down", size=90, filled=True, color=INK, opacity=1)
-        layers.append(flags.encode(x=x, y=alt.value(-9), tooltip=["seq:Q", "text:N"]))
+        layers.append(flags.encode(x=x, y=alt.value(-9), tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("text:N")]))
     top = alt.LayerChart(layer=layers, width=WIDTH - left - right, height=HEIGHT)
-    under = _lanes(trials, x_scale, brush, width=WIDTH - left - right, left=left)
+    under = _lanes(trials, x_scale, width=WIDTH - left - right, left=left)
     notes = [*run.notes]
     if plateau is not None:
         notes.append(f"Grey: no best beyond noise from trial {plateau[0]} to {plateau[1]}.")
@@ -106,7 +106,7 @@ def _ground(run: Staircase, plateau: tuple[int, int] | None, x: alt.X, y: Callab
     layers: list[alt.Chart] = []
     if plateau is not None:
         span = pl.DataFrame({"seq": [max(plateau[0], run.first) - 0.5], "b": [min(plateau[1], run.last) + 0.5]})
-        shade = alt.Chart(span).mark_rect(color=SHADE).encode(x=x, x2="b:Q")
+        shade = alt.Chart(span).mark_rect(color=SHADE).encode(x=x, x2=alt.X2("b:Q"))
         layers.append(shade)
     if run.noise_sd:
         halo = run.corners.with_columns(
@@ -114,7 +114,7 @@ def _ground(run: Staircase, plateau: tuple[int, int] | None, x: alt.X, y: Callab
             high=(pl.col("best") + run.noise_sd).clip(run.low, run.high),
         )
         band = alt.Chart(halo).mark_area(interpolate="step-after", color=BAND)
-        layers.append(band.encode(x=x, y=y("low:Q"), y2="high:Q"))
+        layers.append(band.encode(x=x, y=y("low:Q"), y2=alt.Y2("high:Q")))
     if run.baseline is not None:
         rule = alt.Chart(pl.DataFrame({"value": [run.baseline]})).mark_rule(color=INK, strokeDash=[5, 4])
         layers.append(rule.encode(y=y("value:Q")))
@@ -123,7 +123,7 @@ def _ground(run: Staircase, plateau: tuple[int, int] | None, x: alt.X, y: Callab
     return layers
 
 
-def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, brush: alt.Parameter, *, width: int, left: int) -> alt.LayerChart:
+def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, *, width: int, left: int) -> alt.LayerChart:
     """When each of the most proposed pairs came, and came back."""
     import altair as alt
     import polars as pl
@@ -145,21 +145,23 @@ def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, brush: alt.Parameter, *, wi
     x, y = alt.X("seq:Q", scale=x_scale, axis=x_axis), alt.Y("lane:Q", scale=y_scale, axis=None)
     size = 60 if rows.height <= 300 else 24
     marks = alt.Chart(rows.with_columns(pair=pl.col("pair").map_elements(lambda p: label(p, 60), pl.String)))
-    chosen = alt.condition(brush, alt.value(1), alt.value(0.2), empty=True)
+    chosen = alt.OpacityValue(0.2, condition={"param": "brush", "value": 1, "empty": True})
     named = pl.DataFrame(heads, schema={"lane": pl.Int64, "name": pl.String}, orient="row")
     layers = [
-        alt.Chart(joins).mark_rule(color=GREY).encode(x=alt.X("a:Q", scale=x_scale, axis=x_axis), x2="b:Q", y=y),
+        alt.Chart(joins)
+        .mark_rule(color=GREY)
+        .encode(x=alt.X("a:Q", scale=x_scale, axis=x_axis), x2=alt.X2("b:Q"), y=y),
         marks.mark_point(size=size, strokeWidth=1.4).encode(
             x=x,
             y=y,
-            shape=alt.condition("datum.kept", alt.value("diamond"), alt.value("circle")),
-            stroke=alt.condition("datum.kept", alt.value(ACCENT), alt.value(MUTED)),
-            fill=alt.condition("datum.repeat", alt.value("white"), alt.value(ACCENT)),
+            shape=alt.ShapeValue("circle", condition={"test": "datum.kept", "value": "diamond"}),
+            stroke=alt.StrokeValue(MUTED, condition={"test": "datum.kept", "value": ACCENT}),
+            fill=alt.FillValue(ACCENT, condition={"test": "datum.repeat", "value": "white"}),
             opacity=chosen,
-            tooltip=["seq:Q", "pair:N"],
+            tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("pair:N")],
         ),
         alt.Chart(named)
         .mark_text(align="right", fontSize=12, color=INK, limit=left - 22)
-        .encode(x=alt.value(-10), y=y, text="name:N"),
+        .encode(x=alt.value(-10), y=y, text=alt.Text("name:N")),
     ]
     return alt.LayerChart(layer=layers, width=width, height=max(1, len(heads)) * STEP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -76,6 +76,29 @@ def themed(
             "legend": {"labelFontSize": 12, "labelColor": INK, "labelLimit": 160},
         },
     )  # fmt: skip
+
+
+def bare(spec: dict[str, Any]) -> dict[str, Any]:
+    """A picture without its head, which the page says itself, and without words for each of its marks."""
+    spec.pop("title", None)
+    spec.pop("background", None)
+    padding = spec.get("padding")
+    if isinstance(padding, dict):
+        spec["padding"] = {**padding, "top": padding["top"] - spec["usermeta"]["head"]}
+    spec["config"] = {**spec.get("config", {}), "background": None}
+    spec["config"] |= {part: {**spec["config"].get(part, {}), "aria": False} for part in ("axis", "legend")}
+    for part in _units(spec):
+        part["mark"] = {**part["mark"], "aria": False}
+    return spec
+
+
+def _units(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every part of a picture that has a mark."""
+    if isinstance(spec.get("mark"), dict):
+        yield spec
+    for inside in ("layer", "vconcat"):
+        for part in spec.get(inside, ()):
+            yield from _units(part)
 
 
 def whole_ticks(first: int, last: int) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Json, sourced
+from trajscope.cli.options import Json, sourced
+from trajscope.said import NOTHING, Asked
 
 
 @sourced

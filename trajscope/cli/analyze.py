@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Files, Json, progress, source, sourced, twice
+from trajscope.cli.options import Files, Json, progress, source, sourced, twice
+from trajscope.said import NOTHING, Asked
 
 
 @sourced

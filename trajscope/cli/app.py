@@ -32,6 +32,7 @@ VERBS = {
     "rail": ("", "Ask the rails before a trial, and prove that they fire."),
     "integrity": ("trajscope.cli.integrity:integrity", "Fingerprint the files a loop may and may not edit."),
     "gate": ("trajscope.cli.gate:gate", "Ask whether runs may be distilled, before training on them."),
+    "corpus": ("trajscope.cli.corpus:corpus", "Write what may be distilled into a folder of its own."),
     "menu": ("trajscope.cli.menu:menu", "Read which knobs a source file has, without running it."),
     "convert": ("trajscope.cli.convert:convert", "Turn any readable file into trajscope's own format."),
     "formats": ("trajscope.cli.about:formats", "List the formats that can be read, or explain how a file is."),

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, File, progress, source, sourced
+from trajscope.cli.options import File, progress, source, sourced
+from trajscope.said import NOTHING, Asked
 
 SHOWN = 10
 

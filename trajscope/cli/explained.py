@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from trajscope.cli.options import Asked, source, twice
+from trajscope.cli.options import source, twice
 from trajscope.cli.text import clean, json_line, plural, table, wide, wrapped
+from trajscope.said import Asked
 
 if TYPE_CHECKING:
     from trajscope.explain import Explained

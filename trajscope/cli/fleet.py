@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Json, progress, source, sourced
+from trajscope.cli.options import Json, progress, source, sourced
 from trajscope.cli.text import duration, number
+from trajscope.said import NOTHING, Asked
 
 HEAD = ("verdict", "run", "trials", "knobs", "pairs", "repeats", "plateau", "best", "gain", "cost")
 HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "best", "cost")

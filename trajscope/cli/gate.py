@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Json, source, sourced
+from trajscope.cli.options import Json, source, sourced
+from trajscope.said import NOTHING, Asked
 from trajscope.verdict import Level
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Files, Json, source, sourced
+from trajscope.cli.options import Files, Json, source, sourced
+from trajscope.said import NOTHING, Asked
 
 
 @sourced
@@ -24,6 +25,10 @@ def report(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the brief as Markdown; no page then, unless -o names one.")
     ] = False,
+    policy: Annotated[
+        str,
+        typer.Option("--policy", metavar="NAME|FILE", help="By which the gate is asked; none leaves it unasked."),
+    ] = "default",
     asked: Asked = NOTHING,
 ) -> None:
     """Write one offline page about runs: what to distrust, what to do now, and every number behind it.
@@ -35,7 +40,7 @@ def report(
 
     if "-" in map(str, files) and len(files) > 1:
         raise typer.BadParameter("standard input stands alone", param_hint="FILES")
-    made = build([source(path, asked) for path in files])
+    made = build([source(path, asked) for path in files], policy=None if policy == "none" else policy)
     if figures is not None:
         _figures(made.accounts, figures)
     place = output or (None if markdown else Path(f"{_stem(files)}.report.html"))

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Files, Json, progress, source, sourced
+from trajscope.cli.options import Files, Json, progress, source, sourced
+from trajscope.said import NOTHING, Asked
 
 
 @sourced

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, File, Json, progress, source, sourced, twice
+from trajscope.cli.options import File, Json, progress, source, sourced, twice
+from trajscope.said import NOTHING, Asked
 
 HEAD = ("trial", "iter", "status", "pair", "time", "value", "best", "")
 

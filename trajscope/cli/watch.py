@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trajscope.cli.options import NOTHING, Asked, Json, source, sourced
+from trajscope.cli.options import Json, source, sourced
+from trajscope.said import NOTHING, Asked
 
 if TYPE_CHECKING:
     from trajscope.watch.group import Group

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from trajscope.pair import Pair
@@ -19,6 +19,11 @@ def hill(counts: Mapping[str, int], q: float = 1.0) -> float | None:
     total = sum(counts.values())
     shares = [n / total for n in counts.values() if n]
     return _order(shares, q) if shares else None
+
+
+def of_shares(shares: Iterable[float], q: float = 1.0) -> float:
+    """The same of shares that add up to one."""
+    return _order([p for p in shares if p], q)
 
 
 def vendi(counts: Mapping[str, int], pairs: Mapping[str, Pair], kernel: Kernel, q: float = 1.0) -> float | None:

@@ -81,6 +81,7 @@ class Example(NamedTuple):
     replicates: int  # how many these are
     config: str | None
     standing: Mapping[str, str] | None  # what it changed: knob and canonical value; None where that is not known
+    base: str | None  # identity of what it changed, where the record says so
     prompt: Prompt | None
     outside: bool  # a knob or value that the menu does not hold
     drop: str | None  # a key of DROPS
@@ -159,6 +160,7 @@ class Examples:
             replicates=group.n if group is not None and group.n else int(t.value is not None),
             config=t.config,
             standing=told.under(t),
+            base=t.base if t.based else None,
             prompt=prompt,
             outside=known is not None and known.outside,
             drop=_drop(t, row),

@@ -23,6 +23,10 @@ _TRIAL_DUTIES: list[dict[str, Any]] = [
         "then": {"allOf": [_NUMBER, _PROPOSED], "required": ["value_source"]},
     },
     {
+        "if": {"properties": {"status": {"const": "other"}}},
+        "then": {"properties": {"raw_status": {"type": "string", "minLength": 1}}, "required": ["raw_status"]},
+    },
+    {
         "if": {"properties": {"value_source": {"const": "seeds"}}, "required": ["value_source"]},
         "then": {
             "allOf": [_NUMBER],

@@ -15,7 +15,7 @@ from typing import Any
 from trajscope import sources
 from trajscope.errors import TrajscopeError
 from trajscope.readers import Source
-from trajscope.report import engine
+from trajscope.report import distil, engine
 from trajscope.report.brief import markdown
 from trajscope.report.gather import gather
 from trajscope.report.pack import Holding, Texts, said
@@ -56,8 +56,16 @@ class Report:
         return f'{frame} width="100%" height="800" title="trajscope report"></iframe>'
 
 
-def build(files: Sequence[tuple[Source, str | None]], corpus: Mapping[str, Mapping[str, Any]] | None = None) -> Report:
-    """The report of every run in these files; `corpus` is what the gate says of each, by run id."""
+def build(
+    files: Sequence[tuple[Source, str | None]],
+    corpus: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    policy: str | None = None,
+) -> Report:
+    """The report of every run in these files. The gate is asked of each where a policy is named.
+
+    `corpus` is what it said of them, by run id, where it was asked before.
+    """
     accounts: list[dict[str, Any]] = []
     of: list[int] = []
     held: list[dict[str, Any]] = []
@@ -67,6 +75,8 @@ def build(files: Sequence[tuple[Source, str | None]], corpus: Mapping[str, Mappi
         found = gather(known, reader, holding.through(sources.read(source.path)))
         of += [len(held)] * len(found)
         accounts += found
+        if policy is not None:
+            corpus = {**(corpus or {}), **distil.answers(known, reader, distil.trials(found), policy)}
         packed = holding.packed() if texts.whole and source.repo is None else None
         held.append(
             {

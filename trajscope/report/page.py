@@ -9,10 +9,11 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
+from trajscope import charts
 from trajscope.readable import SHAPES, plural, short
 from trajscope.report import engine, records, sections
 from trajscope.report.brief import Brief, brief
@@ -38,7 +39,7 @@ class Drawn:
         self.stills: dict[str, str] = {}
         for name, chart in pictures(account).items():
             # The specification is validated by the tests, not again at every report.
-            spec = bare(chart.to_dict(validate=False))
+            spec = charts.bare(chart.to_dict(validate=False))
             self.specs[f"{at}-{name}"] = spec
             self.stills[name] = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
 
@@ -61,29 +62,6 @@ class Drawn:
         box = tag("div", Html(svg), cls="picture", data_chart=f"{self.at}-{name}", tabindex="0", role="group",
                   aria_labelledby=title)  # fmt: skip
         return tag("figure", caption, box)
-
-
-def bare(spec: Spec) -> Spec:
-    """A picture without its head, which the page says itself, and without words for each of its marks."""
-    spec.pop("title", None)
-    spec.pop("background", None)
-    padding = spec.get("padding")
-    if isinstance(padding, dict):
-        spec["padding"] = {**padding, "top": padding["top"] - spec["usermeta"]["head"]}
-    spec["config"] = {**spec.get("config", {}), "background": None}
-    spec["config"] |= {part: {**spec["config"].get(part, {}), "aria": False} for part in ("axis", "legend")}
-    for part in _units(spec):
-        part["mark"] = {**part["mark"], "aria": False}
-    return spec
-
-
-def _units(spec: Spec) -> Iterator[Spec]:
-    """Every part of a picture that has a mark."""
-    if isinstance(spec.get("mark"), dict):
-        yield spec
-    for inside in ("layer", "vconcat"):
-        for part in spec.get(inside, ()):
-            yield from _units(part)
 
 
 def page(

@@ -164,10 +164,15 @@ def corpus(at: str, answer: Mapping[str, Any] | None) -> Html:
         return section(at, "corpus", "The corpus", tag("p", asked))
     parts: list[object] = [tag("p", tag("strong", text(answer.get("outcome") or "not known", 40)), ": ",
                                text(answer.get("sentence") or "", 400))]  # fmt: skip
+    if answer.get("split"):
+        parts.append(tag("p", "Split: ", text(answer["split"], 200), "."))
+    if remedies := answer.get("remedies"):
+        parts.append(tag("ol", *(tag("li", text(x, 300)) for x in remedies[:5])))
     checks = answer.get("checks") or []
     lines = [
         (
-            code(c.get("check"), 40), text(c.get("split") or "", 20), text(c.get("outcome"), 20),
+            code(c["check"], 40) if c.get("check") else "", text(c.get("split") or "", 20),
+            text(c.get("outcome") or "", 20),
             *(text(_said(c.get(name)), 40) for name in ("value", "bound", "n")), text(c.get("reason") or "", 240),
         )
         for c in checks[:200]

@@ -37,10 +37,11 @@ class Tile(Struct):
 
 
 class Grid:
-    """The tiles of one run as its trials come."""
+    """The tiles of one run as its trials come; with `visited`, also which tile each trial was on."""
 
-    def __init__(self, menu: Menu | None) -> None:
+    def __init__(self, menu: Menu | None, *, visited: bool = True) -> None:
         self._menu = menu
+        self._visited = visited
         self._tiles: dict[str, dict[str, Tile]] = {}
         self._visits: list[tuple[str, str, int]] = []  # knob, cell, seq
         for knob in menu.knobs.values() if menu else ():
@@ -51,7 +52,8 @@ class Grid:
         for c in pair.changes:
             tile = self._tile(c)
             tile.proposed += 1
-            self._visits.append((c.knob, tile.cell, row.seq))
+            if self._visited:
+                self._visits.append((c.knob, tile.cell, row.seq))
             tile.evaluated += row.evaluated
             tile.kept += row.kept
             if tile.first is None:

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trajscope import sources
+from trajscope.corpus.policy import SHIPPED
 from trajscope.errors import SourceError, TrajscopeError
 from trajscope.readable import plural, short
+from trajscope.report import distil
 from trajscope.report.engine import version
 from trajscope.report.gather import gather
 from trajscope.report.pack import Texts, fetched, plain, unpack, unsaid
@@ -53,6 +55,7 @@ def verify(path: str | os.PathLike[str], originals: Sequence[str | os.PathLike[s
         raise SourceError(f"{path}: is no report that can be read ({e}); make it again with trajscope report") from None
     out: list[Verdict] = []
     counted: list[dict[str, Any]] = []
+    asked = list(enumerate(files)) if corpus else []
     for i, source in enumerate(files):
         out.append(_bytes(source))
         known, found = _original(Path(path), source, originals)
@@ -62,6 +65,7 @@ def verify(path: str | os.PathLike[str], originals: Sequence[str | os.PathLike[s
         wanted = [r for r, n in zip(runs, of, strict=True) if n == i]
         counted += again if again is not None else wanted
         out.append(_data(source["name"], wanted, again))
+    out += [_learnt(source, corpus, [r for r, n in zip(runs, of, strict=True) if n == i]) for i, source in asked]
     out += _shown(html, counted, of, files, tool, corpus)
     numbers = sum(1 for piece in pieces(html) if piece.path is not None)
     return Checked(tuple(out), numbers)
@@ -146,6 +150,28 @@ def _data(name: str, wanted: Sequence[Any], again: Sequence[Any] | None) -> Verd
         return Verdict("numbers", Level.PASS, f"{short(name, 80)}: {every}")
     more = f"; and {len(different) - MOST_NAMED:,} more" if len(different) > MOST_NAMED else ""
     return Verdict("numbers", Level.FAIL, "; ".join(different[:MOST_NAMED]) + more)
+
+
+def _learnt(source: Mapping[str, Any], corpus: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> Verdict:
+    """Whether the gate, asked again of the embedded bytes, says what the report says that it said."""
+    name = short(source["name"], 80)
+    of = distil.trials(runs)
+    said = {run: corpus[run] for run in of if run in corpus}
+    first = next(iter(said.values()), None)
+    if first is None or first.get("outcome") == "not asked":
+        return Verdict("corpus", Level.PASS, f"{name}: the gate was not asked, and the report says so")
+    if not source["gz"] or first.get("prompts") or first.get("policy") not in SHIPPED:
+        why = "prompts lie beside the run" if first.get("prompts") else "its bytes or its policy are not in the report"
+        return Verdict("corpus", Level.WARN, f"{name}: the gate was not asked again ({why}); trajscope gate asks it")
+    known, reader = unsaid(str(source["name"]), source["said"], fetched(source["blobs"]))
+    try:
+        now = distil.again(known, reader, unpack(source["gz"], MOST_DATA), of, str(first.get("policy")))
+    except TrajscopeError as e:
+        return Verdict("corpus", Level.FAIL, f"{name}: the gate could not be asked again: {e}")
+    different = list(differences(said, json.loads(json.dumps(now)), "corpus"))
+    if not different:
+        return Verdict("corpus", Level.PASS, f"{name}: the gate says again what the report says")
+    return Verdict("corpus", Level.FAIL, "; ".join(different[:MOST_NAMED]))
 
 
 def differences(said: Any, counted: Any, path: str) -> Iterator[str]:

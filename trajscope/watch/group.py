@@ -164,10 +164,12 @@ def _changed_ns(path: str) -> int:
         return 0
 
 
-def beats(group: Group, wake: Wake, clock: Callable[[], float], *, every: bool = False) -> Iterator[None]:
+def beats(
+    group: Group, wake: Wake, clock: Callable[[], float], *, every: bool = False, often_s: float = OFTEN_S
+) -> Iterator[None]:
     """Read on for ever, and say when it is time to show it: when something may have changed, but not too often.
 
-    With `every`, each step of reading is shown.
+    With `every`, each step of reading is shown; else there are `often_s` between two times.
     """
     due_s = 0.0
     while True:
@@ -179,7 +181,7 @@ def beats(group: Group, wake: Wake, clock: Callable[[], float], *, every: bool =
             if not group.behind:
                 wake.wait(rest_s)
             continue
-        due_s = perf_counter() + OFTEN_S
+        due_s = perf_counter() + often_s
         yield
         if not group.behind:
             wake.wait(OFTEN_S if group.played or group.made else None)

@@ -99,6 +99,8 @@ class Opening:
     def columns(self, run: Run, columns: Mapping[str, Any]) -> None:
         """More rows."""
         self._watching.seen.take_columns(columns)
+        if self._watching.noting is not None:
+            self._watching.noting.take_columns(run, columns)
         if self._watching.answers is not None:
             self._watching.answers.take_columns(run, columns)
 
@@ -112,7 +114,9 @@ class Opening:
     def _begin(self) -> Iterator[None]:
         w = self._watching
         self._name = past.name(self._source, w.reader)
-        found = past.load(self._name, self._source) if self._name else None
+        # What was written down holds no trial for whoever wants to hear of each.
+        known = self._name is not None and w.noting is None
+        found = past.load(self._name, self._source) if known and self._name else None
         if found is None or self._left(found.standing.at) >= max(1, cache.WORTH):
             w.live.bulk = self
             w.answers = w.answers or Answers()

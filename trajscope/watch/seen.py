@@ -106,7 +106,7 @@ class Seen:
 
         seq = columns["seq"]
         self.trials += len(seq)
-        self.latest.extend(_rows(columns))
+        self.latest.extend(listed_rows(columns, LATEST))
         self.history.add_columns(columns)
         if self.waits_since is not None and self.waits_since < seq[-1]:
             self.waits_since = None
@@ -203,11 +203,11 @@ class Seen:
             self.waits_since = None
 
 
-def _rows(columns: Mapping[str, Any]) -> list[Row]:
+def listed_rows(columns: Mapping[str, Any], most: int) -> list[Row]:
     """The latest of the trials in columns, one by one."""
     parts = []
     for name in Row._fields:
-        found = columns[name][-LATEST:]
+        found = columns[name][-most:]
         if not isinstance(found, list):
             found = found.tolist()
             if name == "gap":

@@ -5,11 +5,12 @@ Asks no clock and never sleeps: whoever steps says what time it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Lock
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trajscope import analysis
 from trajscope.columns import Row
@@ -37,8 +38,20 @@ REST = 4.0  # the values are counted anew only after so many times what counting
 ABSOLUTE = "native"  # the format whose times carry a zone, so that they may be compared with now
 
 
+class Noting(Protocol):
+    """Whoever notes every trial of a run, from the first on."""
+
+    def take(self, run: Run, item: Item, row: Row | None) -> None:
+        """One item that a run has taken, with its row where it was a trial."""
+        ...
+
+    def take_columns(self, run: Run, columns: Mapping[str, Any]) -> None:
+        """Many trials in columns, as a bulk lane has them."""
+        ...
+
+
 class Watching:
-    """One file on a screen. `asked` tells whether its rows are kept for SQL."""
+    """One file on a screen. `asked` tells whether its rows are kept for SQL; `noting` hears of every trial."""
 
     def __init__(
         self,
@@ -48,6 +61,7 @@ class Watching:
         asked: bool = False,
         played: Played | None = None,
         sidecar: bool = False,
+        noting: Noting | None = None,
     ):
         self.busy = Lock()  # held by whoever reads on, or looks where reading writes
         self.seen = Seen(source.alarms)
@@ -58,6 +72,7 @@ class Watching:
         if played is not None:
             self.live.tail = played  # type: ignore[assignment]  # polled, closed and asked for its place like a tail
         self.sidecar = Sidecar(source.path) if sidecar else None
+        self.noting = noting
         self.moments = Moments()  # of a file that is played
         self.items = 0  # taken so far
         self.opening = Opening(self) if played is None and not sidecar else None
@@ -200,6 +215,8 @@ class Watching:
         self.seen.take(run, item, row)
         if self.sidecar is not None:
             self.sidecar.take(run, item, row)
+        if self.noting is not None:
+            self.noting.take(run, item, row)
         if self.answers is not None:
             self.answers.take(run, item, row, self.live.begun)
 

@@ -196,6 +196,8 @@ def _collect(s: Survey, p: Modes | None = None) -> str:
             f"worth {rows:.0f} rows; or collect"
         )
     whole = len(s.whole.keeps)
+    if not whole:
+        return "collect: nothing was kept yet"
     side = f", {most} in train" if least is s.train and most < whole else ""
     return f"collect, do not reweight: at most {count(whole, 'effective mode')} exist{'s' if whole == 1 else ''}{side}"
 

@@ -1,0 +1,195 @@
+"""The desk between one reading of the runs and everybody who looks: the newest state of each, never a queue.
+
+Reading has a thread, drawing has another, and the page's own loop is only told that something is new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from trajscope import Lookout, Sight, TrajscopeError
+from trajscope_dashboards import drawing
+
+REST = 0.5  # times what drawing took that nothing is drawn
+MOST_REST_S = 5.0
+OTHERS_S = 1.0  # between two drawings of what moves slowly
+LOOKED_S = 30.0  # after which nobody is held to look at a run any more
+
+
+class Post(NamedTuple):
+    """One run as it was put on the desk, and the count of changes at which that was."""
+
+    sight: Sight
+    at: int
+    drawn: Mapping[str, Picture]
+
+
+class Picture(NamedTuple):
+    """A picture and the count of changes at which it was drawn."""
+
+    at: int
+    spec: bytes
+
+
+class _Drawn:
+    """What the pictures of one run were last made of, and when."""
+
+    def __init__(self) -> None:
+        self.first: object = None
+        self.others: object = None
+        self.others_s = 0.0
+
+
+class Desk:
+    """Walks through the rounds of a lookout and holds what came of them."""
+
+    def __init__(self, lookout: Lookout, clock: Callable[[], float] = time.monotonic) -> None:
+        self.lookout = lookout
+        self.count = 0  # changes so far
+        self.posts: Mapping[str, Post] = {}  # replaced whole
+        self.gone: dict[str, int] = {}  # runs that are no more, and the count at which they went
+        self.fault: str | None = None  # why nothing is read any more
+        self.ready = threading.Event()  # the folder was looked through once
+        self.over = False
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked: dict[str, float] = {}
+        self._drawn: dict[str, _Drawn] = {}
+        self._to_draw = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._bell = asyncio.Event()
+        self._threads = [
+            threading.Thread(target=part, name=f"trajscope {name}", daemon=True)
+            for name, part in (("reads", self._walk), ("draws", self._draw))
+        ]
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to read; `loop` is told of what is new."""
+        self._loop = loop
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        """Read and draw no more, and let everybody who waits go."""
+        if not self.over:
+            self.over = True
+            self.lookout.stop()
+            self._to_draw.set()
+            self._ring()
+
+    def looked_at(self, run: str) -> None:
+        """Somebody looks at a run: its trials are noted and its pictures drawn."""
+        post = self.posts.get(run)
+        if post is None:
+            return
+        known = run in self._looked
+        self._looked[run] = self._clock()
+        if not known or not post.sight.noted:
+            self.lookout.want(run)
+        self._to_draw.set()
+
+    async def news(self, count: int) -> None:
+        """Wait until there is something that came after so many changes."""
+        while self.count <= count and not self.over:
+            await self._bell.wait()
+
+    def _walk(self) -> None:
+        try:
+            for changed in self.lookout.rounds():
+                if changed:
+                    self._post(changed)
+                self.ready.set()
+        except Exception as e:  # noqa: BLE001  # the outermost surface of this thread: whoever looks is told
+            known = isinstance(e, TrajscopeError)
+            self.fault = str(e) if known else f"trajscope itself failed ({type(e).__name__}: {e})"
+            print(f"trajscope: {self.fault}; nothing is read any more", file=sys.stderr, flush=True)
+            with self._lock:
+                self.count += 1
+        self.ready.set()
+        self._ring()
+
+    def _post(self, changed: frozenset[str]) -> None:
+        with self._lock:
+            sights, posts = self.lookout.sights, dict(self.posts)
+            self.count += 1
+            for run in changed:
+                if (sight := sights.get(run)) is None:
+                    posts.pop(run, None)
+                    self.gone[run] = self.count
+                    self._looked.pop(run, None)
+                    self._drawn.pop(run, None)
+                    continue
+                self.gone.pop(run, None)
+                old = posts.get(run)
+                same = old is not None and old.sight.course == sight.course
+                posts[run] = Post(sight, self.count, old.drawn if old is not None and same else {})
+            self.posts = posts
+        self._to_draw.set()
+        self._ring()
+
+    def _draw(self) -> None:
+        """Draw what somebody looks at, what moves with every row first; rest as long as it took."""
+        while not self.over:
+            started = self._clock()
+            late = [self._draw_one(run) for run, at_s in list(self._looked.items()) if started - at_s < LOOKED_S]
+            time.sleep(min(MOST_REST_S, REST * (self._clock() - started)))
+            self._to_draw.wait(OTHERS_S / 4 if any(late) else None)
+            self._to_draw.clear()
+
+    def _draw_one(self, run: str) -> bool:
+        """Draw what changed of one run; whether something of it is still to be drawn."""
+        post, d = self.posts.get(run), self._drawn.setdefault(run, _Drawn())
+        if post is None or not post.sight.noted:
+            return False
+        s = post.sight
+        made_of = (s.course, s.total, s.update.noise_sd, s.update.plateau_length, s.about["baseline"]["value"])
+        if made_of != d.first:
+            d.first = made_of
+            self._make(run, s, (drawing.FIRST,))
+        if made_of == d.others:
+            return False
+        if self._clock() - d.others_s < OTHERS_S:
+            return True
+        d.others, d.others_s = made_of, self._clock()
+        self._make(run, s, drawing.OTHERS)
+        return False
+
+    def _make(self, run: str, sight: Sight, names: tuple[str, ...]) -> None:
+        """Put pictures on the desk, those that are others than before."""
+        try:
+            frames = self.lookout.frames(run)
+            made = drawing.specs(frames, names) if frames is not None else {}
+        except Exception as e:  # noqa: BLE001  # the outermost surface of this thread: the page goes on without it
+            print(f"trajscope: {run} cannot be drawn ({type(e).__name__}: {e})", file=sys.stderr, flush=True)
+            return
+        with self._lock:
+            post = self.posts.get(run)
+            if post is None or post.sight.course != sight.course:
+                return
+            new = {n: x for n, x in made.items() if n not in post.drawn or post.drawn[n].spec != x}
+            if not new:
+                return
+            self.count += 1
+            drawn = {**post.drawn, **{n: Picture(self.count, x) for n, x in new.items()}}
+            self.posts = {**self.posts, run: post._replace(drawn=drawn)}
+        self._ring()
+
+    def _ring(self) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._rung)
+
+    def _rung(self) -> None:
+        bell, self._bell = self._bell, asyncio.Event()
+        bell.set()
+
+
+def state(post: Post) -> dict[str, Any]:
+    """A run as the page and the JSON of the API have it, but for its trials."""
+    s = post.sight
+    return {"id": s.id, "name": s.name, **s.about, "watch": s.update}

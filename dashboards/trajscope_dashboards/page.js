@@ -1,0 +1,304 @@
+// Keeps the page up to date. Text from a run reaches it through textContent alone; it asks nobody but its own server.
+const SHAPES = { TAMPERED: "✗", SUSPECT: "✗", FLAILING: "✗", STALLED: "!", UNKNOWN: "?", RESEARCHING: "●" };
+const MARKS = { FAIL: "✗", UNKNOWN: "?", WARN: "!" };
+const ORDER = ["TAMPERED", "SUSPECT", "STALLED", "FLAILING", "UNKNOWN", "RESEARCHING"];
+const LIVING = ["running", "reading", "waiting", "stalled", "not begun"];
+const BELIEFS = { CONFIRMED: "confirmed by other evaluations", UNCONFIRMED: "not confirmed by any other evaluation", UNKNOWN: "gain or luck: not known", DOUBTED: "not to be trusted", NONE: "nothing was kept yet" };
+const SIGNS = { new_best: "best so far", noop: "no-op", near: "near", revisit: "revisit", replicate: "replicate", drifted: "drifted" };
+const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000;
+const kind = document.body.dataset.page, here = document.body.dataset.run;
+const $ = (id) => document.getElementById(id);
+
+const make = (name, attributes = {}, ...inner) => {
+  const e = document.createElement(name);
+  for (const [k, v] of Object.entries(attributes)) if (v !== null && v !== undefined && v !== false) k === "text" ? (e.textContent = v) : e.setAttribute(k, v === true ? "" : v);
+  e.append(...inner.filter((x) => x !== null));
+  return e;
+};
+const write = (e, text) => { if (e.textContent !== text) e.textContent = text; };
+const number = (x, digits = 6) => (x === null || x === undefined ? "" : Number.isInteger(x) ? x.toLocaleString("en") : String(Number(x.toPrecision(digits))));
+const share = (x) => (x === null ? "not known" : `${(x * 100).toFixed(0)}%`);
+const took = (s) => (s === null ? "" : s < 100 ? `${s.toFixed(0)} s` : s < 6000 ? `${(s / 60).toFixed(0)} min` : s < 259200 ? `${(s / 3600).toFixed(1)} h` : `${Math.round(s / 86400).toLocaleString("en")} days`);
+const counted = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+const life = (run) => {
+  const w = run.watch, parts = [run.read === null ? w.state : `reading, ${share(run.read)}`];
+  if (w.age_s !== null && w.state !== "reading") parts.push(`last sign of life ${took(w.age_s + (Date.now() - run.heard) / 1000)} ago`);
+  if (LIVING.includes(w.state) && w.usual_s !== null) parts.push(`usually every ${took(w.usual_s)}`);
+  return parts.join(", ");
+};
+const clauses = (sentence) => { const at = sentence.indexOf("; "); return at < 0 ? [sentence, ""] : [sentence.slice(0, at), sentence.slice(at + 2)]; };
+const word = (w) => make("span", { class: ["RESEARCHING", "UNKNOWN"].includes(w) ? "word calm" : "word", text: `${SHAPES[w]} ${w}` });
+const touched = (c) => (c.knobs_touched === null ? "" : `${c.knobs_touched}${c.knobs_total ? ` of ${c.knobs_total}` : ""}`);
+
+// --- the server -------------------------------------------------------------------------------------------------------
+const link = (state, text) => { $("link").dataset.state = state; write($("link"), text); };
+// The browser itself comes back after a cut, with the id of the last event; only after an answer that is no stream it gives up.
+const listen = (address, heard) => {
+  let last = "", source;
+  const begin = () => {
+    source = new EventSource(address + (last ? `?last=${encodeURIComponent(last)}` : ""));
+    source.onopen = () => link("on", "live");
+    source.onerror = () => {
+      link("off", "no connection: trying again");
+      if (source.readyState === EventSource.CLOSED) setTimeout(begin, AGAIN_MS);
+    };
+    for (const [name, take] of Object.entries(heard)) source.addEventListener(name, (event) => {
+      if (event.lastEventId) last = event.lastEventId;
+      const said = JSON.parse(event.data);
+      if (said.fault) link("off", said.fault);
+      take(said);
+    });
+  };
+  begin();
+  addEventListener("pagehide", () => source.close());
+};
+
+// --- all runs ---------------------------------------------------------------------------------------------------------
+const age = (run) => run.read !== null ? `reading, ${share(run.read)}` : run.watch.age_s === null ? run.watch.state : `${run.watch.state}, ${took(run.watch.age_s + (Date.now() - run.heard) / 1000)} ago`;
+const named = (r) => {
+  const at = r.name.lastIndexOf("/") + 1;
+  return make("a", { href: `/runs/${r.id}` }, at ? make("span", { class: "folder", text: r.name.slice(0, at) }) : null, r.name.slice(at));
+};
+const why = (sentence) => { const [head, rest] = clauses(sentence); return [head, ...(rest ? [make("span", { class: "clauses", text: `; ${rest}` })] : [])]; };
+const front = () => {
+  const runs = new Map(), body = $("runs"), find = $("find");
+  const cells = (r) => [word(r.watch.word), named(r), age(r), number(r.watch.trials), touched(r.coverage),
+    r.watch.pair_repeat_rate === null ? "" : share(r.watch.pair_repeat_rate), number(r.watch.best), why(r.watch.sentence)];
+  const line = (r) => {
+    const tr = make("tr", { "data-run": r.id }, ...cells(r).map((c, i) => make(i === 1 ? "th" : "td", i === 1 ? { scope: "row" } : {}, ...[c].flat())));
+    tr.hidden = !`${r.name} ${r.watch.word} ${r.watch.state}`.toLowerCase().includes(find.value.trim().toLowerCase());
+    return tr;
+  };
+  const draw = (troubles) => {
+    const focused = document.activeElement?.closest?.("tr")?.dataset.run;
+    const sorted = [...runs.values()].sort((a, b) => ORDER.indexOf(a.watch.word) - ORDER.indexOf(b.watch.word) || (a.name < b.name ? -1 : 1));
+    body.replaceChildren(...sorted.map(line));
+    if (focused) body.querySelector(`tr[data-run="${CSS.escape(focused)}"] a`)?.focus();
+    const words = {};
+    sorted.forEach((r) => (words[r.watch.word] = (words[r.watch.word] ?? 0) + 1));
+    write($("tally"), sorted.length ? `${counted(sorted.length, "run")}: ${Object.entries(words).map(([w, n]) => `${n.toLocaleString("en")} ${w}`).join(", ")}` : "No run yet");
+    $("empty").hidden = sorted.length > 0;
+    if (troubles) $("troubles").replaceChildren(...troubles.map((x) => make("li", { text: x })));
+  };
+  const take = (said) => {
+    for (const r of said.runs) runs.set(r.id, { ...r, heard: Date.now() });
+    for (const id of said.gone ?? []) runs.delete(id);
+    draw(said.troubles);
+  };
+  find.addEventListener("input", () => draw());
+  setInterval(() => body.querySelectorAll("tr").forEach((tr) => runs.has(tr.dataset.run) && write(tr.children[2], age(runs.get(tr.dataset.run)))), 1000);
+  listen("/api/events", { reset: (said) => { runs.clear(); take(said); }, runs: take });
+};
+
+// --- one run ----------------------------------------------------------------------------------------------------------
+const verdict = (v) => {
+  const links = v.evidence.slice(0, EVIDENCE).flatMap((seq, i) => [i ? " " : "", make("a", { href: `/runs/${here}/trials/${seq}`, "data-seq": seq, text: seq })]);
+  const more = v.evidence.length > EVIDENCE ? ` and ${(v.evidence.length - EVIDENCE).toLocaleString("en")} more` : "";
+  return make("li", {}, make("b", { text: `${MARKS[v.level] ?? "?"} ${v.rule}` }), ` ${v.reason}`, links.length ? make("span", { class: "proof" }, " trials ", ...links, more) : null);
+};
+const four = (r) => {
+  const w = r.watch, c = r.coverage, blind = r.nulls.uniform_knobs_expected, late = r.pairs.trailing_rate;
+  let stands = BELIEFS[w.best_belief];
+  if (w.best !== null && w.shrunk !== null && w.best_belief !== "DOUBTED") stands += `; would likely score ${number(w.shrunk)}`;
+  return [["best", number(w.best) || "none", stands],
+    ["knobs touched", touched(c) || "not known", blind === null ? "" : `a blind walker: ${blind.toFixed(1)}`],
+    ["proposals tried before", share(w.pair_repeat_rate), `${late === null ? "n<10" : share(late)} of the last ten`],
+    ["trials since a best beyond noise", number(w.plateau_length) || "not known", `of ${counted(w.evaluated, "evaluated trial")}`]];
+};
+
+class Trials {
+  constructor() {
+    Object.assign(this, { rows: [], total: 0, shown: STEP, body: $("rows"), open: new Map() });
+    $("more").addEventListener("click", () => { this.shown += STEP; this.draw(); });
+    $("find").addEventListener("input", () => this.draw());
+    this.body.addEventListener("click", (event) => {
+      const a = event.target.closest("a[data-seq]");
+      if (!a || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      this.turn(Number(a.dataset.seq));
+    });
+  }
+  reset(said) {
+    this.rows = said.rows;
+    this.total = said.total;
+    this.draw();
+    this.deep();
+  }
+  more(said) {
+    this.rows.push(...said.rows);
+    if (this.rows.length > HELD) this.rows.splice(0, this.rows.length - HELD);
+    this.total = said.total;
+    if ($("find").value.trim()) return this.draw();
+    // Newest first: what came goes on top, and as much leaves below.
+    this.body.prepend(...said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse());
+    let lines = this.body.querySelectorAll("tr:not(.more)");
+    for (let i = lines.length - 1; i >= this.shown; i--) {
+      if (lines[i].nextElementSibling?.classList.contains("more")) lines[i].nextElementSibling.remove();
+      lines[i].remove();
+    }
+    this.say(this.rows.length);
+  }
+  draw() {
+    const find = $("find").value.trim().toLowerCase();
+    const found = find ? this.rows.filter((r) => `${r.seq} ${r.pair ?? ""} ${r.status} ${this.signs(r)}`.toLowerCase().includes(find)) : this.rows;
+    this.body.replaceChildren(...found.slice(-this.shown).reverse().flatMap((r) => [this.line(r), ...(this.open.has(r.seq) ? [this.open.get(r.seq)] : [])]));
+    this.say(found.length);
+  }
+  say(found) {
+    const shown = Math.min(this.shown, found);
+    write($("shown"), found < this.rows.length ? `${counted(found, "trial")} found of the latest ${this.rows.length.toLocaleString("en")}` : `the latest ${shown.toLocaleString("en")} of ${counted(this.total, "trial")}`);
+    $("more").hidden = found <= this.shown;
+  }
+  signs(r) { return r.signs.filter((s) => SIGNS[s]).map((s) => SIGNS[s]).join(", "); }
+  line(r, fresh = false) {
+    const cell = (text) => make("td", { text });
+    const look = r.signs.includes("kept") ? "kept" : r.k > 1 ? "old" : "";
+    const a = make("a", { href: `/runs/${here}/trials/${r.seq}`, "data-seq": r.seq, text: r.seq, "aria-expanded": String(this.open.has(r.seq)) });
+    return make("tr", { id: `t${r.seq}`, class: `${look}${fresh ? " new" : ""}` }, make("th", { scope: "row" }, a), cell(r.status.replace("_", " ")),
+      make("td", {}, r.pair === null ? "" : make("code", { text: r.pair })), cell(!r.k ? "" : r.k === 1 ? "new" : `${r.k}., first ${r.first}`),
+      cell(number(r.value)), cell(number(r.best_kept)), cell(took(r.wall_s)), cell(this.signs(r)));
+  }
+  async turn(seq, only = false) {
+    const tr = $(`t${seq}`), a = tr?.querySelector("a");
+    if (!tr) return void location.assign(`/runs/${here}/trials/${seq}`);
+    if (this.open.has(seq)) {
+      if (only) return;
+      this.open.get(seq).remove();
+      this.open.delete(seq);
+      a.setAttribute("aria-expanded", "false");
+      return;
+    }
+    const td = make("td", { colspan: 8, text: "reading the line" }), row = make("tr", { class: "more" }, td);
+    this.open.set(seq, row);
+    a.setAttribute("aria-expanded", "true");
+    tr.after(row);
+    const answer = await fetch(`/api/runs/${here}/trials/${seq}`);
+    if (!answer.ok) return void (td.textContent = await answer.text());
+    const said = await answer.json(), parts = [];
+    if (said.diff) parts.push(make("pre", { "aria-label": "diff", tabindex: "0" }, ...said.diff.split("\n").flatMap((l) => [/^\+(?!\+\+ )/.test(l) ? make("ins", { text: l }) : /^-(?!-- )/.test(l) ? make("del", { text: l }) : l, "\n"])));
+    parts.push(make("pre", { text: said.text.join("\n"), tabindex: "0", "aria-label": "the line in full" }));
+    td.replaceChildren(...parts, make("a", { href: `/runs/${here}/trials/${seq}`, text: "this trial alone" }));
+  }
+  deep() {
+    const found = /^#t(\d+)$/.exec(location.hash);
+    if (!found) return;
+    this.body.querySelectorAll(".chosen").forEach((e) => e.classList.remove("chosen"));
+    const seq = Number(found[1]);
+    const at = this.rows.findIndex((r) => r.seq === seq);
+    if (at < 0) return void location.replace(`/runs/${here}/trials/${seq}`);
+    if (this.rows.length - at > this.shown) { this.shown = this.rows.length - at + 10; this.draw(); }
+    $(`t${seq}`).classList.add("chosen");
+    this.turn(seq, true);
+    $(`t${seq}`).scrollIntoView({ block: "center" });
+  }
+}
+
+// --- the pictures -----------------------------------------------------------------------------------------------------
+const clean = (s) => String(s).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+let tip;
+const tooltip = (_handler, event, _item, value) => {
+  tip.hidden = value === null || value === undefined || value === "";
+  if (tip.hidden) return;
+  tip.textContent = typeof value === "object" ? Object.entries(value).map(([k, v]) => `${k}: ${clean(v)}`).join("\n") : clean(value);
+  tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
+  tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
+};
+const nothing = () => Promise.reject(new Error("this page loads nothing"));
+const loader = { load: nothing, sanitize: nothing, http: nothing, file: nothing };
+const pictures = new Map(); // by name: the newest spec, whether it is being drawn, what stands now
+const fitted = (spec, width) => {
+  const own = structuredClone(spec), plot = Math.max(spec.usermeta.least ?? 300, width) - spec.usermeta.sides;
+  (own.vconcat ?? [own]).forEach((part) => (part.width = Math.max(120, plot)));
+  return own;
+};
+// One drawing at a time for each; what came meanwhile is drawn next, and only the newest of it.
+const draw = async (name) => {
+  const p = pictures.get(name), box = document.querySelector(`[data-chart="${name}"]`);
+  write(box.closest("figure").querySelector(".notes"), p.spec.usermeta.notes.join(" "));
+  // What nobody sees is drawn once, and anew only when it comes into sight: drawing is most of what a row costs here.
+  if (p.busy || !box.clientWidth || (p.drawn && !p.seen)) return;
+  p.busy = true;
+  try {
+    while ((p.drawn !== p.spec || p.width !== box.clientWidth) && (p.seen || !p.drawn)) {
+      const spec = p.spec, width = box.clientWidth, stage = make("div");
+      const { view } = await window.vegaEmbed(stage, fitted(spec, width - (spec.vconcat ? 28 : 0)), { actions: false, ast: true, renderer: "svg", tooltip, loader, defaultStyle: false });
+      const svg = stage.querySelector("svg");
+      svg.querySelectorAll("[role], [aria-label]").forEach((e) => ["role", "aria-label", "aria-roledescription"].forEach((a) => e.removeAttribute(a)));
+      svg.setAttribute("role", "img");
+      svg.setAttribute("aria-label", spec.usermeta.question);
+      box.replaceChildren(stage);
+      tip.hidden = true;
+      p.view?.finalize();
+      Object.assign(p, { view, drawn: spec, width });
+      if (spec.usermeta.trials) box.dataset.trials = spec.usermeta.trials;
+      box.dataset.drawn = String(Number(box.dataset.drawn ?? 0) + 1);
+    }
+  } catch (error) {
+    p.drawn = p.spec;
+    p.width = box.clientWidth;
+    write(box.closest("figure").querySelector(".notes"), "This picture cannot be drawn.");
+    console.error(error);
+  } finally {
+    p.busy = false;
+  }
+};
+
+const one = () => {
+  const trials = new Trials();
+  tip = make("div", { id: "tip", hidden: true });
+  document.body.append(tip);
+  let run = null;
+  const name = document.querySelector("h1").textContent;
+  const show = (said) => {
+    run = { ...said, heard: Date.now() };
+    const w = run.watch, alarms = w.verdicts.filter((v) => v.level === "FAIL"), others = w.verdicts.filter((v) => v.level !== "FAIL");
+    document.title = `${w.word}: ${name}`;
+    const [head, rest] = clauses(w.sentence);
+    $("lead").replaceChildren(word(w.word), " ", make("span", { id: "sentence", text: head }));
+    write($("clauses"), rest);
+    $("clauses").hidden = !rest;
+    write($("life"), life(run));
+    write($("waits"), run.waits);
+    $("waits").hidden = !run.waits;
+    $("four").replaceChildren(...four(run).map(([dt, dd, aside]) => make("div", {}, make("dt", { text: dt }), make("dd", { text: dd }), make("dd", { class: "aside", text: aside }))));
+    const said_ = JSON.stringify(w.verdicts);
+    if (show.last !== said_) {
+      show.last = said_;
+      write($("alarms-head"), `✗ ${counted(alarms.length, "alarm")}: ${alarms.slice(0, NAMED).map((v) => v.rule.replaceAll("_", " ")).join(", ")}${alarms.length > NAMED ? " and more" : ""}`);
+      $("failing").replaceChildren(...alarms.map(verdict));
+      $("alarms").hidden = !alarms.length;
+      write($("warnings-head"), `${counted(others.length, "warning")} and unknowns`);
+      $("warnings").querySelector("ul").replaceChildren(...others.map(verdict));
+      $("warnings").hidden = !others.length;
+    }
+    $("notices").replaceChildren(...w.notices.map((x) => make("li", { text: x })));
+  };
+  document.addEventListener("click", (event) => {
+    const a = event.target.closest?.(".proof a[data-seq]");
+    if (!a || event.ctrlKey || event.metaKey || event.shiftKey || !trials.rows.some((r) => r.seq === Number(a.dataset.seq))) return;
+    event.preventDefault();
+    history.pushState(null, "", `#t${a.dataset.seq}`);
+    trials.deep();
+  });
+  addEventListener("hashchange", () => trials.deep());
+  setInterval(() => run && write($("life"), life(run)), 1000);
+  let waiting = 0;
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p, n) => p.spec && draw(n)), 200); });
+  const inSight = new IntersectionObserver((boxes) => boxes.forEach((b) => {
+    const p = pictures.get(b.target.dataset.chart);
+    p.seen = b.isIntersecting;
+    if (p.seen && p.spec) draw(b.target.dataset.chart);
+  }), { rootMargin: "200px" });
+  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, {}); inSight.observe(box); });
+  listen(`/api/runs/${here}/events`, {
+    reset: (said) => trials.reset(said),
+    rows: (said) => trials.more(said),
+    run: show,
+    charts: (said) => Object.entries(said).forEach(([n, spec]) => { pictures.get(n).spec = spec; draw(n); }),
+    gone: () => link("off", "the file is gone"),
+  });
+};
+
+document.documentElement.classList.add("scripted");
+if (kind === "front") front();
+if (kind === "run") one();

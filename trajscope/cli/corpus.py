@@ -1,0 +1,140 @@
+"""`trajscope corpus`: write what may be distilled into a folder of its own, and ask later whether it is still that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from trajscope.cli.app import Group, Verb
+from trajscope.cli.options import Json, source, sourced
+from trajscope.said import NOTHING, Asked
+
+if TYPE_CHECKING:
+    from trajscope.corpus import Built
+
+corpus = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
+
+
+@corpus.callback()
+def _root() -> None:
+    """Write what may be distilled into a folder of its own, and ask later whether it is still that.
+
+    Example: trajscope corpus build run.jsonl -o corpus
+    """
+
+
+@corpus.command(cls=Verb, short_help="Write a corpus, where the gate lets it.")
+@sourced
+def build(
+    files: Annotated[list[Path], typer.Argument(metavar="RUN", help="The runs that the corpus is made of.")],
+    *,
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The new folder.")],
+    policy: Annotated[
+        str,
+        typer.Option("--policy", metavar="NAME|FILE", help="strict, default, exploratory, or a TOML file."),
+    ] = "default",
+    split: Annotated[
+        str,
+        typer.Option("--split", metavar="SPLIT", help="auto, campaign, labels, stratified, tail or at:ITER."),
+    ] = "auto",
+    embargo: Annotated[
+        int | None,
+        typer.Option("--embargo", metavar="N", help="Trials left out before the boundary of tail or at:ITER.", min=0),
+    ] = None,
+    accept: Annotated[
+        str | None,
+        typer.Option("--accept", metavar="REASON", help="Build it though the gate refuses; the reason goes on record."),
+    ] = None,
+    balance: Annotated[
+        float,
+        typer.Option(
+            "--balance", metavar="A", help="Weights n^(A-1): 1 leaves labels as they are, 0 makes them equal."
+        ),
+    ] = 0.5,
+    json: Json = False,
+    asked: Asked = NOTHING,
+) -> None:
+    """Write a corpus into a new folder, whole or not at all, where the gate lets it.
+
+    Exit codes: 0 written, 1 the gate fails, 3 it cannot tell; then nothing is written. docs/corpus.md says what is.
+
+    Example: trajscope corpus build runs/*.jsonl -o corpus --split campaign
+    """
+    from trajscope import corpus as library
+    from trajscope.cli.gate import page
+    from trajscope.cli.text import json_line, warn, wide
+    from trajscope.errors import RefusedError
+
+    named = [source(path, asked) for path in files]
+    try:
+        found = library.build(named, out, policy=policy, split=split, embargo=embargo, accept=accept, balance=balance)
+    except RefusedError as e:
+        print(json_line({"corpus": None, "gate": e.gate.to_json()}) if json else page(e.gate, wide()))
+        warn(str(e))
+        raise typer.Exit(e.gate.exit_code) from None
+    if json:
+        said = {"corpus": str(out), "sha256": found.sha256, "rows": found.rows, "trials": found.manifest["trials"]}
+        print(json_line({**said, "accepted": found.manifest["accepted"], "gate": found.gate.to_json()}))
+    else:
+        print("\n".join(_told(found)))
+
+
+@corpus.command(cls=Verb, short_help="Ask whether a corpus is what its manifest says.")
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The corpus.")],
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="The runs it was made of, to be compared.")
+    ] = None,
+    *,
+    sha: Annotated[
+        str | None, typer.Option("--sha", metavar="HASH", help="The hash that the manifest must have.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Ask whether every file is what the manifest says, and whether these runs are those it was made of.
+
+    Exit codes: 0 it is, 1 something differs, 3 that cannot be told.
+
+    Example: trajscope corpus verify corpus runs/*.jsonl
+    """
+    from trajscope import corpus as library
+    from trajscope.cli.text import json_line, verdicts, wide
+    from trajscope.verdict import exit_code, worst
+
+    found = library.verify(folder, inputs or (), sha)
+    level = worst(found)
+    if json:
+        said = [{"rule": v.rule, "level": v.level.name, "reason": v.reason} for v in found]
+        print(json_line({"corpus": str(folder), "level": level.name, "verdicts": said}))
+    else:
+        print("\n".join(verdicts(found, wide())))
+    raise typer.Exit(exit_code(level))
+
+
+def _told(b: Built) -> list[str]:
+    """What was written, and what was not."""
+    from trajscope.cli.text import clean, plural
+
+    m, rows = b.manifest, b.rows
+    trials, out = m["trials"], []
+    if m["accepted"] is not None:
+        out.append(f"built although the gate says {b.gate.outcome}; on record: {clean(m['accepted'])}")
+    out.append(
+        f"{clean(b.folder)}: {', '.join(f'{n:,} {name}' for name, n in rows.items())} "
+        f"of {plural(trials['all'], 'trial')} ({trials['train']:,} train, {trials['test']:,} test)"
+    )
+    if trials["dropped"]:
+        most = sorted(trials["dropped"].items(), key=lambda x: (-x[1], x[0]))
+        out.append(f"dropped: {', '.join(f'{n:,} {why}' for why, n in most)}")
+    out += [f"no {name}: {_why(m['tables'][name])}" for name, n in rows.items() if not n]
+    return [*out, f"keep this hash apart from the folder: {b.sha256}"]
+
+
+def _why(sides: dict[str, dict[str, dict[str, int]]]) -> str:
+    found: dict[str, int] = {}
+    for side in sides.values():
+        for why, n in side["left_out"].items():
+            found[why] = found.get(why, 0) + n
+    return ", ".join(f"{n:,} {why}" for why, n in sorted(found.items(), key=lambda x: (-x[1], x[0]))) or "nothing kept"
