@@ -318,7 +318,7 @@ def test_a_trace_is_read_line_by_line(tmp_path: Path, packed: bool) -> None:
     assert doc["format"] == "openevolve"
     assert [t.value for t in trials] == [0.6, 0.7, None, 0.9, 1.0]
     assert [t.status for t in trials] == ["reverted", "reverted", "crashed", "reverted", "reverted"]
-    assert (label(trials[0]), label(trials[3]), trials[4].pair) == ("LR=0.2", "lr=0.3", None)
+    assert (label(trials[0]), label(trials[3]), trials[4].pair) == ("LR=0.2", "LR=0.3", None)
     assert label(trials[1]) == label(trials[2])
     assert [t.provenance for t in trials[:4]] == ["diff", "diff", "diff", "text"]
     assert trials[2].reason_code == "timeout"

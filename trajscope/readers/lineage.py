@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from trajscope.knob import is_number
 from trajscope.readers import Source
 from trajscope.readers.fields import finite, goal_of, is_whole, loose, unfolded, unreadable
+from trajscope.recover import Spellings
 from trajscope.recover.code import Program, identity, program
 from trajscope.trial import Goal, Header, Item, Line, Measure, Trial
 
@@ -75,6 +76,7 @@ class Programs:
         self._metric: str | None = None
         self._own: str | None = None  # the file's own metric
         self._based = False  # a program that was made from none was seen
+        self._spellings = Spellings(self._source.menu)
 
     def _header(self, obj: Mapping[str, Any]) -> Header:
         self._begin()
@@ -120,14 +122,15 @@ class Programs:
         faults, self._said = tuple(self._said), []
         if not crashed and value is None and reason is None:
             faults = (*faults, f"has no {self._metric}" if self._metric else "has no value")
+        found = self._spellings.meet(made.found) if made else None
         return Trial(
             seq=line.seq,
             at=line.at,
             status=status,
             value=None if crashed else value,
-            pair=made.found.pair if made else None,
-            provenance=made.found.provenance if made else "native",
-            confidence=made.found.confidence if made else None,
+            pair=found.pair if found else None,
+            provenance=found.provenance if found else "native",
+            confidence=found.confidence if found else None,
             config=made.id if made else None,
             base=made.base if made else None,
             based=made is not None and made.base is not None,

@@ -14,7 +14,7 @@ from trajscope.menu import Menu
 from trajscope.pair import Change, Pair, canon, pair
 from trajscope.readers.cells import missing, value, word
 from trajscope.readers.objects import changes, switched
-from trajscope.recover import Found, Repo, compared, described, hashed
+from trajscope.recover import Found, Repo, Spellings, compared, described, flat, hashed
 
 Row = Any
 Get = Callable[[Row], Any]
@@ -31,9 +31,12 @@ class Proposals:
         knobs: Sequence[tuple[str, Get]],
         measured: Collection[str],
         repo: Repo | None,
+        spellings: Spellings,
     ) -> None:
         self._menu, self._layout, self._get, self._knobs = menu, layout, get, knobs
         self._measured, self._repo = measured, repo
+        self._spellings = spellings
+        spellings.record(k for k, _ in knobs)
 
     def found(
         self, row: Row, config: Mapping[str, Any] | None, stood: Mapping[str, Any] | None, *, whole: bool
@@ -44,6 +47,7 @@ class Proposals:
         configuration is all of what ran.
         """
         if native := self._native(row):
+            self._spellings.record(c.knob for c in native.pair.changes)
             return native, self._same(row)
         noop: bool | None = None
         if config is not None and stood is not None:
@@ -55,9 +59,16 @@ class Proposals:
         if self._repo is not None:
             change = self._repo.change(word(self._get["commit"](row)).strip(), menu=self._menu)
             if isinstance(change, Found):
-                return change, noop
+                return self._met(change, config), noop
         text = word(self._get["description"](row))
-        return described(text, metrics=self._measured, menu=self._menu) or hashed(text), noop
+        found = described(text, metrics=self._measured, menu=self._menu)
+        return (self._met(found, config) if found else hashed(text)), noop
+
+    def _met(self, found: Found, config: Mapping[str, Any] | None) -> Found:
+        """What was recovered, by the names of the run, of which the row's configuration has some."""
+        if config is not None and self._layout.config is not None:
+            self._spellings.record(flat(config))
+        return self._spellings.meet(found)
 
     def config(self, row: Row) -> dict[str, Any] | None:
         """The configuration that ran, where the row says it."""

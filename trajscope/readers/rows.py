@@ -20,7 +20,7 @@ from trajscope.readers.cells import missing, number, numeric, when_ms, word
 from trajscope.readers.fields import finite, goal_of, is_whole
 from trajscope.readers.proposals import Proposals
 from trajscope.readers.statuses import BASELINE, RAN, Said, Statuses
-from trajscope.recover import Repo
+from trajscope.recover import Repo, Spellings
 from trajscope.trial import SCORED, Goal, Header, Item, Line, Measure, MetricSpec, Trial
 
 Row = Any
@@ -62,6 +62,7 @@ class Rows:
         self._best: float | None = None
         self._scored = False  # a row was evaluated
         self._repo = Repo(source.repo) if source.repo and self.layout.commit else None
+        self._spellings = Spellings(source.menu)
         self._binding(bind)
 
     def goes_on(self, found: Layout) -> bool:
@@ -96,7 +97,13 @@ class Rows:
         # Beside a commit, columns of knobs are some of what ran, and equal ones say nothing of the rest.
         self._whole = layout.config is not None or layout.commit is None
         self._proposals = Proposals(
-            self._source.menu, layout, self._get, [(k, get(k)) for k in layout.knobs], self.measured, self._repo
+            self._source.menu,
+            layout,
+            self._get,
+            [(k, get(k)) for k in layout.knobs],
+            self.measured,
+            self._repo,
+            self._spellings,
         )
         # What a parent names is a commit where its column says so, else the id of a row.
         by_commit = layout.commit is not None and (layout.id is None or "commit" in (layout.parent or ""))

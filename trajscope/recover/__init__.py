@@ -8,6 +8,7 @@ read here is run, and no path of a record is followed.
 from trajscope.recover.configs import compared, flat
 from trajscope.recover.found import Found, Missing
 from trajscope.recover.repo import Repo
+from trajscope.recover.spellings import Spellings
 from trajscope.recover.texts import described, hashed
 
-__all__ = ["Found", "Missing", "Repo", "compared", "described", "flat", "hashed"]
+__all__ = ["Found", "Missing", "Repo", "Spellings", "compared", "described", "flat", "hashed"]

@@ -1,4 +1,4 @@
-"""The grammar of a description: its tokens, and the changes that they tell, name by value.
+"""The grammar of a description: the changes that its tokens tell, name by value, and what stands beside them.
 
 One pass over the tokens, none of which is looked at more than a few times, so that no text takes long.
 """
@@ -9,74 +9,34 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from trajscope.knob import family
-from trajscope.recover.numbers import TUPLE, VALUE
-
-WORDS = 4  # of a name
-_ALIKE = str.maketrans(
-    {
-        **dict.fromkeys("\u2192\u21d2\u27f6\u27f9\u2794\u279c\u279d\u279e\u21a6\u2b95", "->"),
-        **dict.fromkeys("\u2212\u2010\u2011\ufe63\uff0d", "-"),
-        **dict.fromkeys("\u00a0\u2007\u2009\u202f\t", " "),
-        **dict.fromkeys("`\"'\u2018\u2019\u201c\u201d*", ""),
-        **dict.fromkeys("\u2014\u2015", "\u2014"),
-        "\u00d7": "x",
-        "\u00b2": "2",
-    }
+from trajscope.recover.names import LABEL, clean, is_prose, may_be_set, name_of, nameless, stands_alone
+from trajscope.recover.standing import GIVEN, STOOD, marked
+from trajscope.recover.tokens import VALUES, Token
+from trajscope.recover.words import (
+    ADJECTIVES,
+    AFTER,
+    AMOUNTS,
+    COMPARED,
+    COUNTED,
+    COUNTERS,
+    LOOKS,
+    MAKE,
+    ONLY,
+    SAYS,
+    STANDS,
+    UNCOUNTED,
+    UNITS,
+    WHERE,
 )
+
+MEASURE = "throughput"  # whatever stands before a number of tokens per second
+REST = "rest"  # how what only its words name is told
 _MODEL = re.compile(r"\w*[a-z]\d+\Z")  # what a format or model is called: bf16, v3
-_POWER = re.compile(r"(?<=\d)\*\*(?=[-+]?\d)")  # before the stars of emphasis go
-_TAG = re.compile(r"\s*(?:\[[^\]\n]{0,60}\]|\(?[A-Za-z]{1,12}[ _#-]?\d{1,6}\)?\s?:(?=\s*[^\W\d])|(?:REVERT|REVERTED|"
-    r"FAIL|FAILED|KEEP|KEPT|DISCARD|DISCARDED|CRASH|TRY|TEST|IDEA|HYPOTHESIS|BOTTLENECK|CHANGE|EXPERIMENT)\s?:)\s*",
-    re.IGNORECASE)  # fmt: skip
-_TOKEN = re.compile(
-    rf"(?P<arrow>-{{1,3}}>|=>)|(?P<tuple>{TUPLE})|(?P<number>{VALUE})(?![\w%]|\.\d|-\w)"
-    r"|(?P<word>-{0,2}[^\W\d]\w*(?:[./-]\w+)*)|(?P<glued>\w+(?:[./-]\w+)*)"
-    r"|(?P<other>[<>!=]=|\u2248=?)|(?P<equals>:?=)|(?P<colon>:)|(?P<plus>[+,&]|/(?=\s))"
-    r"|(?P<stop>\u2014|\s(?:--?|\u2013)\s|;|\||\n|[.!?](?=\s|\Z))|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<odd>\S)"
-)
-# A word from which on a text speaks of what stands, of why, or of what came out.
-_AFTER = frozenset(
-    "vs versus than after instead "
-    "because since compared unchanged keeping despite with on at via so but while where which "
-    "when if same already replacing".split()
-)
-_ONLY = frozenset(("changing", "varying", "change", "vary"))
-_WHERE = frozenset("on to for in".split())
-_STANDS = frozenset("keep keeping hold holding stay use using at given on fix fixed".split())
-_MAKE = frozenset(
-    "set raise raised raising increase increased increasing lower lowered lowering reduce reduced reducing decrease "
-    "decreased decreasing change changed changing bump drop dropped cut halve halving double doubled doubling shrink "
-    "widen extend shorten switch switched switching move scale adjust tune try test testing use using make replace "
-    "grow push tighten loosen add added adding combine combined linearly then also now and both with sweep continue "
-    "run isolate retest re-test revert restore slightly further even".split()
-)
-_ADJECTIVES = frozenset(
-    "higher wider deeper larger bigger longer more smaller shorter fewer less tiny small the a an new only just "
-    "current its our default baseline of from by at is be was to best".split()
-)
-# Words before a number that only number or count something.
-_COUNTERS = frozenset(
-    "cycle round phase exp experiment experiments run trial trials iteration iter gpu agent version v top last first "
-    "only every after before over under about around approx beats beat got gave saves save costs cost takes needs "
-    "than by all step at and or with for in of on is was are to from per up down day days "
-    "best worst exps row rows pr issue stage part try attempt result results total python cuda "
-    "kept triton sglang vllm torch gain loses loss".split()
-)
-_LEXICON = frozenset(
-    "softcap warmdown warmup batch accum base momentum init temperature temp window k rank dim depth width layers "
-    "heads lr wd eps beta beta1 beta2 alpha gamma lambda decay dropout scale hidden head_dim epochs clip clipping "
-    "threshold patience lookback horizon stages warps capacity vocab context seq_len min_child_weight "
-    "n_estimators".split()
-)
-
-
-class Token(NamedTuple):
-    """One word, number or sign of a text."""
-
-    kind: str
-    text: str
-    apart: bool = False  # a space stands before it
+_AT = re.compile(r"(?:batch|bs|conc|concurrency|users|clients|streams)_?\d+\Z")  # measured at so many: batch32
+_COUNT = re.compile(r"(\d{1,6})(-?)([^\W\d_]{2,16})\Z")
+_AMOUNT = re.compile(r"[\d.]+(?:ms|us|\u00b5s|\u03bcs|ns|s|sec|min|mb|gb|mib|gib|kb|x|b|d|%)\Z", re.IGNORECASE)
+_FILE = re.compile(r".*\.[a-z]{1,4}\Z")
+_EPOCHS = {"ep": "epochs", "eps": "epochs"}
 
 
 class Told(NamedTuple):
@@ -87,111 +47,117 @@ class Told(NamedTuple):
     how: str
 
 
-def tokens(text: str) -> list[Token]:
-    """The tokens of a text up to where it stops saying what was done."""
-    text = _POWER.sub("^", text).translate(_ALIKE)
-    for _ in range(3):
-        if (tag := _TAG.match(text)) is None:
-            break
-        text = text[tag.end() :]
-    out: list[Token] = []
-    inside = 0
-    for found in _TOKEN.finditer(text):
-        kind = found.lastgroup or "odd"
-        if kind == "stop" and not inside:
-            if any(t.kind in _VALUES or t.kind == "glued" for t in out):
-                break
-            out.clear()  # a sentence without a number said nothing that could be read
-        elif kind in ("open", "close"):
-            inside = max(0, inside + (1 if kind == "open" else -1))
-            out.append(Token(kind, found[0]))
-        else:
-            out.append(Token(kind, found[0], apart=found.start() > 0 and text[found.start() - 1].isspace()))
-    return _unfolded(out)
+class _Part(NamedTuple):
+    """What stands between two plus signs, commas or `and`."""
+
+    tokens: list[Token]
+    joined: bool  # by a plus sign
 
 
-_VALUES = frozenset(("number", "tuple"))
+class _UnchangedError(Exception):
+    """The text is about something else than a change."""
 
 
-def _unfolded(all_: list[Token]) -> list[Token]:
-    """Without what stands in brackets, and up to a bracket that more does not follow with a plus.
+def told(found: Sequence[Token]) -> tuple[Told, ...]:
+    """The changes that the tokens tell, surest kinds first; loose `NAME value` only where nothing surer is told.
 
-    A bare arrow in them tells the value of the name before: `smaller batch (2^18 -> 2^16)`.
+    What a setting was tried under (`at K=64`) is told beside a change and never alone. What is joined to a change and
+    names no knob and value, or holds a number that none of them carries, is told by its words.
     """
-    out: list[Token] = []
-    at = 0
-    while at < len(all_):
-        if all_[at].kind != "open":
-            if all_[at].kind != "close":
-                out.append(all_[at])
-            at += 1
-            continue
-        end = at
-        depth = 0
-        while end < len(all_):
-            depth += (all_[end].kind == "open") - (all_[end].kind == "close")
-            end += 1
-            if not depth:
-                break
-        inner = all_[at + 1 : end - 1]
-        if len(inner) == 3 and inner[1].kind == "arrow" and not any(t.kind in _VALUES for t in out):
-            out += inner
-        elif not any(t.kind in _VALUES or t.kind == "glued" for t in out) or (
-            end < len(all_) and all_[end].kind == "plus"
-        ):
-            pass
-        else:
-            break
-        at = end
-    return out
+    if found and found[0].low in LOOKS:
+        return ()
+    try:
+        return tuple(_told(found))
+    except _UnchangedError:
+        return ()
 
 
-def told(found: Sequence[Token]) -> Iterator[Told]:
-    """The changes that the tokens tell, surest kinds first; loose `NAME value` only where nothing surer is told."""
-    only = next((i for i, t in enumerate(found) if t.text.lower() in _ONLY and _says(found, i + 1, "only")), 0)
-    clauses = list(_clauses(found[only:]))
-    sure = [[*_strong(clause)] for clause in clauses]
-    any_ = any(sure)
-    for clause, strong in zip(clauses, sure, strict=True):
-        if strong:
-            yield from strong
-        else:
-            yield from _weak(clause, whole=any_)
+def _told(found: Sequence[Token]) -> Iterator[Told]:
+    only = next((i for i, t in enumerate(found) if t.low in ONLY and _says(found, i + 1, "only")), 0)
+    parts = list(_parts(marked(_reported(found[only:]))))
+    used: list[set[int]] = [set() for _ in parts]
+    sure = [list(_strong(p.tokens, u)) for p, u in zip(parts, used, strict=True)]
+    any_ = any(t.how != GIVEN for strong in sure for t in strong)
+    for n, part in enumerate(parts):
+        if not sure[n]:
+            sure[n] = [*_weak(part.tokens, used[n], whole=any_)]
+    any_ = any(t.how != GIVEN for strong in sure for t in strong)
+    for n, part in enumerate(parts):
+        sure[n] = [*_counts(part.tokens, used[n], beside=any(t.how != GIVEN for t in sure[n])), *sure[n]]
+    all_ = [t for strong in sure for t in strong]
+    if all(t.how == GIVEN for t in all_):
+        return
+    yield from all_
+    argues = any(t.low in SAYS for p in parts for t in p.tokens)
+    rest = [
+        _rest(p, u, any(t.how != GIVEN for t in s), argues=argues) for p, u, s in zip(parts, used, sure, strict=True)
+    ]
+    if words := " + ".join(r for r in rest if r):
+        yield Told("", words, REST)
 
 
 def _says(found: Sequence[Token], at: int, word: str) -> bool:
-    return at < len(found) and found[at].text.lower() == word
+    return at < len(found) and found[at].low == word
 
 
-def _clauses(found: Sequence[Token]) -> Iterator[list[Token]]:
+def _reported(found: Sequence[Token]) -> Sequence[Token]:
+    """Up to a heading, a colon and a number with its unit: `Baseline peak: 5817 tok/s at batch=96` proposes nothing."""
+    for at, t in enumerate(found[:-1]):
+        if t.kind != "colon" or not at:
+            continue
+        after = found[at + 1 : at + 5]
+        kinds = [x.kind for x in after]
+        if kinds[1:3] == ["arrow", "number"]:
+            after = after[2:]
+        unit = after[1].low if len(after) > 1 else ""
+        if (after[0].kind == "glued" and not _counted(after[0])) or (after[0].kind in VALUES and unit in AMOUNTS):
+            return found[:at]
+        if kinds == ["word", "equals", "number", "number"] and _relative(after[3].text):
+            return found[:at]
+    return found
+
+
+def _parts(found: Sequence[Token]) -> Iterator[_Part]:
     """Parts between plus signs, commas and `and`, up to where the text begins to explain what it said."""
     part: list[Token] = []
-    said = False
+    said = joined = False
     for at, t in enumerate(found):
-        low = t.text.lower()
+        low = t.low
         follows = found[at + 1].kind if at + 1 < len(found) else ""
-        if t.kind == "plus" or (t.kind == "word" and low == "and"):
+        if t.kind == "plus" or (t.kind == "word" and low in ("and", "plus")):
+            plus = t.text in "+&" or low == "plus"
             if part:
-                yield part
-            part = []
+                yield _Part(part, joined or plus)
+            part, joined = [], plus
             continue
-        if said and (t.kind == "stop" or (t.kind == "word" and low in _AFTER and not _goes_on(found, at, part))):
+        if said and (t.kind == "stop" or (t.kind == "word" and low in AFTER and not _goes_on(found, at, part))):
             break
-        if said and low == "to" and follows not in _VALUES:  # `LR=4e-4 to test whether`
+        if said and low == "to" and follows not in VALUES:  # `LR=4e-4 to test whether`
             break
-        if said and t.kind == "colon" and follows not in _VALUES:
+        if said and t.kind == "colon" and (follows not in VALUES or any(x.kind in VALUES for x in part)):
             break
         part.append(t)
-        said = said or (t.kind in _VALUES and not _expects(found, at))
+        said = said or _is_said(found, at)
     if part:
-        yield part
+        yield _Part(part, joined)
+
+
+def _is_said(found: Sequence[Token], at: int) -> bool:
+    """Whether a change is told as far as here."""
+    t = found[at]
+    if t.kind in VALUES:
+        return not _expects(found, at)
+    return (t.kind == "glued" and _counted(t) != ()) or (at > 0 and found[at - 1].kind == "arrow")
 
 
 def _goes_on(found: Sequence[Token], at: int, part: Sequence[Token]) -> bool:
-    """Whether `with` or `at` adds another `x=1` to one, and does not say what an arrow's change stands on."""
-    if found[at].text.lower() not in ("with", "at") or at + 2 >= len(found) or found[at + 2].kind != "equals":
+    """Whether `with` or `at` adds another change to one, and does not say what it stands on."""
+    low = found[at].low
+    if low == "with" and any(t.kind == "arrow" for t in found[at + 2 : at + 6]):
+        return any(t.kind == "arrow" for t in part)
+    if low not in ("with", "at") or at + 2 >= len(found) or found[at + 2].kind != "equals":
         return False
-    return not any(t.kind == "arrow" or t.text.lower() == "to" for t in part)
+    return any(t.kind == "equals" for t in part) and not any(t.kind == "arrow" or t.low == "to" for t in part)
 
 
 def _expects(found: Sequence[Token], at: int) -> bool:
@@ -199,13 +165,14 @@ def _expects(found: Sequence[Token], at: int) -> bool:
     if at + 1 >= len(found):
         return False
     after = found[at + 1]
-    low = after.text.lower()
-    return after.kind == "arrow" or low == "to" or (low in _WHERE and _says(found, 0, "add"))
+    if after.kind == "arrow" or (after.low == "to" and at + 2 < len(found) and found[at + 2].kind in VALUES):
+        return True
+    return after.low in WHERE and _says(found, 0, "add") and found[at - 1].kind != "equals"
 
 
-def _strong(clause: list[Token]) -> Iterator[Told]:
+def _strong(clause: list[Token], used: set[int]) -> Iterator[Told]:
     """Arrows, `from a to b`, `x=1`, `x: 1` and `raise x to 1`."""
-    if clause and clause[0].text.lower() in _STANDS and not any(t.kind == "arrow" for t in clause):
+    if clause and clause[0].low in STANDS and not any(t.kind == "arrow" for t in clause):
         return
     at = begun = 0
     while at < len(clause):
@@ -213,8 +180,12 @@ def _strong(clause: list[Token]) -> Iterator[Told]:
         if step is None:
             at += 1
             continue
-        said, at = step
-        begun = at
+        said, end = step
+        named = at - 1
+        while named > begun and clause[named - 1].kind == "word":
+            named -= 1
+        used.update(range(named, end))
+        begun = at = end
         if said is not None:
             yield said
 
@@ -223,51 +194,80 @@ def _change(c: list[Token], begun: int, at: int) -> tuple[Told | None, int] | No
     """The change whose first value, or whose sign, stands here, and where to go on."""
     t = c[at]
     if t.kind == "equals" and at > begun and c[at - 1].kind in ("word", "glued"):
-        end, text = _chain(c, at + 1)
-        name = _clean(c[at - 1].text)
-        if text is None or _relative(text) or (t.apart and not (at == begun + 1 and _stands_alone(name))):
-            return None, end
-        return Told(name, text, "equals"), end
+        return _equals(c, begun, at)
     if t.kind == "colon":
-        if at + 1 < len(c) and c[at + 1].kind in _VALUES:
+        if at + 1 < len(c) and c[at + 1].kind in VALUES:
             end, text = _chain(c, at + 1)
-            name = _name(c[begun:at])
+            name = name_of(c[begun:at])
             how = "arrow" if end > at + 2 else "colon"
-            if how == "colon" and not (_stands_alone(name) and _ends(c, end)):
+            if how == "colon" and not (stands_alone(name) and _ends(c, end)):
                 return None, end
-            return (Told(name, text, how) if name and text is not None else None), end
+            return _of(name, text, how), end
         if at + 2 < len(c) and c[at + 2].kind == "arrow":
             end, text = _chain(c, at + 1)
-            name = _name(c[begun:at])
-            return (Told(name, text, "arrow") if name and text is not None else None), end
+            return _of(name_of(c[begun:at]), text, "arrow"), end
         return None
-    if t.kind in _VALUES or (t.kind in ("word", "glued") and at + 1 < len(c) and c[at + 1].kind == "arrow"):
-        end, text = _chain(c, at)
-        if end == at + 1 or text is None:
-            return None
-        before = c[begun:at]
-        how = "arrow"
-        if before and before[-1].text.lower() in ("from", ":"):
-            before, how = before[:-1], "from" if before[-1].text.lower() == "from" else "arrow"
-        name = _name(before)
-        if name and t.kind not in _VALUES and how == "arrow":
-            how, name = "words", "" if _is_prose(name) else name
-        return (Told(name, text, how) if name else None), end
-    if t.kind == "word" and t.text.lower() == "to" and at > begun and at + 1 < len(c):
+    if t.kind in VALUES or (t.kind in ("word", "glued") and at + 1 < len(c) and c[at + 1].kind == "arrow"):
+        return _arrow(c, begun, at)
+    if t.kind == "word" and t.low == "to" and at > begun and at + 1 < len(c):
         return _to(c, begun, at)
     return None
+
+
+def _of(name: str, text: str | None, how: str) -> Told | None:
+    return Told(name, text, how) if name and text is not None else None
+
+
+def _equals(c: list[Token], begun: int, at: int) -> tuple[Told | None, int]:
+    """`x=1`."""
+    name = clean(c[at - 1].text)
+    if at + 1 < len(c) and c[at + 1].kind in (GIVEN, STOOD):
+        given = c[at + 1]
+        return (Told(name, given.text, GIVEN) if given.kind == GIVEN and not given.bound else None), at + 2
+    end, text = _chain(c, at + 1)
+    if text is None or _relative(text) or (c[at].apart and not (at == begun + 1 and stands_alone(name))):
+        return None, end
+    if _AT.match(name) or LABEL.match(name) or _unit(c, end, UNITS) or (end < len(c) and c[end].text == "@"):
+        return None, end
+    return Told(name, text, "equals"), end
+
+
+def _arrow(c: list[Token], begun: int, at: int) -> tuple[Told | None, int] | None:
+    """`x 1 -> 2` and `x from 1 to 2`; of words too, where they end what is said."""
+    end, text = _chain(c, at)
+    if end == at + 1 or text is None:
+        return None
+    before = c[begun:at]
+    how = "arrow"
+    if before and before[-1].low in ("from", ":"):
+        before, how = before[:-1], "from" if before[-1].low == "from" else "arrow"
+    name = name_of(before)
+    if LABEL.match(name):
+        raise _UnchangedError
+    if _unit(c, end, UNITS):
+        name = MEASURE
+    if c[at].kind not in VALUES or c[end - 1].kind not in VALUES:
+        ended = end >= len(c) or c[end].kind != "word" or c[end].low in AFTER or c[end].low in WHERE
+        if not ended or text.lower() in COMPARED or _FILE.match(text) or (how == "arrow" and is_prose(name)):
+            return None, end
+        how = "words" if how == "arrow" else how
+    if not name or nameless(name):
+        return None, end
+    return Told(name, text, how), end
 
 
 def _to(c: list[Token], begun: int, at: int) -> tuple[Told | None, int] | None:
     """`from a to b` of words, and `raise x to 1`."""
     after, before = c[at + 1], c[begun:at]
-    is_from = len(before) > 2 and before[-2].text.lower() == "from" and before[-1].kind in ("word", "glued")
-    if is_from and before[0].text.lower() in _MAKE:
-        name = _name(before[:-2])
+    is_from = len(before) > 2 and before[-2].low == "from" and before[-1].kind in ("word", "glued")
+    if is_from and before[0].low in MAKE:
+        name = name_of(before[:-2])
         return (Told(name, after.text, "words") if name and after.kind in ("word", "glued") else None), at + 2
-    if after.kind in _VALUES and before[0].text.lower() in _MAKE and all(t.kind == "word" for t in before):
-        name = _name(before)
-        return (Told(name, after.text, "set") if name else None), at + 2
+    if after.kind in VALUES and before[0].low in MAKE and all(t.kind == "word" for t in before):
+        name = name_of(before)
+        if not name or nameless(name) or after.bound:
+            return None, at + 2
+        return Told(name, after.text, "set"), at + 2
     return None
 
 
@@ -281,15 +281,18 @@ def _ends(c: list[Token], at: int) -> bool:
     return at >= len(c) or c[at].kind not in ("word", "glued")
 
 
+def _unit(c: Sequence[Token], at: int, units: frozenset[str]) -> bool:
+    return at < len(c) and c[at].low in units
+
+
 def _chain(c: list[Token], at: int) -> tuple[int, str | None]:
-    """The last value of `a -> b -> c`, and where that ends."""
+    """The last value of `a -> b -> c`, and where that ends. None where it is a formula."""
     text: str | None = None
     while at < len(c) and c[at].kind in ("number", "tuple", "word", "glued"):
-        text = c[at].text
+        text = None if c[at].bound else c[at].text
         at += 1
         if at + 1 < len(c) and (
-            c[at].kind == "arrow"
-            or (c[at].text.lower() == "to" and c[at - 1].kind in _VALUES and c[at + 1].kind in _VALUES)
+            c[at].kind == "arrow" or (c[at].low == "to" and c[at - 1].kind in VALUES and c[at + 1].kind in VALUES)
         ):
             at += 1
             continue
@@ -297,84 +300,94 @@ def _chain(c: list[Token], at: int) -> tuple[int, str | None]:
     return at, text
 
 
-def _weak(clause: list[Token], *, whole: bool) -> Iterator[Told]:
+def _weak(clause: list[Token], used: set[int], *, whole: bool) -> Iterator[Told]:
     """`NAME 3`; beside surer changes only where that is all of the clause."""
-    if clause and clause[0].text.lower() in _STANDS:
+    if clause and clause[0].low in STANDS:
         return
     begun = at = 0
     while at < len(clause):
         t = clause[at]
-        if t.kind not in _VALUES:
+        if t.kind not in VALUES:
             at += 1
             continue
+        here = at
         before, after = clause[begun:at], clause[at + 1 :]
         begun = at = at + 1
         if whole and after:
             return
-        if t.text.endswith("%") and before and before[-1].text.lower() in ("add", "with"):
-            if name := _name([x for x in after[:2] if x.kind == "word"]):
+        if t.bound or _unit(after, 0, UNITS):
+            continue
+        if t.text.endswith("%") and before and before[-1].low in ("add", "with"):
+            if name := name_of([x for x in after[:2] if x.kind == "word"]):
+                used.update(range(here + 3))
                 yield Told(name, t.text, "share")
             return
-        name = _name(before)
-        if (
-            not name
-            or (t.text[0] in "+-" and t.text[-1] == "%")
-            or before[-1].kind != "word"
-            or before[-1].text.lower() in _COUNTERS - {"at", "of", "by", "is"}
-        ):
+        name = name_of(before)
+        if not name or _relative(t.text) or not may_be_set(name, before):
             continue
-        if (
-            _stands_alone(name)
-            or (not after and not _MODEL.match(name))
-            or (len(after) > 1 and after[1].kind in _VALUES)
-        ):
-            if len(after) > 1 and after[0].text.lower() in _WHERE and before[0].text.lower() == "add":
-                name = f"{_name(after[1:3])}_{name}"
+        if stands_alone(name) or (not after and not _MODEL.match(name)) or (len(after) > 1 and after[1].kind in VALUES):
+            used.update(range(here - len(before), here + 1))
+            if len(after) > 1 and after[0].low in WHERE and before[0].low == "add":
+                name = f"{name_of(after[1:3])}_{name}"
                 begun = at = len(clause)
             yield Told(name, t.text, "plain")
 
 
-def _stands_alone(name: str) -> bool:
-    """Whether a name is a knob's, whatever follows its number."""
-    last = name.rpartition("_")[2]
-    return ("_" in name and family(name) != "other") or family(last) != "other" or last in _LEXICON or name in _LEXICON
+def _counts(clause: list[Token], used: set[int], *, beside: bool) -> Iterator[Told]:
+    """`43 epochs`, `42ep`, `400-restart`: beside a change, or as the first that a clause says."""
+    first = 0
+    while first < len(clause) and clause[first].low in MAKE - {"with", "then", "and"}:
+        first += 1
+    for at, t in enumerate(clause):
+        if at in used or (at != first and not beside):
+            continue
+        count = _counted(t)
+        wide = at + 1
+        if t.kind == "number" and wide < len(clause) and clause[wide].low in COUNTED and t.text.isdecimal():
+            count, wide = (t.text, clause[wide].low), wide + 1
+        if not count or (at and (clause[at - 1].low in COUNTERS or clause[at - 1].kind == "arrow")):
+            continue
+        if wide < len(clause) and clause[wide].kind == "arrow":
+            continue
+        used.update(range(at, wide))
+        yield Told(_many(count[1]), count[0], "count")
 
 
-def _name(before: Sequence[Token]) -> str:
-    """The name that the last of these words make, without what is done to it."""
-    words: list[str] = []
-    for t in reversed(before):
-        if t.kind != "word" or len(words) == WORDS + 2:
-            break
-        words.insert(0, t.text)
-    while words and words[-1].lower() in _ADJECTIVES:
-        words.pop()
-    if words and _is_code(words[-1]):
-        return _clean(words[-1])
-    for at in range(len(words) - 1, -1, -1):
-        if words[at].lower() in _AFTER or words[at].lower() in _WHERE:
-            words = words[at + 1 :]
-            break
-    while words and words[0].lower() in _MAKE | _ADJECTIVES:
-        words.pop(0)
-    words = words[-WORDS:]
-    return "_".join(_clean(w) for w in words)
+def _counted(t: Token) -> tuple[()] | tuple[str, str]:
+    """How many of what a token like `42ep` or `400-restart` counts."""
+    if t.kind != "glued" or (found := _COUNT.match(t.low)) is None:
+        return ()
+    number, dash, noun = found.groups()
+    if noun in UNCOUNTED or not (dash or noun in COUNTED):
+        return ()
+    return number, noun
 
 
-def _is_prose(name: str) -> bool:
-    """Whether words make a sentence rather than a name."""
-    return not _ADJECTIVES.isdisjoint(name.split("_"))
+def _many(noun: str) -> str:
+    """The name of what is counted: that of many."""
+    return _EPOCHS.get(noun) or (noun if noun.endswith("s") else f"{noun}es" if noun == "pass" else f"{noun}s")
 
 
-def _is_code(word: str) -> bool:
-    """Whether a word is a name of code, which stands for itself."""
-    bare = word.strip("-")
-    return (
-        ("_" in bare and not bare[0].isdigit())
-        or (len(bare) > 3 and bare.isupper() and bare.isalpha())
-        or word.startswith("--")
-    )
+def _rest(part: _Part, used: set[int], any_: bool, *, argues: bool) -> str:
+    """The words of a part that is not told, or has a number that is not; without them two changes would be one."""
+    c = part.tokens
+    if any_:
+        left = [i for i in range(len(c)) if i not in used]
+        if not any(_is_open(c, i) for i in left):
+            return ""
+        return " ".join(c[i].low for i in left)
+    if not part.joined or all(t.low in ADJECTIVES or t.low in MAKE or t.kind != "word" for t in c):
+        return ""
+    if argues or c[0].low in STANDS or LABEL.match(c[0].low.replace("-", "_")):
+        return ""
+    return " ".join(t.low for t in c)
 
 
-def _clean(word: str) -> str:
-    return word.lstrip("-").rpartition("/")[2].replace("-", "_").lower()
+def _is_open(c: Sequence[Token], at: int) -> bool:
+    """Whether a number may be a part of what was proposed: it is no amount, and numbers nothing."""
+    t = c[at]
+    if t.kind == "glued":
+        return _counted(t) != ()
+    if t.kind not in VALUES or _relative(t.text) or t.bound or _unit(c, at + 1, AMOUNTS):
+        return False
+    return not any(x.low in COUNTERS or x.low in ("same", "current") for x in c[max(0, at - 2) : at])

@@ -6,7 +6,7 @@ import re
 
 NUMBER = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d[\d_]*(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d{1,3})?"
 VALUE = rf"{NUMBER}(?:(?:\*\*|\^)[-+]?\d{{1,4}}|(?:/\d{{1,9}}){{1,6}}|[kKMGBx%])?"
-TUPLE = r"[(\[][-+0-9.eE_\s]{1,30},[-+0-9.,eE_\s]{0,80}[)\]]"
+TUPLE = r"[(\[{][-+0-9.eE_\s]{1,30},[-+0-9.,eE_\s]{0,80}[)\]}]"
 MOST_BITS = 1024  # of a power
 
 _POWER = re.compile(r"([-+]?\d+(?:\.\d+)?)(?:\*\*|\^)([-+]?\d+)\Z")
@@ -38,7 +38,7 @@ def number(text: str, *, binary: bool = False) -> int | float | None:
 
 def value(text: str, *, binary: bool = False) -> object:
     """The value that a text means: a number, a list of numbers, else the text itself."""
-    if text[:1] in "([" and text[-1:] in ")]":
+    if text[:1] in "([{" and text[-1:] in ")]}":
         parts = [number(x) for x in text[1:-1].split(",") if x.strip()]
         return text if any(x is None for x in parts) else parts
     if "/" in text and not text.startswith("/"):
