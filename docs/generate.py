@@ -30,6 +30,7 @@ PLAIN = {
     "docs/domains.md": "a domain of one's own: its form, what its judge guarantees, where it runs",
     "docs/format.md": "the file contract, for writers in any language",
     "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
+    "docs/serve.md": "the live page: how it is read, who may look, its JSON and its events",
     "docs/metrics.md": "every number: what it means, its unit",
     "docs/models.md": "proposers with a model behind them, and any program as one",
     "docs/proposers.md": "proposers without a model, and what a longer history costs and buys",
