@@ -397,6 +397,25 @@ def test_who_takes_nothing_gets_the_newest_state_and_not_all_that_was(tmp_path: 
     assert after["run"]["watch"]["trials"] == 304
 
 
+def test_who_has_seen_a_count_has_seen_all_that_belongs_to_it(tmp_path: Path) -> None:
+    # A client may look at any moment: between any two steps of putting something on the desk, too.
+    begun(tmp_path / "run.jsonl", 2).close()
+    seen: list[tuple[int, int]] = []
+
+    class Looked(Desk):
+        def __setattr__(self, name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+            if name in ("count", "posts") and "count" in vars(self) and "posts" in vars(self):
+                seen.append((self.count, max((p.at for p in self.posts.values()), default=0)))
+
+    desk = Looked(trajscope.Lookout(tmp_path))
+    for changed in desk.lookout.rounds():
+        desk._post(changed)
+        break
+    assert seen[-1] == (1, 1)
+    assert all(count <= at for count, at in seen)
+
+
 def test_our_own_fault_is_one_line_on_both_sides(capfd: pytest.CaptureFixture[str]) -> None:
     async def broken(*_: object) -> None:
         raise ZeroDivisionError("what nobody may see")

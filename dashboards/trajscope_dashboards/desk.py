@@ -114,20 +114,20 @@ class Desk:
 
     def _post(self, changed: frozenset[str]) -> None:
         with self._lock:
-            sights, posts = self.lookout.sights, dict(self.posts)
-            self.count += 1
+            sights, posts, count = self.lookout.sights, dict(self.posts), self.count + 1
             for run in changed:
                 if (sight := sights.get(run)) is None:
                     posts.pop(run, None)
-                    self.gone[run] = self.count
+                    self.gone[run] = count
                     self._looked.pop(run, None)
                     self._drawn.pop(run, None)
                     continue
                 self.gone.pop(run, None)
                 old = posts.get(run)
                 same = old is not None and old.sight.course == sight.course
-                posts[run] = Post(sight, self.count, old.drawn if old is not None and same else {})
+                posts[run] = Post(sight, count, old.drawn if old is not None and same else {})
             self.posts = posts
+            self.count = count  # last: who has seen a count has seen all that belongs to it
         self._to_draw.set()
         self._ring()
 
@@ -175,9 +175,10 @@ class Desk:
             new = {n: x for n, x in made.items() if n not in post.drawn or post.drawn[n].spec != x}
             if not new:
                 return
-            self.count += 1
-            drawn = {**post.drawn, **{n: Picture(self.count, x) for n, x in new.items()}}
+            count = self.count + 1
+            drawn = {**post.drawn, **{n: Picture(count, x) for n, x in new.items()}}
             self.posts = {**self.posts, run: post._replace(drawn=drawn)}
+            self.count = count
         self._ring()
 
     def _ring(self) -> None:
