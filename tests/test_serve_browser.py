@@ -1,7 +1,7 @@
 """The live page in a real browser, while real processes write: it moves, nothing in a run acts, nothing else is asked.
 
-Planted and seen to fail: a text that is put in as markup; a picture that is not drawn anew; a table that keeps the
-trials of a run that was replaced; a control without a name.
+Planted and seen to fail: a picture in sight that is not drawn anew; a table that keeps the trials of a run that was
+replaced; a field without a name.
 """
 
 from __future__ import annotations
