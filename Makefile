@@ -44,6 +44,7 @@ calibrate: $(VENV)/.installed ## simulate campaigns, and write how often gate an
 
 docs: $(VENV)/.installed ## rewrite the generated parts of the documentation
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/field_study.py
 
 clean: ## remove .venv, caches and build outputs
 	rm -rf $(VENV) build dist demo-out .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import fleet as fleets
-from benchmarks import generate, live, loop, loop_executors, loop_git, serve
+from benchmarks import generate, live, loop, loop_executors, loop_git, report, serve, tables
 from benchmarks import rails as railed
 from benchmarks.measure import ROOT, Contender, python, take_turns
 from benchmarks.ours import figures
@@ -222,6 +222,8 @@ BENCHES: dict[str, tuple[Bench, ...]] = {
     "live": (live.latency, live.growth, push, live.hour, live.quiet),
     "fleet": (fleet,),
     "file": (file,),
+    "report": (report.section,),
+    "table": (tables.section,),
     "loop": (loop.section, loop_executors.section, loop_git.section),
     "serve": (serve.page,),
 }

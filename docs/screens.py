@@ -1,4 +1,4 @@
-"""Takes the pictures of the live screen that docs/watch.md shows, from the sample runs: `python docs/screens.py`.
+"""Takes the pictures of the live screen and of the demo that docs/ shows: `python docs/screens.py [NAME...]`.
 
 Needs the dependency group `docs` (`pip install --group docs`), and a font with its signs: DejaVu Sans Mono has them.
 
@@ -14,11 +14,13 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -127,6 +129,30 @@ async def take(shot: Shot) -> str:
             return app.export_screenshot(title="trajscope watch")
 
 
+def spoken(words: Sequence[str], columns: int) -> str:
+    """What a command says on a terminal so wide, as SVG."""
+    from rich.console import Console
+    from rich.terminal_theme import MONOKAI
+    from rich.text import Text
+
+    ours, theirs = os.openpty()
+    env = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm-256color", "PYTHONUTF8": "1"}
+    command = [sys.executable, "-m", "trajscope.cli", *words]
+    said = bytearray()
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=env) as process:
+        os.close(theirs)
+        with contextlib.suppress(OSError):  # Linux says so when the other side is closed
+            while part := os.read(ours, 65536):
+                said += part
+    os.close(ours)
+    if process.returncode:
+        raise SystemExit(said.decode("utf-8", "replace"))
+    console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True)
+    for line in said.decode("utf-8", "replace").replace("\r", "").splitlines():
+        console.print(Text.from_ansi(line), no_wrap=True, crop=True)
+    return console.export_svg(title=f"trajscope {' '.join(words)}", theme=MONOKAI)
+
+
 def squeezed(png: bytes) -> bytes:
     """The picture with a palette: a screen has few colours, and takes a tenth of the room so."""
     from PIL import Image
@@ -145,11 +171,18 @@ def main() -> None:
     """Write every picture, or those whose names are given."""
     import vl_convert
 
-    for shot in SHOTS:
-        if not sys.argv[1:] or shot.name in sys.argv[1:]:
-            png = squeezed(vl_convert.svg_to_png(asyncio.run(take(shot)), scale=SCALE))
-            (FIGURES / f"{shot.name}.png").write_bytes(png)
-            print(f"wrote docs/figures/{shot.name}.png ({len(png):,} bytes)")
+    asked = set(sys.argv[1:])
+    pictures = {shot.name: partial(_taken, shot) for shot in SHOTS} | {
+        "demo": partial(spoken, ["demo", "--plain"], 100)
+    }
+    for name in [x for x in pictures if not asked or x in asked]:
+        png = squeezed(vl_convert.svg_to_png(pictures[name](), scale=SCALE))
+        (FIGURES / f"{name}.png").write_bytes(png)
+        print(f"wrote docs/figures/{name}.png ({len(png):,} bytes)")
+
+
+def _taken(shot: Shot) -> str:
+    return asyncio.run(take(shot))
 
 
 if __name__ == "__main__":

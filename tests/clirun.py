@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ class Cli:
 
     def shell(self, line: str, **env: str) -> subprocess.CompletedProcess[str]:
         """A line as somebody types it, with `trajscope` for the command."""
-        return self.spawn(["sh", "-c", line.replace("trajscope", " ".join(COMMAND), 1)], b"", **env)
+        return self.spawn(["sh", "-c", re.sub(r"(^|[|&] )trajscope ", rf"\1{' '.join(COMMAND)} ", line)], b"", **env)
 
     def spawn(self, command: list[str], stdin: bytes = b"", **env: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(

@@ -199,6 +199,7 @@ def trials(draw: st.DrawFn, seq: int, known: Menu | None, *, placed: bool = Fals
         noop=config_hash(after) == config_hash({**BASE, **under}) if is_placed else None,
         intent=some([*[None] * 5, "replicate", "revisit"]),
         provenance=some(["native", "diff"]),
+        confidence=some([None, 0.7, 0.1]),
         attempts=some([1, 1, 3]),
         refused=some([(), (), ("menu", "repeat")]),
         refused_pairs=tuple(named(dict([x])) for x in draw(st.lists(st.sampled_from(CHANGES), max_size=1))),

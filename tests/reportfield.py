@@ -19,7 +19,7 @@ EVIL = (
     "<a href='javascript:window.RAN=5'>x</a>"
 )
 HUGE = EVIL + "long " * 20_000
-DIFF = f"--- a/{RUNS}\n+++ b/x\n@@ -1,2 +1,2 @@\n-old {RUNS}\n+new {RUNS}\n same\n"
+DIFF = f"--- a/{RUNS}\n+++ b/x\n@@ -1,2 +1,2 @@\n-old {RUNS}\n+new {RUNS}\n same {'x' * 3000}\n"
 
 
 def source(path: Path) -> Source:

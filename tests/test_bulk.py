@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from law_strategies import MENU_JSON, cut, folded
 
 from benchmarks import generate
-from trajscope import analysis, pipeline
-from trajscope.batch import Batch, times_ms
+from trajscope import analysis, bulk, pipeline
+from trajscope.batch import Batch, Move, times_ms
 from trajscope.columns import Row
 from trajscope.errors import SourceError
 from trajscope.menu import parse
@@ -34,7 +34,7 @@ from trajscope.readers import Source, get
 from trajscope.readers.fields import time_ms
 from trajscope.run import Run
 from trajscope.store import Store
-from trajscope.trial import Header, Item
+from trajscope.trial import CODE, Header, Item, Trial
 
 ROOT = Path(__file__).resolve().parents[1]
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -240,7 +240,7 @@ def test_times_at_once_are_the_times_one_by_one(texts: list[str | None]) -> None
 
 
 def test_a_large_file_is_analyzed_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from trajscope import bulk, cache
+    from trajscope import cache
 
     path = tmp_path / "f.jsonl"
     generate.write(path, 300)
@@ -255,3 +255,43 @@ def test_a_large_file_is_analyzed_at_once(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(cache, "WORTH", 0)
     docs = analysis.of_file(Source(str(path)), cached=False)
     assert sum(said) == docs[0]["trials"] == 300
+
+
+SOURCES = [("native", None), ("text", 0.9), ("text", 0.1), ("hash", 0.3)]
+STATUSES = ("kept", "reverted", "crashed")
+told = st.tuples(st.sampled_from(CHANGES), st.sampled_from(SOURCES), st.sampled_from(STATUSES))
+
+
+@many
+@given(st.lists(told, min_size=1, max_size=12), st.integers(0, 12), st.booleans())
+def test_where_pairs_were_read_from_is_counted_as_one_by_one(
+    rows: list[tuple[tuple[str, Any], tuple[str, float | None], str]], at: int, recorded: bool
+) -> None:
+    menu = parse(MENU_JSON)
+    rows = [(change, SOURCES[0] if recorded else source, status) for change, source, status in rows]
+    moves = {(repr(c), s): Move(menu.pair(dict([c])), provenance=s[0], confidence=s[1]) for c, s, _ in rows}
+    trials = [
+        Trial(seq=i, at=i, status=status, value=1.0 if status != "crashed" else None, pair=moves[repr(c), s].pair,
+              provenance=s[0], confidence=s[1])
+        for i, (c, s, status) in enumerate(rows)
+    ]  # fmt: skip
+    one, many_ = (Run(Header(run_id="r", metric="loss", goal="minimize", menu=menu)) for _ in range(2))
+    for t in trials:
+        one.push(t)
+    for part, said in ((trials[:at], rows[:at]), (trials[at:], rows[at:])):
+        if part:
+            bulk.push(many_, _batch(part, [moves[repr(c), s] for c, s, _ in said]))
+    assert msgspec.to_builtins(many_.tally.sources) == msgspec.to_builtins(one.tally.sources)
+    assert many_.tally.provenance == one.tally.provenance
+
+
+def _batch(trials: list[Trial], moves: list[Move]) -> Batch:
+    """These trials as a reader would hand them on."""
+    different = list(dict.fromkeys(moves))
+    none: list[Any] = [None] * len(trials)
+    return Batch(
+        moves=different, what=[different.index(m) for m in moves], seq=[t.seq for t in trials],
+        at=[t.at for t in trials], status=[CODE[t.status] for t in trials], iter=none, value=[t.value for t in trials],
+        wall_s=none, tokens_in=none, tokens_out=none, time_ms=none, first_step=none, claimed_best=none,
+        noop=[False] * len(trials), remarks=[],
+    )  # fmt: skip

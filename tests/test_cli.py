@@ -101,8 +101,11 @@ def test_every_command_has_help_with_an_example_that_runs(cli: Cli, verb: str) -
     shutil.copy(AMNESIAC, cli.here / "run.jsonl")
     shutil.copy(AMNESIAC, cli.here / "results.jsonl")
     shutil.copy(AMNESIAC.with_name("amnesiac.menu.json"), cli.here / "menu.json")
+    shutil.copy(SAMPLES / "menu_from" / "train.py", cli.here)
     (cli.here / "campaigns").mkdir()
     shutil.copy(AMNESIAC, cli.here / "campaigns" / "night.jsonl")
+    if verb == "verify":
+        assert cli("report", "run.jsonl", "-o", "run.html").returncode == 0
     # A convert that was typed as shown writes run.jsonl, which must not be there.
     if verb == "convert":
         (cli.here / "run.jsonl").unlink()
@@ -123,7 +126,10 @@ def test_the_version_is_told_also_from_a_checkout(cli: Cli) -> None:
 BROKEN: dict[str, tuple[bytes, str]] = {
     "empty.jsonl": (b"", "is empty; there is nothing to read yet"),
     "binary.jsonl": (bytes(range(256)) * 20, "is binary, not text; name one with --reader"),
-    "table.tsv": (b"commit\tval_bpb\n1\t0.9\n", "is in no format that a reader knows; name one with --reader"),
+    "table.tsv": (
+        b"name\tcolour\nx\tred\n",
+        "is in no format that a reader knows; it looks like a table with tabs (columns name, colour); ",
+    ),
     "other.json": (b'{"a": [1, 2]}', "is in no format that a reader knows"),
     "half.jsonl.gz": (gzip.compress(os.urandom(4000))[:999], "cannot be read to its end"),
 }

@@ -10,9 +10,11 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clirun import AMNESIAC, COMMAND, ROOT, SAMPLES, Cli, error
+from law_strategies import analyzed, made
 
 import trajscope
 from trajscope import analysis, readable
@@ -31,7 +33,8 @@ def test_json_is_one_valid_line_for_each_run_whatever_the_run(cli: Cli) -> None:
     done = cli("analyze", "--json", *paths)
     assert done.returncode == 0
     docs = [json.loads(line, parse_constant=pytest.fail) for line in done.stdout.splitlines()]
-    assert [d["file"] for d in docs] == [str(p) for p in paths]
+    assert list(dict.fromkeys(d["file"] for d in docs)) == [str(p) for p in paths]
+    assert len({(d["file"], d["run_id"]) for d in docs}) == len(docs)
 
 
 def test_what_goes_to_a_file_is_what_json_prints(cli: Cli) -> None:
@@ -51,15 +54,15 @@ def test_json_is_everywhere(cli: Cli, verb: str) -> None:
 @pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/*.jsonl")), ids=lambda p: p.stem)
 def test_the_page_fits_the_terminal(path: Path, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    (doc,) = analysis.of_file(Source(str(path)), quick=True)
-    lines = page.page({**doc, "file": path.name}, text.wide()).splitlines()
-    # A line to copy and the path are not broken.
-    assert [x for x in lines if text.columns(x) > int(columns) and not x.startswith(" one trial in full")] == []
+    for doc in analysis.of_file(Source(str(path)), quick=True):
+        lines = page.page({**doc, "file": path.name}, text.wide()).splitlines()
+        # A line to copy and the path are not broken.
+        assert [x for x in lines if text.columns(x) > int(columns) and not x.startswith(" one trial in full")] == []
 
 
 def test_the_page_says_nothing_twice_and_counts_in_words_that_agree() -> None:
-    for path in sorted(SAMPLES.glob("*/*.jsonl")):
-        (doc,) = analysis.of_file(Source(str(path)), quick=True)
+    paths = sorted(SAMPLES.glob("*/*.jsonl"))
+    for path, doc in ((p, doc) for p in paths for doc in analysis.of_file(Source(str(p)), quick=True)):
         said = page.page(doc, 100)
         assert not re.search(r"(?<![\d.,=])1 (trials|knobs|pairs|keeps|no-ops|lines|proposals|configurations)\b", said)
         reasons = [v["reason"] for v in doc["verdicts"] if v["level"] != "PASS"]
@@ -82,6 +85,17 @@ def test_the_page_of_the_amnesiac_holds_its_published_figures(cli: Cli) -> None:
         "1 no-op (trial 48)",
     ):
         assert figure in said
+
+
+def test_the_page_says_where_pairs_were_read_from_only_where_one_was_not_recorded() -> None:
+    def page_of(*sources: dict[str, Any]) -> str:
+        rows = [("a", i, "reverted", 1.0, told) for i, told in enumerate(sources)]
+        return page.page({**analyzed(made(*rows)), "file": "f", "format": "x"}, 100)
+
+    assert "\n pairs " not in page_of({})
+    said = page_of({}, {"provenance": "config", "confidence": 0.95}, {"provenance": "hash", "confidence": 0.3})
+    told = "1 recorded, 1 read from configurations (confidence 0.95), 1 known by their words alone (confidence 0.3)"
+    assert f" pairs {told} " in " ".join(said.split())
 
 
 def test_only_a_pass_is_green_and_every_word_has_a_shape_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:

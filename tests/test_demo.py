@@ -97,7 +97,7 @@ def terminal(tmp_path: Path) -> Iterator[Terminal]:
 def line(tmp: Path, *words: str) -> str:
     """The command as somebody types it there."""
     path = Typed(tmp).env["PYTHONPATH"]
-    return shlex.join(["env", f"PYTHONPATH={path}", sys.executable, "-m", "trajscope.cli", "demo", *words])
+    return shlex.join(["env", f"PYTHONPATH={path}", sys.executable, "-m", "trajscope.cli", *words])
 
 
 @pytest.mark.needs_program("tmux")
@@ -105,7 +105,7 @@ def test_on_a_terminal_the_screen_is_live_and_ends_by_itself_with_the_closing_wo
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("test_watch_terminal.PATIENCE_S", 300.0)
-    terminal.run(line(tmp_path, "--trials", "1"))
+    terminal.run(line(tmp_path, "demo", "--trials", "1"))
     terminal.wait("pearson_deg, higher is better", "q quit")
     shown = terminal.wait("what to type next", "exit=0")
     assert "q quit" not in shown
@@ -116,10 +116,44 @@ def test_ctrl_c_on_the_screen_ends_the_campaign_and_says_so(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("test_watch_terminal.PATIENCE_S", 300.0)
-    terminal.run(line(tmp_path))
+    terminal.run(line(tmp_path, "demo"))
     terminal.wait("pearson_deg, higher is better", "q quit")
     terminal.press("C-c")
     terminal.wait("stopped by Ctrl-C; nothing is left of it", "exit=130")
+
+
+SHORT = ("--iterations", "1", "--seeds", "3", "--watch")
+
+
+@pytest.mark.needs_program("tmux")
+def test_a_campaign_that_is_watched_leaves_its_screen_to_whoever_looks_on(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("test_watch_terminal.PATIENCE_S", 300.0)
+    terminal.run(line(tmp_path, "loop", "run", "perturbation", "-o", "night", *SHORT))
+    terminal.wait("WAITS FOR A PERSON", "q quit")  # nobody said how fast is too fast
+    terminal.press("q")
+    shown = terminal.wait("exit=")
+    assert "trajscope loop ack" in shown
+    assert "q quit" not in shown
+
+
+@pytest.mark.needs_program("tmux")
+def test_ctrl_c_on_the_screen_of_a_campaign_stops_it_and_leaves_it_resumable(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("test_watch_terminal.PATIENCE_S", 300.0)
+    terminal.run(line(tmp_path, "loop", "run", "perturbation", "-o", "night", "--iterations", "50", "--watch"))
+    terminal.wait("pearson_deg, higher is better", "q quit")
+    terminal.press("C-c")
+    shown = terminal.wait("exit=")
+    assert "resume" in shown
+
+
+def test_without_a_terminal_a_campaign_that_is_watched_says_lines(tmp_path: Path) -> None:
+    done = Typed(tmp_path)("loop", "run", "perturbation", "-o", "night", *SHORT)
+    assert "--watch needs a terminal; lines instead" in done.stderr
+    assert "baseline" in done.stdout
 
 
 # --- the stories ------------------------------------------------------------------------------------------------------

@@ -76,9 +76,9 @@ def test_every_reader_is_in_the_documentation() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(trajscope.__all__) == [
-        *("Header", "Level", "Live", "Lookout", "Menu", "Run", "RunWriter", "Sight"),
+        *("Header", "Level", "Live", "Lookout", "Menu", "Run", "RunFile", "RunWriter", "Sight"),
         *("TrajscopeError", "Trial", "Verdict"),
-        *("analyze", "config_hash", "follow", "load_menu", "open_run", "read", "sql"),
+        *("analyze", "config_hash", "follow", "load", "load_menu", "open_run", "read", "sql"),
     ]
     for name in trajscope.__all__:
         assert getattr(trajscope, name).__doc__

@@ -1,63 +1,56 @@
-"""What a command prints is read to the letter: said once, a finite number, or an error that says which."""
+"""What a command printed is read as its metrics: what was said last, once, and as a finite number.
+
+Planted and seen to fail: the first line with a brace instead of the last, the first line of dashes, a progress line
+with all that it overwrote, a name that is there twice.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from trajscope_loop import printed
+from trajscope_loop.printed import read
 
-NAMES = ["loss", "mem"]
+
+def test_of_json_the_last_line_with_a_brace_counts() -> None:
+    text = '{"loss": 9.0}\nsome words\n{"loss": 0.5, "depth": {"loss": 7}}\ndone {"loss": 3}\n'
+    assert read(text, "json", ["loss"]) == {"loss": 0.5}
+
+
+def test_of_lines_what_stands_below_the_last_dashes_counts() -> None:
+    text = "loss: 9.0\n---\nloss: 8.0\n-----\nstep 3 of 3\nloss: 0.5\nmem_gb = 11\n"
+    assert read(text, "lines", ["loss", "mem_gb"]) == {"loss": 0.5, "mem_gb": 11.0}
+
+
+def test_of_a_progress_line_what_was_shown_last_counts() -> None:
+    assert read("---\nloss: 9.0\rloss: 0.5\r\n", "lines", ["loss"]) == {"loss": 0.5}
+
+
+def test_a_pattern_is_looked_for_in_every_line() -> None:
+    assert read("a\nfinal val loss = 0.25 (best)\n", "pattern", ["loss"], {"loss": r"^final val loss = (\S+)"}) == {
+        "loss": 0.25
+    }
 
 
 @pytest.mark.parametrize(
-    ("text", "form"),
+    ("form", "text", "why"),
     [
-        ("step 1\n---\nloss: 1.5\nmem: 7\nnote: fine\n", "lines"),
-        ("---\nloss: 9\n---\nloss:   1.5\r\nmem = 7e0", "lines"),
-        ("step 1 loss: 9\rstep 2 loss: 8\n-----\nloss: 1.5\nmem: 7", "lines"),
-        ('{"loss": 9, "mem": 9}\nlog\n{"mem": 7, "loss": 1.5, "more": {"loss": 3}}\ndone\n', "json"),
-        ('progress\r{"mem": 7, "loss": 1.5}', "json"),
-        ("val loss=1.5, mem 7 MB\n", "pattern"),
+        ("json", "loss 0.5\n", "no line that begins with {"),
+        ("json", '{"loss": 0.5\n', "is no JSON"),
+        ("json", '{"loss": 1.0, "loss": 0.5}\n', "2 times"),
+        ("json", '{"loss": "0.5"}\n', "print a number"),
+        ("json", '{"loss": true}\n', "which is no number"),
+        ("json", '{"mse": 1}\n', "it printed no loss"),
+        ("lines", "loss: 0.5\n", "it printed no line ---"),
+        ("lines", "---\nloss: 0.5\nloss: 0.4\n", "2 times"),
+        ("lines", "---\nloss: low\n", "which is no number"),
+        ("lines", "---\nthe loss: 0.5\n", "it printed no loss"),
     ],
 )
-def test_every_metric_is_read(text: str, form: str) -> None:
-    patterns = {"loss": r"loss=(\S+),", "mem": r"mem (\d+) MB"}
-    assert printed.read(text, form, NAMES, patterns) == {"loss": 1.5, "mem": 7.0}
+def test_what_is_not_certain_is_no_metric(form: str, text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        read(text, form, ["loss"])
 
 
-@pytest.mark.parametrize(
-    ("text", "form", "error", "why"),
-    [
-        ("", "lines", ValueError, "it printed no line ---"),
-        ("loss: 1.5\nmem: 7\n", "lines", ValueError, "it printed no line ---"),
-        ("---\nloss: 1.5\n", "lines", ValueError, "it printed no mem; it ended early"),
-        ("loss: 1\nmem: 7\n---\nloss: 1.5\n", "lines", ValueError, "it printed no mem"),
-        ("---\nloss: 1.5\nmem: 7\nloss: 1.4\n", "lines", ValueError, r"it printed loss 2 times \(1.5, 1.4\)"),
-        ("---\nloss: nan\nmem: 7\n", "lines", FloatingPointError, "loss is nan"),
-        ("---\nloss: -inf\nmem: 7\n", "lines", FloatingPointError, "loss is -inf"),
-        ("---\nloss: True\nmem: 7\n", "lines", ValueError, "loss is 'True', which is no number"),
-        ("no json", "json", ValueError, "no line that begins with {"),
-        ('{"loss": 1.5, "mem": 7}\n{"loss": 1.5', "json", ValueError, "is no JSON"),
-        ('{"loss": 1.5, "mem": 7, "loss": 1.4}', "json", ValueError, "it printed loss 2 times"),
-        ('{"loss": NaN, "mem": 7}', "json", FloatingPointError, "loss is nan"),
-        ('{"loss": 1e999, "mem": 7}', "json", FloatingPointError, "loss is inf"),
-        ('{"loss": true, "mem": 7}', "json", ValueError, "loss is True, which is no number"),
-        ('{"loss": "1.5", "mem": 7}', "json", ValueError, "loss is the text '1.5'"),
-        ('{"loss": null, "mem": 7}', "json", ValueError, "loss is None"),
-        ('{"mem": 7, "more": {"loss": 1.5}}', "json", ValueError, "it printed no loss"),
-        ("loss=1.5, mem 7 MB loss=1.4, ", "pattern", ValueError, "it printed loss 2 times"),
-        ("mem 7 MB", "pattern", ValueError, "it printed no loss"),
-    ],
-)
-def test_what_is_not_surely_a_metric_is_none(text: str, form: str, error: type[Exception], why: str) -> None:
-    patterns = {"loss": r"loss=(\S+),", "mem": r"mem (\d+) MB"}
-    with pytest.raises(error, match=why):
-        printed.read(text, form, NAMES, patterns)
-
-
-def test_the_judge_reads_what_was_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "stdout.txt").write_bytes(b"\xff\n---\nloss: 1.5\n")
-    monkeypatch.setattr(printed, "SPEC", {"form": "lines", "names": ["loss"]})
-    assert printed.judge(tmp_path, tmp_path) == {"metrics": {"loss": 1.5}}
+def test_a_number_without_end_is_no_metric() -> None:
+    with pytest.raises(FloatingPointError, match="no finite number"):
+        read('{"loss": NaN}\n', "json", ["loss"])

@@ -108,7 +108,7 @@ def test_everything_draws_nothing_runs_and_nothing_is_fetched(browser: Any, file
 def test_a_diff_and_the_line_of_a_hostile_trial_are_shown_as_text(browser: Any, files: dict[str, Path]) -> None:
     with Opened(browser, files["hostile"]) as opened:
         page = opened.page
-        page.locator(".live tbody button").first.click()
+        page.get_by_role("button", name="trial 6, its line in full").click()  # it was kept: its diff is in the page
         diff = page.locator("pre[aria-label=diff]")
         diff.wait_for()
         assert "<script>window.RAN=1</script>" in diff.inner_text()

@@ -211,6 +211,41 @@ def test_excess_repeats_are_those_beyond_a_uniform_walker() -> None:
     assert found == pytest.approx(3 - (4 - 13 * (1 - (12 / 13) ** 4)))  # 13 cells, 4 draws
 
 
+def test_pairs_are_told_apart_by_where_they_were_read_from() -> None:
+    def read(source: str, sure: float | None = None, **more: Any) -> dict[str, Any]:
+        return {"provenance": source, "confidence": sure, **more}
+
+    rows: list[Row] = [
+        ("a", 2, "reverted", 1.0, read("text", 0.9)),
+        ("b", 0.9, "kept", 0.9, read("text", 0.6)),
+        ("a", 2, "reverted", 1.0, read("config", 0.95)),
+        ("a", 2, "reverted", 1.0, read("config", 0.95, intent="replicate")),  # counts for nothing
+        ("a", 3, "crashed", None, read("hash", 0.3)),  # was not evaluated
+        ("a", 2, "reverted", 1.0, read("odd")),
+        ("d", "v", "reverted", 1.0),
+    ]
+    found = doc(*rows)
+    told = found["pairs"]["by_provenance"]
+    assert list(told) == ["native", "config", "text", "odd"]
+    names = ("n", "unique", "repeats", "repeat_rate", "knobs_touched", "confidence")
+    assert [tuple(told[x][name] for name in names) for x in told] == [
+        (1, 1, 0, 0.0, 1, None),
+        (1, 0, 1, 1.0, 1, 0.95),  # the repeat of what was read from a text
+        (2, 2, 0, 0.0, 2, 0.75),
+        (1, 0, 1, 1.0, 1, None),
+    ]
+    assert "recorded" in found["unknown"]["pairs.by_provenance.native.confidence"]
+    assert sum(x["unique"] for x in told.values()) == found["pairs"]["unique"]
+    assert sum(x["repeats"] for x in told.values()) == found["pairs"]["repeats"]
+    assert found["pairs"]["provenance"]["config"] == 2  # that one is about evaluated trials
+
+
+def test_only_knobs_of_the_menu_are_touched_wherever_they_were_read() -> None:
+    rows: list[Row] = [("a", 2, "reverted", 1.0), ("zz", 1, "reverted", 1.0)]
+    assert doc(*rows, header=head(menu=menu()))["pairs"]["by_provenance"]["native"]["knobs_touched"] == 1
+    assert doc(*rows)["pairs"]["by_provenance"]["native"]["knobs_touched"] == 2
+
+
 def test_of_equally_common_pairs_the_first_is_named() -> None:
     rows = [("a", 3, "blocked", None), ("a", 2, "reverted", 1.0), ("a", 3, "reverted", 1.0)]
     assert doc(*rows)["dominance"]["proposed"] == {"n": 1, "share": 0.5, "pair": "a=2"}

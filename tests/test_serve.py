@@ -1,8 +1,8 @@
 """The live page over the wire: what it tells of runs, that no trial is lost or told twice, and whom it lets in.
 
-Planted and seen to fail: a client that is told again what it knew, or goes on where another run stands; the Host that is
-not looked at; a token that every answer is; a cookie that is the token; text that is not escaped; a header that is left
-out; a count that is told before what belongs to it.
+Planted and seen to fail: a client that is told again what it knew, or goes on where another run stands; a Host that is
+not looked at; a token that every answer is; a cookie that is the token; text that is not escaped; a header left out; a
+count that is told before what belongs to it.
 """
 
 from __future__ import annotations

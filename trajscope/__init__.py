@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from trajscope.lookout import Lookout, Sight
     from trajscope.menu import Menu
     from trajscope.pair import config_hash
-    from trajscope.public import analyze, follow, load_menu, open_run, read, sql
+    from trajscope.public import RunFile, analyze, follow, load, load_menu, open_run, read, sql
     from trajscope.run import Run
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
@@ -30,6 +30,7 @@ _WHERE = {
     "Lookout": "lookout",
     "Menu": "menu",
     "Run": "run",
+    "RunFile": "public",
     "RunWriter": "writer",
     "Sight": "lookout",
     "Trial": "trial",
@@ -38,6 +39,7 @@ _WHERE = {
     "analyze": "public",
     "config_hash": "pair",
     "follow": "public",
+    "load": "public",
     "load_menu": "public",
     "open_run": "public",
     "read": "public",
@@ -51,6 +53,7 @@ __all__ = [
     "Lookout",
     "Menu",
     "Run",
+    "RunFile",
     "RunWriter",
     "Sight",
     "TrajscopeError",
@@ -59,6 +62,7 @@ __all__ = [
     "analyze",
     "config_hash",
     "follow",
+    "load",
     "load_menu",
     "open_run",
     "read",

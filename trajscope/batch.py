@@ -30,6 +30,8 @@ class Move(Struct, frozen=True, eq=False, gc=False):
     seed: int | None = None
     based: bool = False
     noop: bool = False
+    provenance: str = "native"
+    confidence: float | None = None
 
 
 class Batch(Struct):
@@ -71,6 +73,8 @@ class Batch(Struct):
             config=move.config,
             moved=move.moved,
             noop=self.noop[i],
+            provenance=move.provenance,
+            confidence=move.confidence,
             drift=move.drift,
         )
 

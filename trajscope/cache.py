@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from trajscope import unfold
 from trajscope.columns import DERIVED_VERSION
+from trajscope.errors import SourceError
 from trajscope.readers import Source
 from trajscope.run import Run
 
@@ -38,18 +40,26 @@ def folder() -> Path:
 
 
 def key(source: Source, reader: str | None) -> str | None:
-    """What names the cached form of a file; None for what is no regular file."""
+    """What names the cached form of a file; None for what is no regular file.
+
+    Of what is unfolded every part counts: the WAL of a database grows while the database itself stands still.
+    """
     path = Path(source.path)
     try:
-        stat = path.stat()
-        with path.open("rb") as f:
-            head = f.read(ENDS)
-            f.seek(max(0, stat.st_size - ENDS))
-            tail = f.read(ENDS)
-    except OSError:
+        kind = unfold.find(path)
+        places = [path] if kind is None else [p for p in kind.watched(path) if p.is_file()]
+        stands, ends = [], b""
+        for place in places:
+            stat = place.stat()
+            stands.append([str(place.resolve()), stat.st_size, stat.st_mtime_ns])
+            with place.open("rb") as f:
+                ends += f.read(ENDS)
+                f.seek(max(0, stat.st_size - ENDS))
+                ends += f.read(ENDS)
+    except (OSError, SourceError):
         return None
-    body = [str(path.resolve()), stat.st_size, stat.st_mtime_ns, DERIVED_VERSION, said(source, reader)]
-    return hashlib.sha256(json.dumps(body).encode() + head + tail).hexdigest()[:32]
+    body = [stands, DERIVED_VERSION, said(source, reader)]
+    return hashlib.sha256(json.dumps(body).encode() + ends).hexdigest()[:32]
 
 
 def said(source: Source, reader: str | None) -> list[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-DERIVED_VERSION = 6  # changes when a derived column changes its meaning; cached Parquet of another version is rebuilt
+DERIVED_VERSION = 7  # changes when a derived column changes its meaning; cached Parquet of another version is rebuilt
 
 
 class Row(NamedTuple):

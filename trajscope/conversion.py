@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from trajscope.writer import RunWriter
 
 OURS = "native"
-UNPROPOSED = ("blocked", "proposer_error")  # statuses that may come without a proposal
+UNPROPOSED = ("blocked", "proposer_error", "other")  # statuses that may come without a proposal
 Progress = Callable[[int], None] | None
 
 
@@ -70,7 +70,7 @@ def _copy(source: Source, out: Path, reader: str | None, progress: Progress) -> 
     if str(source.path) == "-":
         return []
     head = next(sources.read(source.path), b"")
-    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
     if kind.name != OURS:
         return []
     trials = sum(run.tally.trials for run in pipeline.read(source, reader).runs)
@@ -128,8 +128,6 @@ class _Out:
             raise SourceError(f"{name}: cannot be a run of our format: it {_why(e)}") from None
         if h.menu is not None and not h.menu.declared:
             self.losses.append("its menu was guessed and not declared; it is left out")
-        if not h.has_keeps:
-            self.losses.append("it records no keeps; its best is then unknown, where it was the best value seen")
         if h.baseline is not None:
             self.writer.measure("baseline", value=h.baseline, ended=None)
 
@@ -176,7 +174,7 @@ class _Out:
         for fault in t.faults:
             self._lose(t.seq, fault)
         status, code, value = t.status, t.reason_code, t.value
-        if status == "other":
+        if status == "other" and not t.raw_status:  # our own format takes it only with the word that it stands for
             # An aborted trial with a value counts as evaluated, and this one did not: its value is in its metrics.
             status, code, value = "aborted", code or "other", None
             self._lose(t.seq, "a status that the format does not have; it became aborted")
@@ -209,7 +207,7 @@ class _Out:
         ran = {d.knob: d.ran for d in t.drift if d.knob is not None}
         files = [d for d in t.drift if d.path is not None]
         metrics = dict(t.metrics or {})
-        if t.status == "other" and t.value is not None:
+        if t.status == "other" and not t.raw_status and t.value is not None:
             metrics.setdefault(str(self.header.metric), t.value)
         seeds = [_seed(s) for s in t.seeds]
         if not seeds and t.seed is not None and t.value is not None and t.status != "other":
@@ -217,6 +215,9 @@ class _Out:
             seeds = [_seed(one)]
         return {
             "changes": [(c.knob, c.value) for c in t.pair.changes] if t.pair else None,
+            "provenance": t.provenance if t.pair is not None and t.provenance != "native" else None,
+            "confidence": t.confidence,
+            "raw_status": t.raw_status,
             "intent": t.intent,
             **self._refused(t),
             "metrics": metrics or None,
@@ -301,6 +302,9 @@ def _about(h: Header) -> dict[str, Any]:
         or None,
         settings_hash=h.settings,
         unguarded_because=h.unguarded_because,
+        has_keeps=None if h.has_keeps else False,
+        branching=h.branching or None,
+        guesses=list(h.guesses) or None,
         # The header must say when it was started, and a foreign one may not know: then this says what time that is.
         converted={"started": "the time of the conversion"},
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trajscope import analysis, cache, pipeline, sources
+from trajscope import analysis, cache, pipeline, sources, unfold
 from trajscope.errors import ForeignError, SourceError, TrajscopeError
 from trajscope.fold import Unknown, states_from
 from trajscope.metrics import HEADLINE, finish
@@ -17,6 +18,8 @@ from trajscope.rules import WORDS
 ENDINGS = tuple(
     kind + packed for kind in (".jsonl", ".ndjson", ".tsv", ".csv", ".json") for packed in ("", ".gz", ".xz", ".bz2")
 )
+PERHAPS = (".db", ".sqlite", ".sqlite3", ".log")  # looked at where the content is something that is unfolded
+_KEPT_IN, _NUMBERED = frozenset(("checkpoints", "programs")), "checkpoint_"  # folders of what may be one run
 BESIDE = (".menu.json", ".coverage.json", ".expected.json", ".holdout.jsonl", ".schema.json")
 FOREIGN = "foreign"
 Said = tuple[Source, str | None]  # what is said about a file, and its reader where one is named
@@ -30,8 +33,24 @@ def files(folder: str | Path) -> list[Path]:
         raise SourceError(f"{root}: cannot be read (No such file or directory); check the path")
     if not root.is_dir():
         raise SourceError(f"{root}: is no folder; use `trajscope analyze {root}` for a file")
-    found = (p for p in root.rglob("*") if p.name.endswith(ENDINGS) and not p.name.endswith(BESIDE) and p.is_file())
-    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    return sorted(_below(root))
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """Files by their endings, and what is unfolded by its content; what belongs to such a folder is not looked at."""
+    for name, folders, names in os.walk(root):
+        here = Path(name)
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+        may_be_one = _KEPT_IN.intersection(folders) or any(f.startswith(_NUMBERED) for f in folders)
+        if may_be_one and unfold.find(here) is not None:
+            folders.clear()
+            yield here
+            continue
+        for n in names:
+            path = here / n
+            looked_at = n.endswith(ENDINGS) or (n.endswith(PERHAPS) and unfold.find(path) is not None)
+            if looked_at and not n.startswith(".") and not n.endswith(BESIDE) and path.is_file():
+                yield path
 
 
 def line(source: Source, reader: str | None = None, *, progress: Progress = None) -> list[dict[str, Any]] | str:

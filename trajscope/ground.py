@@ -11,7 +11,7 @@ from trajscope.batch import Move
 from trajscope.knob import family
 from trajscope.menu import Menu
 from trajscope.pair import Neighbours, Pair
-from trajscope.tally import FamilyTally, KnobTally, PairTally, Tally
+from trajscope.tally import FamilyTally, KnobTally, PairTally, SourceTally, Tally
 from trajscope.trial import Header, Trial
 
 
@@ -113,6 +113,16 @@ class Ground:
             top = self.pairs[s.top_kept]
             if p.kept > top.kept or (p.kept == top.kept and p.id < top.id):
                 s.top_kept = p.id
+
+    def read_from(self, name: str, confidence: float | None, p: PairTally, *, repeat: bool) -> None:
+        """Where the pair of a counted trial was read from."""
+        sources = self.tally.sources
+        found = sources.get(name)
+        if found is None:
+            found = sources[name] = SourceTally()
+        found.add(confidence, repeat=repeat)
+        if not repeat or len(sources) > 1:  # a known pair may be new to this source
+            found.knobs.update(c.knob for c in p.pair.changes if self.tally.knobs[c.knob].in_menu)
 
     def stand(self, moved: Pair) -> None:
         """Which cells stand together in a configuration that runs for the first time."""

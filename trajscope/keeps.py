@@ -17,7 +17,7 @@ class Keeps:
 
     def __init__(self, header: Header, tally: Tally, ground: Ground, scores: Scores) -> None:
         self.tally, self.ground, self.scores = tally, ground, scores
-        self.metric = header.metric
+        self.metric, self.branching = header.metric, header.branching
         self.guards = [m for m in header.metrics if m.role == "guard"]
 
     def keep(self, t: Trial, p: PairTally | None, config: ConfigTally | None, e: int) -> None:
@@ -74,7 +74,10 @@ class Keeps:
             kept = self.ground.pairs[keep.pair].pair.changes if keep.pair >= 0 else ()
             if t.based and keep.config >= 0:
                 if t.base != self.scores.configs[keep.config].label:
-                    lost.append(keep.seq)
+                    if self.branching:
+                        waiting.append(i)  # somebody else's branch
+                    else:
+                        lost.append(keep.seq)
             elif t.moved is not None and kept:
                 stands = {c.knob: c.text for c in t.moved.changes}
                 asked = [c for c in kept if later.get(c.knob, c.text) == c.text]

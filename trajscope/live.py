@@ -73,6 +73,7 @@ class Live:
         self.past: list[Run] = []
         self.notices: deque[Oddity | Reset] = deque(maxlen=NOTICES)
         self.odd = 0  # notices in all
+        self.begun = 0  # times that the file was read anew from its beginning
         self.why = "the run has not begun"  # why there is no run, where there is none
         self.foreign = False  # no reader knows what is in it so far
         self.finished = False  # an `end` line was the last thing that was read
@@ -124,9 +125,11 @@ class Live:
             told.append(part)
             self.note(part)
             if isinstance(part, Reset):
-                self._begin_anew()
+                self._begin_anew(lost=part.kind != "retold")
         if self._feed is None:
             self._peek()
+            if self.tail.foreign:
+                self.why, self.foreign = self.tail.foreign, True
         return Stepped(self._items - before, tuple(told))
 
     def resuming(self, found: past.Past) -> Iterator[None]:
@@ -204,7 +207,7 @@ class Live:
         if not whole and b"\n" not in self._early and len(head) < sources.HEAD:
             return
         try:
-            known = get(self._reader) if self._reader else find(self.source.path, head)
+            known = get(self._reader) if self._reader else find(self.source.path, head, self.source.layout)
         except SourceError as e:
             self.why, self.foreign = str(e), isinstance(e, ForeignError)
             return
@@ -232,9 +235,10 @@ class Live:
         if self._sink:
             self._sink(run, item, row)
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, *, lost: bool) -> None:
         self._finish()
-        self.past += self.runs
+        self.begun += 1
+        self.past += self.runs if lost else []
         self._feed, self._early, self._peeked, self.finished = None, b"", b"", False
         self.why = "the run has not begun anew"
 

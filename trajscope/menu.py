@@ -18,6 +18,7 @@ from trajscope.pair import Change, Pair, canon, pair, spelled
 
 LOG_FROM = 100.0  # a range whose ends are this far apart is looked at on a log scale
 _FAR = 1e150  # ends of a range: beyond, widths and products of them overflow
+INFERRED = "inferred"  # the mark of a menu that nobody declared, until a person takes it out
 RULE = f"choices and ranges in {BINS} bins, without discrete defaults"
 
 _OTHER_WORDS = {"integer": "int", "number": "float", "string": "str", "categorical": "str", "boolean": "bool"}
@@ -30,7 +31,7 @@ class Menu:
     knobs: Mapping[str, Knob]
     constraints: tuple[Constraint, ...] = ()
     source: str = "menu"
-    declared: bool = True  # False when it was guessed from what was proposed
+    declared: bool = True  # False when it was inferred from a source file, or guessed from what was proposed
     _aliases: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, name: str) -> Knob | None:
@@ -60,7 +61,8 @@ class Menu:
 
     def to_json(self) -> dict[str, Any]:
         """The menu as an object that `parse` reads back as the same menu."""
-        out: dict[str, Any] = {"knobs": {k.name: _spelt(k) for k in self.knobs.values()}}
+        out: dict[str, Any] = {} if self.declared else {INFERRED: self.source}
+        out["knobs"] = {k.name: _spelt(k) for k in self.knobs.values()}
         if self.constraints:
             out["constraints"] = [{"id": c.name, "rule": c.rule} for c in self.constraints]
         return out
@@ -117,9 +119,9 @@ def parse(data: object, source: str = "menu") -> Menu:
         if not name or name in knobs:
             raise MenuError(f"{source}: knob {said(name)}: stands twice or has no name; each knob has its own")
         knobs[name] = _knob(name, spec, families, source)
-    menu = Menu(
-        knobs, constraints(data.get("constraints"), frozenset(knobs), source), source, True, _aliases(knobs, source)
-    )
+    declared = "knobs" not in data or INFERRED not in data  # whatever it says: doubt is not taken away by a value
+    limits = constraints(data.get("constraints"), frozenset(knobs), source)
+    menu = Menu(knobs, limits, source, declared, _aliases(knobs, source))
     settled = tuple(c for c in menu.constraints if c.knobs <= menu.defaults.keys())
     for why in replace(menu, constraints=settled).broken(menu.defaults):
         raise MenuError(f"{source}: the defaults break a constraint ({why}); change one of them")

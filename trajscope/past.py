@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from trajscope import cache
+from trajscope import cache, unfold
 from trajscope.cache import SEAL
 from trajscope.columns import DERIVED_VERSION
 from trajscope.metrics import METRICS
@@ -74,13 +74,13 @@ class Past(NamedTuple):
 
 
 def name(source: Source, reader: str | None) -> str | None:
-    """What names the past of a file that may have grown; None for what is no regular file, or too short."""
+    """What names the past of a file that may have grown; None for what is no file of lines, or too short."""
     try:
         with Path(source.path).open("rb") as f:
             head = f.read(cache.ENDS)
     except OSError:
         return None
-    if len(head) < cache.ENDS:
+    if len(head) < cache.ENDS or unfold.known(head) is not None:
         return None
     body = [str(Path(source.path).resolve()), "past", VERSION, _meaning(), cache.said(source, reader)]
     return hashlib.sha256(json.dumps(body).encode() + head).hexdigest()[:32]

@@ -53,19 +53,22 @@ class Feed:
         sink: Sink | None = None,
         columns: ColumnSink | None = None,
     ):
+        if source.layout is not None and not hasattr(reader, "layout"):
+            fixed = f"{source.path}: is read as {reader.name}, whose fields are fixed, and a map is given for it"
+            raise SourceError(f"{fixed}; drop the map, or name another reader with --reader")
         self.source = source
         self.format = reader.name
         self.runs: list[Run] = []
         self._lines = Lines()
         beside = None if source.path == "-" else partial(read_blob, source.path)
-        self._reader = reader(dataclasses.replace(source, fetch=source.fetch or beside))
+        self.reader = reader(dataclasses.replace(source, fetch=source.fetch or beside))
         self._metrics = tuple(metrics)
         self._sink = sink
         self._early: list[Item] = []  # unreadable lines before the first header
         self._early_lines = 0
         self.last: Line | None = None  # that was read
         self._columns = columns
-        self._batch = getattr(self._reader, "batch", None) if columns and not self._metrics else None
+        self._batch = getattr(self.reader, "batch", None) if columns and not self._metrics else None
         self._most = min(READ, MOST)  # lines of the next batch
         self._held: list[Line] = []  # that wait for more of them
         self._ahead: list[tuple[list[Item | Batch], int, Line]] = []  # what was read and not pushed, in pieces
@@ -87,7 +90,7 @@ class Feed:
 
     def standing(self) -> Standing | None:
         """All that is needed to go on from the last whole line; None where that cannot be said."""
-        snapshot = getattr(self._reader, "snapshot", None)
+        snapshot = getattr(self.reader, "snapshot", None)
         if len(self.runs) != 1 or self.last is None or self.last.torn or self._unpushed or snapshot is None:
             return None
         seq, at = self._lines.place
@@ -95,13 +98,13 @@ class Feed:
 
     def resuming(self, standing: Standing, head: bytes, last: bytes) -> Iterator[None]:
         """Go on in short steps: `head` is how the file begins, `last` what it holds from the last line with content."""
-        items = chain.from_iterable(map(self._reader.feed, Lines().feed(head)))
+        items = chain.from_iterable(map(self.reader.feed, Lines().feed(head)))
         header = next((item for item in items if type(item) is Header), None)
         if header is None:
             raise ValueError("no header in what the file begins with")
         run = Run(header, self._metrics)
         yield from run.taking_up(standing.run)
-        self._reader.restore(standing.reader)  # type: ignore[attr-defined]  # a reader with a snapshot has both
+        self.reader.restore(standing.reader)  # type: ignore[attr-defined]  # a reader with a snapshot has both
         self.last = Lines(*standing.last).feed(last)[0]
         self._lines = Lines(standing.seq, standing.at)
         self.runs.append(run)
@@ -152,7 +155,7 @@ class Feed:
             )
 
     def _take(self, lines: Iterable[Line]) -> None:
-        read, sink, run = self._reader.feed, self._sink, self.runs[-1] if self.runs else None
+        read, sink, run = self.reader.feed, self._sink, self.runs[-1] if self.runs else None
         for line in lines:
             for item in read(line):
                 if type(item) is Header:
@@ -242,7 +245,7 @@ def read(
     """A whole file, read to its end. Where nothing but SQL asks for rows, `columns` takes them many at once."""
     chunks = sources.read(source.path, progress)
     head = next(chunks, b"")
-    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
     feed = Feed(source, kind, metrics, sink, columns)
     with uncollected():
         feed.feed(head)
@@ -267,7 +270,7 @@ def uncollected() -> Iterator[None]:
 def header(source: Source, reader: str | None = None) -> tuple[Run, str]:
     """The run that a file begins with, before any trial, and the format that was found."""
     head = next(sources.read(source.path), b"")
-    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
     read_line = kind(source).feed
     for line in Lines().feed(head):
         for item in read_line(line):
@@ -280,9 +283,18 @@ def header(source: Source, reader: str | None = None) -> tuple[Run, str]:
 
 def menu_beside(path: str | Path) -> Path | None:
     """`NAME.menu.json` beside `NAME.jsonl`, where there is one."""
+    return _beside(path, ".menu.json")
+
+
+def map_beside(path: str | Path) -> Path | None:
+    """`NAME.map.toml` beside `NAME.tsv`, where there is one."""
+    return _beside(path, ".map.toml")
+
+
+def _beside(path: str | Path, end: str) -> Path | None:
     p = Path(path)
-    for stem in (p.name, p.name.split(".")[0]):
-        found = p.with_name(f"{stem}.menu.json")
+    for stem in (p.name, p.name.split(".")[0]) if str(path) != "-" and p.name else ():
+        found = p.with_name(f"{stem}{end}")
         if found.is_file():
             return found
     return None

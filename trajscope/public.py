@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trajscope import analysis, menu, pipeline
+from trajscope import analysis, maps, menu, pipeline
 from trajscope.errors import RecordError
 from trajscope.menu import Menu
 from trajscope.readers import Source
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from trajscope.live import Live
+    from trajscope.report import Report
+    from trajscope.store import Store
     from trajscope.writer import RunWriter
 
 
@@ -62,16 +64,79 @@ def follow(path: str | Path) -> Live:
 
 def sql(query: str, *paths: str | Path) -> pl.DataFrame:
     """The answer of runs, trials, seeds and events to one SELECT."""
-    import polars as pl
-
     from trajscope.store import Store
 
     store = Store()
     documents = [doc for path in paths for doc in analysis.into_store(store, _source(path, None, None, None, None))]
     store.tell(documents)
     store.lock()
+    return _answer(store, query)
+
+
+def _answer(store: Store, query: str) -> pl.DataFrame:
+    import polars as pl
+
     answer = store.query(query, most=1_000_000)
     return pl.DataFrame(answer.rows, schema=answer.columns, orient="row", infer_schema_length=None)
+
+
+class RunFile:
+    """A trajectory file with everything that is known of its runs: numbers, frames, and its report."""
+
+    def __init__(self, source: Source, reader: str | None = None) -> None:
+        self._source, self._reader = source, reader
+        self._store: Store | None = None
+        self._documents: list[dict[str, Any]] = []
+
+    @property
+    def documents(self) -> list[dict[str, Any]]:
+        """The document of every run, as `trajscope analyze --json` prints it."""
+        self._opened()
+        return self._documents
+
+    def trials(self) -> pl.DataFrame:
+        """Every trial in columns, those that look back included."""
+        return self.sql("SELECT * FROM trials ORDER BY run, seq")
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """The answer of runs, trials, seeds and events to one SELECT."""
+        return _answer(self._opened(), query)
+
+    def report(self) -> Report:
+        """The offline page about it: `.write(path)`, `.markdown()`, or itself in a notebook."""
+        from trajscope import report
+
+        return report.build([(self._source, self._reader)])
+
+    def _opened(self) -> Store:
+        from trajscope.store import Store
+
+        if self._store is None:
+            store = Store()
+            self._documents = analysis.into_store(store, self._source, self._reader)
+            store.tell(self._documents)
+            store.lock()
+            self._store = store
+        return self._store
+
+    def _repr_html_(self) -> str:
+        """The brief of every run, for a notebook."""
+        from trajscope.report.notebook import brief
+
+        return brief(self._source, self._reader)
+
+
+def load(
+    path: str | Path,
+    *,
+    reader: str | None = None,
+    metric: str | None = None,
+    goal: Goal | None = None,
+    menu: Menu | None = None,
+    history: int | None = None,
+) -> RunFile:
+    """A trajectory file, to be asked: `.documents`, `.trials()`, `.sql(query)`, `.report()`."""
+    return RunFile(_source(path, metric, goal, menu, history), reader)
 
 
 def open_run(path: str | os.PathLike[str], *, sidecar: bool = True, **run: Any) -> RunWriter:
@@ -95,4 +160,6 @@ def open_run(path: str | os.PathLike[str], *, sidecar: bool = True, **run: Any) 
 
 def _source(path: str | Path, metric: str | None, goal: Goal | None, known: Menu | None, history: int | None) -> Source:
     beside = pipeline.menu_beside(path) if known is None else None
-    return Source(str(path), metric, goal, menu.load(beside) if beside else known, history)
+    mapped = pipeline.map_beside(path)
+    layout = maps.load(mapped) if mapped else None
+    return Source(str(path), metric, goal, menu.load(beside) if beside else known, history, layout=layout)

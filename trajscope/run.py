@@ -162,6 +162,7 @@ class Run:
                     if gap <= LAGS:
                         s.lags[gap] = s.lags.get(gap, 0) + 1
                 p.last = s.c
+                self.ground.read_from(t.provenance, t.confidence, p, repeat=k > 1)
                 self.repeats.append(k > 1)
                 self.counted_seqs.append(t.seq)
             self.ground.tell(p, 1, evaluated, counted, kept)

@@ -1,25 +1,28 @@
 """Settings: what a user writes once instead of typing it every time.
 
 Order: flags, the user's own config, `trajscope.toml` beside the run or `[tool.trajscope]` of a pyproject.toml there,
-defaults. An unknown key is an error that names the nearest known one. Sinks never come from beside a run.
+defaults. An unknown key is an error that names the nearest known one. Sinks never come from beside a run, nor does the
+place of a repository: a record must not choose the folder that git runs in.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from trajscope import maps
 from trajscope.alarms import QUIETABLE, AlarmSettings, BudgetSettings, said
 from trajscope.errors import SettingsError
+from trajscope.maps import nearest
 from trajscope.trial import Goal
+
+PATHS = ("menu", "menu_from", "repo")  # relative to the file that names them
 
 
 class SourceSettings(Struct, forbid_unknown_fields=True, frozen=True):
@@ -30,6 +33,9 @@ class SourceSettings(Struct, forbid_unknown_fields=True, frozen=True):
     goal: Goal | None = None
     menu: str | None = None
     history: int | None = None
+    menu_from: str | None = None
+    repo: str | None = None  # of the user's own config alone
+    layout: dict[str, Any] | None = None  # `[source.layout]`, whole from one file; `maps` judges it
 
 
 class Settings(Struct, forbid_unknown_fields=True, frozen=True):
@@ -47,8 +53,7 @@ def load(run: str | Path) -> Settings:
         settings = _checked(table, path)
         base = path.parent
         own = said(settings.source)
-        if "menu" in own:
-            own["menu"] = str(base / Path(own["menu"]).expanduser())
+        own |= {name: str(base / Path(own[name]).expanduser()) for name in PATHS if name in own}
         merged.setdefault("source", {}).update(own)
         if "alarms" in table:
             given = table["alarms"]
@@ -102,20 +107,27 @@ def _checked(table: dict[str, Any], path: Path) -> Settings:
         for key in here if isinstance(here, dict) else ():
             if key not in keys:
                 where = f"[{section}] {key}" if section else f"[{key}]"
-                raise SettingsError(f"{path}: {where} is no setting; {_nearest(key, keys)}")
-    return _quietable(_converted(table, path), path)
+                raise SettingsError(f"{path}: {where} is no setting; {nearest(key, keys)}")
+    return _sourced(_quietable(_converted(table, path), path), path)
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+def _sourced(found: Settings, path: Path) -> Settings:
+    """Raise where two menus are named, a layout is none, or a folder says where git is to run."""
+    if found.source.menu is not None and found.source.menu_from is not None:
+        raise SettingsError(f"{path}: [source] names both menu and menu_from; keep one")
+    if found.source.repo is not None and path != user_file():
+        own = "your own config or --repo"
+        raise SettingsError(f"{path}: [source] repo: a folder may not choose where git runs; say it in {own}")
+    if found.source.layout is not None:
+        maps.parse(found.source.layout, f"{path}: [source.layout]")
+    return found
 
 
 def _quietable(found: Settings, path: Path) -> Settings:
     """Raise where a rule is switched off that is none, or that may not be; or where a bound is infinite."""
     for name in found.alarms.off:
         if name not in QUIETABLE:
-            raise SettingsError(f"{path}: [alarms] off: {name!r} cannot be switched off; {_nearest(name, QUIETABLE)}")
+            raise SettingsError(f"{path}: [alarms] off: {name!r} cannot be switched off; {nearest(name, QUIETABLE)}")
     for name, bound in found.alarms.bounds().items():
         if not math.isfinite(bound):
             raise SettingsError(f"{path}: [alarms] {name} is {bound}; give a finite number above 0")

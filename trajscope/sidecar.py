@@ -27,6 +27,7 @@ from trajscope.live import Live
 from trajscope.readers import Source
 from trajscope.review import gain
 from trajscope.run import Run
+from trajscope.trial import Header
 
 SCHEMA = 1
 EVERY_S = 0.2  # between two writings, but for the last
@@ -165,8 +166,10 @@ class Sidecar:
         if self.fault is None:
             clear(self.path)
 
-    def take(self, run: Run, _item: object, row: Row | None) -> None:
-        """One item that the run took."""
+    def take(self, run: Run, item: object, row: Row | None) -> None:
+        """One item that the run took; a header begins another run, or the same anew."""
+        if isinstance(item, Header):
+            self.series = Series()
         if row is not None:
             self.series.take(run, row)
 
@@ -192,11 +195,9 @@ class Sidecar:
             mark = watermark.read(path)
             if mark is None:
                 return
-            self.fault = mark.behind(sources.size(path))
-            if self.fault is None:
-                last = sources.read_at(path, _begin(path, mark), mark.offset)
-                if link(last) != mark.line:
-                    self.fault = f"{path}: line {mark.seq + 1} is not the one that its sidecar saw"
+            self.fault = mark.behind(sources.length(path))
+            if self.fault is None and link(sources.ending_at(path, mark.offset)) != mark.line:
+                self.fault = f"{path}: line {mark.seq + 1} is not the one that its sidecar saw"
         except (HistoryError, SourceError) as e:
             self.fault = str(e)
 
@@ -221,21 +222,6 @@ def follow(path: str | Path, side: Sidecar) -> Callable[[bool], None]:
 
     step(False)
     return step
-
-
-def _begin(path: str | Path, mark: watermark.Mark) -> int:
-    """Where the line begins that ends at the mark."""
-    with sources.opened(path) as f:
-        at = mark.offset - 1  # its own newline
-        step = 1 << 16
-        while at > 0:
-            start = max(0, at - step)
-            f.seek(start)
-            found = f.read(at - start).rfind(b"\n")
-            if found >= 0:
-                return start + found + 1
-            at = start
-    return 0
 
 
 def _short(v: Mapping[str, Any]) -> dict[str, Any]:

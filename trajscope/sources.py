@@ -1,6 +1,6 @@
-"""Where bytes come from: files, compressed files, standard input. The only module that opens run files for reading.
+"""Where bytes come from: files, compressed files, standard input, and what `unfold` makes lines of.
 
-Knows nothing of lines or formats.
+Beside `unfold` the only module that opens run files for reading. Knows nothing of lines or formats.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from trajscope import unfold
 from trajscope.errors import SourceError
+from trajscope.unfold import Kind
 
 CHUNK = 1 << 20
 HEAD = 1 << 16  # bytes that readers are shown to recognise a format
@@ -22,7 +24,14 @@ _PACKED = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
 
 
 def read(path: str | Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
-    """The bytes of a file in chunks; `-` is standard input."""
+    """The bytes of a file in chunks; `-` is standard input. Of what is no file of lines, those it unfolds into."""
+    kind = unfold.find(path)
+    if kind is not None:
+        for chunk in unfolded(path, kind):
+            if progress:
+                progress(len(chunk))
+            yield chunk
+        return
     total = 0
     with opened(path) as f:
         packed = packing(f) if str(path) != "-" else None
@@ -46,6 +55,9 @@ def read(path: str | Path, progress: Callable[[int], None] | None = None) -> Ite
 
 def read_at(path: str | Path, at: int, most: int) -> bytes:
     """The line that begins at this offset, without its line end."""
+    kind = unfold.find(path)
+    if kind is not None:
+        return _line_at(path, kind, at)[:most].rstrip(b"\r\n")
     with opened(path) as f:
         packed = packing(f)
         try:
@@ -54,6 +66,65 @@ def read_at(path: str | Path, at: int, most: int) -> bytes:
             return stream.readline(most).rstrip(b"\r\n")
         except Exception as e:  # noqa: BLE001  # zlib.error and lzma.LZMAError have no common base but this
             raise SourceError(f"{path}: byte {at:,} cannot be read ({e}); check the file") from None
+
+
+def unfolded(path: str | Path, kind: Kind) -> Iterator[bytes]:
+    """The lines of what is no file of lines, in chunks of about `CHUNK` bytes."""
+    held: list[bytes] = []
+    many = 0
+    for line in kind.unfold(path):
+        held.append(line)
+        many += len(line)
+        if many >= CHUNK:
+            yield b"".join(held)
+            held, many = [], 0
+    if held:
+        yield b"".join(held)
+
+
+def ending_at(path: str | Path, end: int) -> bytes:
+    """The line whose end is the last byte before this offset, without that end; nothing where none ends there."""
+    kind = unfold.find(path)
+    if kind is None:
+        return read_at(path, _begin(path, end), end)
+    at = 0
+    for line in kind.unfold(path):
+        at += len(line)
+        if at >= end:
+            return line.rstrip(b"\r\n") if at == end else b""
+    return b""
+
+
+def _begin(path: str | Path, end: int) -> int:
+    """Where the line begins that ends at this offset."""
+    with opened(path) as f:
+        at = end - 1  # its own newline
+        step = 1 << 16
+        while at > 0:
+            start = max(0, at - step)
+            f.seek(start)
+            found = f.read(at - start).rfind(b"\n")
+            if found >= 0:
+                return start + found + 1
+            at = start
+    return 0
+
+
+def _line_at(path: str | Path, kind: Kind, at: int) -> bytes:
+    begin = 0
+    for line in kind.unfold(path):
+        if begin == at:
+            return line
+        begin += len(line)
+        if begin > at:
+            break
+    raise SourceError(f"{path}: no line begins at byte {at:,} of what it unfolds into; it was changed since")
+
+
+def length(path: str | Path) -> int:
+    """Bytes that `read` gives of the file, archives apart: its own size, or that of what it unfolds into."""
+    kind = unfold.find(path)
+    return size(path) if kind is None else sum(map(len, kind.unfold(path)))
 
 
 def size(path: str | Path) -> int:

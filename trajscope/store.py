@@ -320,7 +320,7 @@ def _flat(doc: Mapping[str, Any], under: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in doc.items():
         if isinstance(value, Mapping):
-            if key not in ("unknown", "by_knob", "by_family", "by_rule", "provenance", "sources"):
+            if key not in ("unknown", "by_knob", "by_family", "by_rule", "provenance", "by_provenance", "sources"):
                 out.update(_flat(value, f"{under}{key}_"))
         elif not isinstance(value, list):
             out[f"{under}{key}"] = value

@@ -1,7 +1,8 @@
 """Follows one growing file: hands on each of its lines once, and says whatever odd happens to it.
 
 An unfinished last line is held back, because its writer may yet take it back. Of lines it knows only where they end, of
-formats nothing; it asks no clock: whoever polls decides when. No oddity is fatal.
+formats nothing; it asks no clock: whoever polls decides when. No oddity is fatal. What is no file of lines is followed
+as the lines that it unfolds into (`unfolding`).
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import os
 import select
 import stat
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from trajscope import sources
-from trajscope.errors import SourceError
+from trajscope import sources, unfold
+from trajscope.errors import ForeignError, SourceError
 from trajscope.lines import MAX_LINE
+from trajscope.unfolding import Unfolding
 
 HEAD = 4096  # bytes at the beginning of a file by which it is known again
 LAST = 256  # and before the place where reading goes on
@@ -34,9 +37,12 @@ class Oddity(NamedTuple):
 
 
 class Reset(NamedTuple):
-    """What was handed on is no more in the file: a torn last line stays torn, and everything begins anew."""
+    """What was handed on is no more in the file: a torn last line stays torn, and everything begins anew.
 
-    kind: Literal["truncated", "rewritten", "replaced", "rotated"]
+    `retold`: it is all there, and more stands between it.
+    """
+
+    kind: Literal["truncated", "rewritten", "retold", "replaced", "rotated"]
     text: str
 
 
@@ -58,6 +64,9 @@ class Tail:
         self._head = self._last = b""
         self._said: Kind | None = None  # what is odd now and was said already
         self._packed: Iterator[bytes] | None = None
+        self._unfolding: Unfolding | None = None
+        self._waiting: deque[bytes] = deque()  # lines of it that are not handed on yet
+        self.foreign: str | None = None  # why nobody can unfold what is there
         self._pipe = self.path == "-"
 
     def poll(self) -> list[Part]:
@@ -70,6 +79,8 @@ class Tail:
                 self._from_pipe(out)
             elif self._packed is not None:
                 self._unpack(out)
+            elif self._unfolding is not None:
+                self._unfold(out, self._unfolding)
             else:
                 self._poll(out)
         except (OSError, SourceError, ValueError) as e:
@@ -99,6 +110,9 @@ class Tail:
             self._open(here)
             if self._pipe:
                 return  # the next poll reads it
+            if self._unfolding is not None:
+                self._unfold(out, self._unfolding)
+                return
         else:
             held = os.fstat(self._fd)
             if (held.st_dev, held.st_ino) != (here.st_dev, here.st_ino):
@@ -111,7 +125,10 @@ class Tail:
 
     def _open(self, here: os.stat_result) -> None:
         if stat.S_ISDIR(here.st_mode):
-            raise SourceError("it is a folder")
+            if (kind := unfold.find(self.path)) is None:
+                raise SourceError("it is a folder")
+            self._unfolding = Unfolding(self.path, kind)
+            return
         if stat.S_ISFIFO(here.st_mode):
             self._fd = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
             self._pipe = self.behind = True
@@ -191,6 +208,11 @@ class Tail:
         if self.at == 0 and sources.is_packed(data[:6]):
             self._packed, self.behind, self.held = sources.read(self.path), True, b""
             return
+        if self.at == 0 and (kind := unfold.known(data[: unfold.SNIFFED])):
+            self.close()
+            self._unfolding, self.behind, self.held = Unfolding(self.path, kind), False, b""
+            self._unfold(out, self._unfolding)
+            return
         if not data.startswith(self.held):
             text = f"{self.path}: its unfinished last line, {len(self.held):,} bytes, was taken back or written anew"
             out.append(Oddity("mended", text))
@@ -223,6 +245,58 @@ class Tail:
 
     def _before(self, at: int) -> bytes:
         return os.pread(self._fd, min(LAST, at), max(0, at - LAST))
+
+    def _unfold(self, out: list[Part], u: Unfolding) -> None:
+        """What came of something that is unfolded. What cannot be now is asked for again; what was read stands."""
+        if not self._waiting:
+            try:
+                here = Path(self.path).stat()
+                if self._is_other(here):
+                    self._unfolding, self.foreign = None, None
+                    self.at, self._head, self._last = 0, b"", b""
+                    if u.at:
+                        out.append(Reset("replaced", f"{self.path}: was replaced by something of another kind"))
+                    self._poll(out)
+                    return
+                news = u.more()
+            except FileNotFoundError:
+                was = "was deleted or renamed" if u.at else "is not there yet"
+                self._odd(out, "deleted" if u.at else "absent", f"{self.path}: {was}")
+                return
+            except SourceError as e:
+                self.foreign = str(e) if isinstance(e, ForeignError) else None
+                self._odd(out, "unreadable", str(e))
+                return
+            if news is None:
+                return
+            if self._said:
+                out.append(Oddity("returned", f"{self.path}: can be read again"))
+                self._said = None
+            self.changed_ns, self.foreign = u.changed_ns, None
+            if news.anew == "retold":
+                text = f"{self.path}: has more to say of what was read, and is read anew from its beginning"
+                out.append(Reset("retold", text))
+            elif news.anew:
+                out.append(Reset("rewritten", f"{self.path}: does not hold all that was read any more"))
+            self.at = 0 if news.anew else self.at
+            self._waiting.extend(news.lines)
+        part: list[bytes] = []
+        size = 0
+        while self._waiting and size < MOST:
+            part.append(self._waiting.popleft())
+            size += len(part[-1])
+        self.behind = bool(self._waiting)
+        if part:
+            self.at += size
+            out.append(b"".join(part))
+
+    def _is_other(self, here: os.stat_result) -> bool:
+        """Whether something of another kind stands there now; what is short may be the beginning of the same."""
+        return (
+            self._unfolding is not None
+            and here.st_size > unfold.SNIFFED
+            and unfold.find(self.path) is not (self._unfolding.kind)
+        )
 
     def _unpack(self, out: list[Part]) -> None:
         assert self._packed is not None

@@ -75,6 +75,24 @@ class KnobTally(Struct):
     keeps: int = 0
 
 
+class SourceTally(Struct):
+    """Counted trials whose pair was read from one place."""
+
+    n: int = 0
+    repeats: int = 0
+    knobs: set[str] = set()  # of the menu, or all where there is none
+    rated: int = 0  # that say how sure their pair is
+    sure: float = 0.0  # what those add up to
+
+    def add(self, confidence: float | None, *, repeat: bool) -> None:
+        """One more trial."""
+        self.n += 1
+        self.repeats += repeat
+        if confidence is not None:
+            self.rated += 1
+            self.sure += confidence
+
+
 class FamilyTally(Struct, gc=False):
     """One family of knobs."""
 
@@ -187,7 +205,8 @@ class Tally(Struct):
         default_factory=lambda: [0, 0]
     )  # eligible trials better than the baseline, and all compared
     rules: dict[str, int] = {}  # refusals by rail
-    provenance: dict[str, int] = {}
+    provenance: dict[str, int] = {}  # evaluated trials by where their pair was read from
+    sources: dict[str, SourceTally] = {}  # counted ones
     last_iter: int | None = None
     evidence: dict[str, Evidence] = {}
     drift: list[tuple[str | None, str | None, Any, Any, int]] = []

@@ -62,6 +62,8 @@ class Header(Struct, kw_only=True):
     unguarded_because: str | None = None
     chained: bool = False
     has_keeps: bool = True
+    branching: bool = False  # a trial may be built on any before it, and not on the last keep alone
+    guesses: tuple[str, ...] = ()  # what the reader had to choose, and how to choose otherwise
     about: Mapping[str, Any] = {}
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json as json_
-import subprocess
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -187,22 +187,17 @@ def _go(folder: Path, plan: plans.Plan, memory: Any, *, watch: bool) -> None:
     """One life of a campaign, to its end; its exit code is ours."""
     from trajscope_loop import stage
 
-    screen: subprocess.Popen[bytes] | None = None
-
-    def say(text: str) -> None:
-        if screen is None or screen.poll() is not None:
-            print(text, flush=True)
-
-    with stage.opened(folder, plan, memory, say) as campaign:
-        if watch:
-            screen = subprocess.Popen([sys.executable, "-m", "trajscope.cli", "watch", str(folder / folders.RUN)])
-        with campaign.stop.signals():
-            outcome = campaign.go_on()
-    if screen is not None:
-        screen.wait()  # whoever looks on closes it
+    if watch and not stage.terminal():
+        print("trajscope: --watch needs a terminal; lines instead", file=sys.stderr)
+        watch = False
+    outcome = stage.carry(folder, plan, memory, _line, screen=watch, linger_s=math.inf)  # whoever looks on closes it
     print(outcome.said, flush=True)
     if outcome.code:
         raise typer.Exit(outcome.code)
+
+
+def _line(text: str) -> None:
+    print(text, flush=True)
 
 
 def _set(table: dict[str, Any], said: str) -> None:

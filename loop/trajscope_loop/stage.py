@@ -47,23 +47,28 @@ def play(folder: Path, plan: Plan, say: Say, *, screen: bool = False, linger_s: 
     """Begin a campaign in a folder and carry it out, to its end or until somebody stops it."""
     folder.mkdir(parents=True, exist_ok=True)
     with folders.held(folder):
-        memory, stop = folders.begin(folder, plan), Stop()
-        shown = Screen(folder / folders.RUN, stop) if screen else None
+        return carry(folder, plan, folders.begin(folder, plan), say, screen=screen, linger_s=linger_s)
 
-        def told(text: str) -> None:
-            if shown is None or not shown.there:
-                say(text)
 
-        with stop.signals():
-            try:
-                with opened(folder, plan, memory, told, stop) as campaign:
-                    outcome = campaign.go_on()
-                if shown is not None and not stop.asked:
-                    shown.linger(linger_s)
-                return outcome
-            finally:
-                if shown is not None:
-                    shown.close()
+def carry(folder: Path, plan: Plan, memory: Memory, say: Say, *, screen: bool, linger_s: float) -> Outcome:
+    """Carry out the campaign of a folder that is held. After its end the screen stays a while, unless it is left."""
+    stop = Stop()
+    shown = Screen(folder / folders.RUN, stop) if screen else None
+
+    def told(text: str) -> None:
+        if shown is None or not shown.there:
+            say(text)
+
+    with stop.signals():
+        try:
+            with opened(folder, plan, memory, told, stop) as campaign:
+                outcome = campaign.go_on()
+            if shown is not None and not stop.asked:
+                shown.linger(linger_s)
+            return outcome
+        finally:
+            if shown is not None:
+                shown.close()
 
 
 class Screen:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from trajscope.batch import Batch
 from trajscope.bulk.arrays import REVERTED, Arrays, nth
 from trajscope.run import LAGS, Run
-from trajscope.tally import ConfigTally, PairTally
+from trajscope.tally import ConfigTally, PairTally, SourceTally
 
 if TYPE_CHECKING:
     from trajscope.bulk.arrays import Flags, Whole
@@ -51,8 +52,6 @@ def tread(run: Run, b: Batch, a: Arrays) -> tuple[dict[str, Any], list[ConfigTal
     new = _reach(run, a, pairs)
     s.witness_all("outside", a.seq[pairs.named & pairs.of("outside", False)[pairs.of_row]].tolist())
     s.witness_all("noop", a.seq[a.noop].tolist())
-    if total := int(np.count_nonzero(pairs.counted)):
-        s.provenance["native"] = s.provenance.get("native", 0) + total
     configs = _sequence(run, b, a, pairs)
     context_k = _contexts(a, pairs, configs)
     kept_k = np.zeros(n, np.int64)
@@ -66,6 +65,7 @@ def tread(run: Run, b: Batch, a: Arrays) -> tuple[dict[str, Any], list[ConfigTal
             near[i] = run.ground.is_near(b.moves[b.what[i]])
         else:
             run.ground.settle(b.moves[b.what[i]])
+    _read_from(run, b, a, pairs, k)
     _tell(run, a, pairs)
     columns = {
         "pair": pairs.of("id", -1)[pairs.of_row],
@@ -82,6 +82,29 @@ def tread(run: Run, b: Batch, a: Arrays) -> tuple[dict[str, Any], list[ConfigTal
         "revisit": (k > 1) & (context_k == 1),
     }
     return columns, configs
+
+
+def _read_from(run: Run, b: Batch, a: Arrays, pairs: Pairs, k: Whole) -> None:
+    """Where the pairs were read from. What was recorded is added at once, the rest one by one, as floats must be."""
+    import numpy as np
+
+    s = run.tally
+    at = np.flatnonzero(pairs.counted)
+    names = [b.moves[w].provenance for w in a.what[at].tolist()]
+    for name, many in Counter(names).items():
+        s.provenance[name] = s.provenance.get(name, 0) + many
+    plain = {*names, *s.sources} <= {"native"} and all(m.confidence is None for m in b.moves)
+    if plain and names:
+        found = s.sources.setdefault("native", SourceTally())
+        found.n += len(names)
+        found.repeats += int(np.count_nonzero(k[at] > 1))
+        at = at[k[at] == 1]
+    for i in at.tolist():
+        move, p = b.moves[b.what[i]], pairs.tallies[pairs.of_row[i]]
+        if plain:
+            s.sources["native"].knobs.update(c.knob for c in p.pair.changes if s.knobs[c.knob].in_menu)
+        else:
+            run.ground.read_from(move.provenance, move.confidence, p, repeat=bool(k[i] > 1))
 
 
 def _reach(run: Run, a: Arrays, pairs: Pairs) -> Any:

@@ -104,5 +104,5 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None) -> alt.Lay
         f"{untouched:,} of {rows.height:,} tiles were never tried; {knobs} of {len(names)} knobs not at all.",
         "Number: how often it was proposed. Triangle: the default, where the run began.",
     ]
-    made = finish(layers, question, notes, height=STEP * len(names), left=left, right=right, above=36, least=720)
+    made = finish(layers, question, notes, height=STEP * len(names), left=left, right=right, above=36, least=880)
     return made.add_params(*params) if params else made

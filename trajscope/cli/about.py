@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import Json
+from trajscope.cli.options import NOTHING, Asked, Json, sourced
 
 
-def formats(*, json: Json = False) -> None:
+@sourced
+def formats(
+    *,
+    explain: Annotated[
+        Path | None,
+        typer.Option("--explain", metavar="FILE", help="Who reads this file, why and how, and the map to change that."),
+    ] = None,
+    json: Json = False,
+    asked: Asked = NOTHING,
+) -> None:
     """List the formats that can be read. A file is recognised by its content, never by its name.
 
-    Example: trajscope formats
+    With --explain: how one file is read, and the map file that one would write to have it read otherwise.
+
+    Example: trajscope formats --explain run.jsonl
     """
     from trajscope.cli.text import json_line, table
     from trajscope.readers import BUILT_IN
     from trajscope.readers import formats as known
 
+    if explain is not None:
+        from trajscope.cli import explained
+
+        explained.show(explain, asked, as_json=json)
+        return
+    if asked != NOTHING:
+        raise typer.BadParameter("what is said of a file needs a file: --explain FILE", param_hint="formats")
     rows = [{"name": n, "about": r.about, "built_in": n in BUILT_IN} for n, r in known().items()]
     if json:
         for row in rows:

@@ -8,17 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source, twice
+from trajscope.cli.options import NOTHING, Asked, Files, Json, progress, source, sourced, twice
 
 
+@sourced
 def analyze(
     files: Files,
     *,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
     json: Json = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the JSON lines to this file.")
@@ -28,6 +24,7 @@ def analyze(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what needs simulation.")] = False,
     cache: Annotated[bool, typer.Option(help="Keep large finished files as Parquet, so they are read once.")] = True,
+    asked: Asked = NOTHING,
 ) -> None:
     """Tell the truth about a trajectory file in a second.
 
@@ -46,7 +43,7 @@ def analyze(
         try:
             if figures is not None:
                 twice(path, "--figures")
-            said, kind = source(path, reader, metric, goal, menu, history)
+            said, kind = source(path, asked)
             with progress(path) as step:
                 found = analysis.of_file(said, kind, quick=quick, cached=cache, progress=step)
             _measured(said, kind, found)

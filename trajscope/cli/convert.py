@@ -7,22 +7,19 @@ from typing import Annotated
 
 import typer
 
-from trajscope.cli.options import File, GoalName, History, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import NOTHING, Asked, File, progress, source, sourced
 
 SHOWN = 10
 
 
+@sourced
 def convert(
     file: File,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The native file to write; it must not exist yet.")
     ],
     *,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Turn any readable file into trajscope's own format.
 
@@ -31,7 +28,7 @@ def convert(
     from trajscope import conversion
     from trajscope.cli.text import clean, plural, warn
 
-    said, kind = source(file, reader, metric, goal, menu, history)
+    said, kind = source(file, asked)
     with progress(file) as step:
         written = conversion.convert(said, output, kind, step)
     for w in written:

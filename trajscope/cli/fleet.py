@@ -9,13 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import GoalName, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import NOTHING, Asked, Json, progress, source, sourced
 from trajscope.cli.text import duration, number
 
 HEAD = ("verdict", "run", "trials", "knobs", "pairs", "repeats", "plateau", "best", "gain", "cost")
 HEADLINE = ("run", "trials", "knobs", "pairs", "repeats", "best", "cost")
 
 
+@sourced
 def fleet(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of runs; it is searched all the way down.")],
     *,
@@ -23,10 +24,7 @@ def fleet(
     headline: Annotated[
         bool, typer.Option("--headline", help="Only what can be counted: no verdicts; large files from the cache.")
     ] = False,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Show many runs, one line each, worst first.
 
@@ -36,7 +34,7 @@ def fleet(
     from trajscope.cli.text import json_line, plural, warn
 
     files = library.files(folder)
-    said, troubles = _said(files, reader, metric, goal, menu)
+    said, troubles = _said(files, asked)
     lines: list[dict[str, Any]] = []
     foreign = 0
     with progress(*files) as step:
@@ -63,17 +61,15 @@ def fleet(
         raise typer.Exit(3)
 
 
-def _said(
-    files: list[Path], reader: str | None, metric: str | None, goal: str | None, menu: Path | None
-) -> tuple[list[tuple[Any, str | None]], list[str]]:
+def _said(files: list[Path], asked: Asked) -> tuple[list[tuple[Any, str | None]], list[str]]:
     """What is said about each file; settings or a menu beside one that are wrong are that file's trouble alone."""
     from trajscope.errors import TrajscopeError
 
-    source(Path("-"), reader, metric, goal, menu, None)  # what is wrong with the flags is wrong with all
+    source(Path("-"), asked)  # what is wrong with the flags is wrong with all
     said, troubles = [], []
     for path in files:
         try:
-            said.append(source(path, reader, metric, goal, menu, None))
+            said.append(source(path, asked))
         except TrajscopeError as e:
             troubles.append(f"{path}: not read: {e}")
     return said, troubles

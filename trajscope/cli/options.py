@@ -6,10 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import typer
+
+from trajscope.errors import SettingsError
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A trajectory file; `-` is standard input.")]
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Trajectory files; `-` is standard input.")]
@@ -27,23 +31,122 @@ MenuFile = Annotated[
     Path | None,
     typer.Option("--menu", metavar="FILE", help="The menu of knobs. [default: NAME.menu.json beside the file]"),
 ]
+MenuFrom = Annotated[
+    Path | None,
+    typer.Option(
+        "--menu-from", metavar="FILE", help="The source file to infer knobs from, where no menu was declared."
+    ),
+]
+MapFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--map", metavar="FILE", help="What the columns mean, as TOML. [default: NAME.map.toml beside the file]"
+    ),
+]
+Repo = Annotated[
+    Path | None,
+    typer.Option("--repo", metavar="DIR", help="The git repository that holds the commits which the file names."),
+]
 History = Annotated[
     int | None, typer.Option("--history", metavar="N", help="How many past trials the proposer was shown.", min=0)
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line per result.")]
 
 
-def source(
-    path: Path, reader: str | None, metric: str | None, goal: str | None, menu: Path | None, history: int | None
-) -> tuple[Any, str | None]:
+class Asked(NamedTuple):
+    """What the flags say of the files, where they say anything."""
+
+    reader: str | None = None
+    metric: str | None = None
+    goal: str | None = None
+    menu: Path | None = None
+    menu_from: Path | None = None
+    map: Path | None = None
+    repo: Path | None = None
+    history: int | None = None
+
+
+NOTHING = Asked()  # was said by flags
+FLAGS: dict[str, Any] = dict(
+    zip(Asked._fields, (Reader, MetricName, GoalName, MenuFile, MenuFrom, MapFile, Repo, History), strict=True)
+)
+
+
+def sourced(verb: Callable[..., None]) -> Callable[..., None]:
+    """A verb that reads files, with the flags that say what a file does not; it gets them as its `asked`."""
+
+    @wraps(verb)
+    def called(*args: Any, **named: Any) -> None:
+        verb(*args, asked=Asked(**{name: named.pop(name) for name in FLAGS}), **named)
+
+    seen = signature(verb, eval_str=True)
+    own = [p for p in seen.parameters.values() if p.name != "asked"]
+    flags = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kind) for name, kind in FLAGS.items()]
+    del called.__wrapped__  # whoever looks through it would see the flags gone
+    called.__signature__ = seen.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]  # typer asks for it
+    called.__annotations__ = {p.name: p.annotation for p in (*own, *flags)} | {"return": None}
+    return called
+
+
+def source(path: Path, asked: Asked = NOTHING) -> tuple[Any, str | None]:
     """What is said about a file, flags before settings before what stands beside it."""
-    from trajscope.lookout.said import said
+    from trajscope.readers import Source, get
     from trajscope.trial import Goal
 
     goals = get_args(Goal)
-    if goal is not None and goal not in goals:
-        raise typer.BadParameter(f"{goal!r} is neither {' nor '.join(goals)}", param_hint="--goal")
-    return said(path, reader, metric, goal, menu, history)  # type: ignore[arg-type]  # checked above
+    if asked.goal is not None and asked.goal not in goals:
+        raise typer.BadParameter(f"{asked.goal!r} is neither {' nor '.join(goals)}", param_hint="--goal")
+    settings = _settings(path.parent if str(path) != "-" else path)
+    said = settings.source
+    layout = _layout(path, asked, said)
+    format_ = asked.reader or (layout.reader if layout else None) or said.reader
+    if format_:
+        get(format_)
+    repo = asked.repo or (Path(said.repo) if said.repo else None)
+    if repo is not None and not repo.is_dir():
+        raise SettingsError(f"{repo}: is no folder, so no repository; name the one that holds the commits with --repo")
+    return Source(
+        str(path),
+        asked.metric or said.metric,
+        asked.goal or said.goal,  # type: ignore[arg-type]  # checked above
+        _knobs(path, asked, said),
+        asked.history if asked.history is not None else said.history,
+        settings.alarms,
+        layout,
+        str(repo) if repo is not None else None,
+    ), format_
+
+
+def _knobs(path: Path, asked: Asked, said: Any) -> Any:
+    """The menu: a declared one before one that is inferred, flags before settings before what lies beside the file."""
+    from trajscope.cli.text import warn
+    from trajscope.pipeline import menu_beside
+
+    if asked.menu is not None and asked.menu_from is not None:
+        raise typer.BadParameter("--menu declares the knobs and --menu-from infers them; say one", param_hint="--menu")
+    declared = asked.menu or (Path(said.menu) if said.menu else menu_beside(path))
+    if declared is not None:
+        if asked.menu_from is not None:
+            warn(f"{declared}: is the menu of {path}, so --menu-from {asked.menu_from} is not looked at")
+        return _menu(declared)
+    source = asked.menu_from or (Path(said.menu_from) if said.menu_from else None)
+    return _inferred(source) if source is not None else None
+
+
+def _layout(path: Path, asked: Asked, said: Any) -> Any:
+    """What the columns mean, where somebody said so; a map that was merely found is named, because it decides much."""
+    from trajscope import maps
+    from trajscope.cli.text import warn
+    from trajscope.pipeline import map_beside
+
+    if asked.map is not None:
+        return _map(asked.map)
+    if said.layout is not None:
+        return maps.parse(said.layout, "[source.layout]")
+    if (beside := map_beside(path)) is not None:
+        warn(f"{beside}: lies beside {path} and says what its columns mean")
+        return _map(beside)
+    return None
 
 
 def twice(path: Path, what: str) -> None:
@@ -52,6 +155,35 @@ def twice(path: Path, what: str) -> None:
 
     if str(path) == "-" or path.is_fifo():
         raise SourceError(f"{path}: is a pipe, and {what} reads a file twice; save it into a file first")
+
+
+@cache
+def _settings(folder: Path) -> Any:
+    # Once for a folder: a fleet asks this of every file in it.
+    from trajscope import settings
+
+    return settings.load(folder / "run" if str(folder) != "-" else "-")
+
+
+@cache
+def _menu(path: Path) -> Any:
+    from trajscope import menu
+
+    return menu.load(path)
+
+
+@cache
+def _inferred(path: Path) -> Any:
+    from trajscope import inference
+
+    return inference.of_file(path).menu
+
+
+@cache
+def _map(path: Path) -> Any:
+    from trajscope import maps
+
+    return maps.load(path)
 
 
 @contextmanager

@@ -19,13 +19,21 @@ SHOWN = 12  # names of untouched knobs that are written out
 EVIDENCE = 8  # trials that are named behind a reason
 LONGEST = 300  # letters of a reason; all of it is in the JSON
 LINES = ("record", "integrity")  # rules whose evidence may be lines that hold no trial
+READ_FROM = {
+    "native": "recorded",
+    "config": "read from configurations",
+    "column": "read from columns",
+    "diff": "read from commits",
+    "text": "read from descriptions",
+    "hash": "known by their words alone",
+}
 BLANK = ""
 
 
 def page(d: Mapping[str, Any], width: int) -> str:
     """The document of one run as text."""
     lines = [*_head(d, width), BLANK, *_verdict(d, width), BLANK]
-    for part in (_ground, _repeats, _gain, _noise, _cost, _record):
+    for part in (_ground, _repeats, _read_from, _gain, _noise, _cost, _record):
         lines += part(d, width)
     return "\n".join([*lines, *_distrust(d, width)])
 
@@ -72,12 +80,15 @@ def _ground(d: Mapping[str, Any], width: int) -> list[str]:
     pairs = f"{plural(p['unique'], 'different pair')} in {plural(p['unique'] + p['repeats'], 'proposal')}"
     if not c["knobs_total"]:
         knobs = plural(c["knobs_touched"] or 0, "knob")
-        return wrapped("ground", f"{knobs}, {pairs}; of how many knobs is not known: no menu (--menu FILE)", width)
+        return wrapped(
+            "ground", f"{knobs}, {pairs}; of how many knobs is not known: no menu (--menu, --menu-from)", width
+        )
     filled = round(BAR * c["fraction"])
     full, empty = "█" * filled, "░" * (BAR - filled)
     walker = n["uniform_knobs_expected"]
     expected = f"; a blind walker would have touched {walker:.1f}" if walker else ""
-    said = f"{full}{empty} {c['knobs_touched']} of {plural(c['knobs_total'], 'knob')} touched{expected}"
+    inferred = " (inferred, nobody declared them)" if c["source"] == "inferred" else ""
+    said = f"{full}{empty} {c['knobs_touched']} of {plural(c['knobs_total'], 'knob')}{inferred} touched{expected}"
     first, *lines = wrapped("ground", said, width)
     lines = [first.replace(full + empty, paint(full, "cyan") + paint(empty, "dim")), *lines]
     cells = c["cells"]
@@ -105,6 +116,19 @@ def _repeats(d: Mapping[str, Any], width: int) -> list[str]:
     if (pair := top["kept"]["pair"]) and top["kept"]["n"] > 1:
         most.append(f"most kept {short(pair, 60)} ({top['kept']['n']:,} of {plural(d['status']['kept'], 'keep')})")
     return lines + (wrapped("", ", ".join(most), width) if most else [])
+
+
+def _read_from(d: Mapping[str, Any], width: int) -> list[str]:
+    """Where pairs were read from, where any was not recorded."""
+    found = d["pairs"]["by_provenance"]
+    if not found.keys() - {"native"}:
+        return []
+    said = [
+        f"{x['n']:,} {READ_FROM.get(name, f'read from {short(name, 20)}')}"
+        + ("" if x["confidence"] is None else f" (confidence {x['confidence']:.2g})")
+        for name, x in found.items()
+    ]
+    return wrapped("pairs", ", ".join(said), width)
 
 
 def _few(rates: list[float]) -> str:

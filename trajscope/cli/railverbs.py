@@ -102,8 +102,8 @@ def _plant(p: Plant, width: int) -> list[str]:
 
 
 def _replay(said: argparse.Namespace) -> int:
+    from trajscope import maps, pipeline
     from trajscope import menu as menus
-    from trajscope import pipeline
     from trajscope.rails.backtest import Rail, replay
     from trajscope.readers import Source
     from trajscope.trial import Trial
@@ -111,7 +111,9 @@ def _replay(said: argparse.Namespace) -> int:
     if said.only is not None and said.only not in get_args(Rail):
         raise words.MisuseError(f"{said.only!r} is none of {', '.join(get_args(Rail))}", words.replay())
     known = said.menu or pipeline.menu_beside(said.run)
-    source = Source(said.run, menu=menus.load(known) if known else None)
+    mapped = pipeline.map_beside(said.run)
+    layout = maps.load(mapped) if mapped else None
+    source = Source(said.run, menu=menus.load(known) if known else None, layout=layout)
     found = replay(source, said.reader, said.only, said.window)
     if said.json:
         print(json_line({"file": said.run, "only": said.only, "window": said.window, **found._asdict()}))

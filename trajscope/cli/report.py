@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, source
+from trajscope.cli.options import NOTHING, Asked, Files, Json, source, sourced
 
 
+@sourced
 def report(
     files: Files,
     *,
@@ -23,22 +24,18 @@ def report(
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the brief as Markdown; no page then, unless -o names one.")
     ] = False,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Write one offline page about runs: what to distrust, what to do now, and every number behind it.
 
-    Example: trajscope report night.jsonl -o night.html
+    Example: trajscope report run.jsonl -o run.html
     """
     from trajscope.cli.text import clean, warn
     from trajscope.report import build
 
     if "-" in map(str, files) and len(files) > 1:
         raise typer.BadParameter("standard input stands alone", param_hint="FILES")
-    made = build([source(path, reader, metric, goal, menu, history) for path in files])
+    made = build([source(path, asked) for path in files])
     if figures is not None:
         _figures(made.accounts, figures)
     place = output or (None if markdown else Path(f"{_stem(files)}.report.html"))
@@ -78,7 +75,9 @@ def verify(
 ) -> None:
     """Count every number of a report again from the data in it, and name each that differs.
 
-    Exit codes: 0 all are true, 1 one is not, 3 it cannot be known. Example: trajscope verify night.html
+    Exit codes: 0 all are true, 1 one is not, 3 it cannot be known.
+
+    Example: trajscope verify run.html
     """
     from trajscope.cli.text import json_line, plural, verdicts, warn, wide
     from trajscope.report.verify import verify as check

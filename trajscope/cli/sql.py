@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from trajscope.cli.options import Files, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source
+from trajscope.cli.options import NOTHING, Asked, Files, Json, progress, source, sourced
 
 
+@sourced
 def sql(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SELECT over runs, trials, seeds and events.")],
     files: Files,
@@ -17,11 +18,7 @@ def sql(
         int, typer.Option("--most", metavar="N", help="Rows to answer with at most.", min=1, max=1_000_000)
     ] = 1000,
     json: Json = False,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Ask runs questions in SQL: read-only, with no way to the file system.
 
@@ -34,7 +31,7 @@ def sql(
     store = Store()
     documents = []
     for path in files:
-        said, kind = source(path, reader, metric, goal, menu, history)
+        said, kind = source(path, asked)
         with progress(path) as step:
             documents += analysis.into_store(store, said, kind, step)
     store.tell(documents)

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from trajscope.cli.options import File, GoalName, History, Json, MenuFile, MetricName, Reader, progress, source, twice
+from trajscope.cli.options import NOTHING, Asked, File, Json, progress, source, sourced, twice
 
 HEAD = ("trial", "iter", "status", "pair", "time", "value", "best", "")
 
 
+@sourced
 def trials(
     file: File,
     *,
@@ -24,11 +25,7 @@ def trials(
         int, typer.Option("--last", "-n", metavar="N", help="How many of the latest to show; 0 is all.", min=0)
     ] = 40,
     json: Json = False,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Show the trials of a run, newest last, or one of them in full.
 
@@ -38,7 +35,7 @@ def trials(
     from trajscope.cli.text import json_line, table, warn
     from trajscope.store import Store
 
-    said, kind = source(file, reader, metric, goal, menu, history)
+    said, kind = source(file, asked)
     if seq is not None:
         twice(file, "--seq")
         _one(said, kind, seq, as_json=json)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trajscope.cli.options import GoalName, History, Json, MenuFile, MetricName, Reader, source
+from trajscope.cli.options import NOTHING, Asked, Json, source, sourced
 
 if TYPE_CHECKING:
     from trajscope.watch.group import Group
@@ -33,6 +33,7 @@ PAINTS = {
 }
 
 
+@sourced
 def watch(
     files: Annotated[
         list[Path],
@@ -69,11 +70,7 @@ def watch(
             "--replay", metavar="SPEED", help="Play a finished file, SPEED lines a second; 0 is at once.", min=0
         ),
     ] = None,
-    reader: Reader = None,
-    metric: MetricName = None,
-    goal: GoalName = None,
-    menu: MenuFile = None,
-    history: History = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Watch a run while it goes on: is it alive, what is wrong, is the best real, what was never tried.
 
@@ -94,7 +91,7 @@ def watch(
     lines = plain or json or once or not _terminal()
 
     def said(path: Path) -> Any:
-        return source(path, reader, metric, goal, menu, history)
+        return source(path, asked)
 
     telling = _telling(notify or [], execute or [], warnings=notify_warnings)
     group = Group(said, folder=folder, told=telling.hear if telling else None, sidecars=sidecar)

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from trajscope.integrity.checks import check
 from trajscope.integrity.effective import report
-from trajscope.integrity.literals import constants
 from trajscope.integrity.replace import swap
 from trajscope.integrity.sentences import Passage, passages, removed_passages
 from trajscope.integrity.snapshots import Snapshot, load, snapshot
 from trajscope.integrity.watcher import Watcher
 from trajscope.integrity.watchman import Watchman
+from trajscope.literals import constants
 
 __all__ = [
     "Passage",

@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterable, Mapping
 
 from trajscope.errors import IntegrityError
-from trajscope.integrity.literals import constants, moved
 from trajscope.integrity.prints import Prints, read
+from trajscope.literals import constants, moved
 from trajscope.pair import canon
 from trajscope.trial import Drift
 

@@ -15,10 +15,10 @@ from typing import Any, cast
 
 from trajscope.errors import IntegrityError
 from trajscope.integrity.compare import agreed
-from trajscope.integrity.literals import constants
 from trajscope.integrity.prints import Prints, matches, read, sha256, take
 from trajscope.integrity.replace import place
 from trajscope.integrity.sentences import Passage
+from trajscope.literals import constants
 
 VERSION = 1
 # Files whose sentences somebody obeys.

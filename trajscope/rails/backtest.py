@@ -180,7 +180,7 @@ def _items(source: Source, reader: str | None) -> Iterator[Item]:
     lines, read = Lines(), None
     for chunk in sources.read(source.path):
         if read is None:
-            read = (get(reader) if reader else find(source.path, chunk[: sources.HEAD]))(source).feed
+            read = (get(reader) if reader else find(source.path, chunk[: sources.HEAD], source.layout))(source).feed
         for line in lines.feed(chunk):
             yield from read(line)
     if read is None:

@@ -49,7 +49,7 @@ class Checks:
             if self._code and c.knob.startswith(CODE):
                 continue
             if self.menu is None or not self.menu.declared:
-                why = "there is no menu" if self.menu is None else "the menu was only guessed from earlier trials"
+                why = "there is no menu" if self.menu is None else "the menu was only guessed, not declared"
                 return Verdict(
                     "menu",
                     Level.UNKNOWN,

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, NamedTuple
 
-from trajscope import sources, watermark
+from trajscope import sources, unfold, watermark
 from trajscope.errors import HistoryError, SourceError, TrajscopeError
 from trajscope.knob import said
 from trajscope.lines import Lines
@@ -21,6 +21,7 @@ from trajscope.readers import Source, find, get
 from trajscope.readers.native import begins
 from trajscope.readers.skim import Tried, skim
 from trajscope.trial import Break, Header, Item, Line, Unreadable
+from trajscope.unfold import Kind, Stamp
 
 _UNKNOWN = "what it holds would pass as never tried"
 _ANEW = "if that was meant, read the history again; otherwise restore the file"
@@ -54,7 +55,9 @@ class Follow:
         self._head = b""  # hash of the first bytes, and how many they are
         self._head_size = 0
         self._last: tuple[int, bytes] = (0, b"")  # the last line: where it begins, and the hash of its bytes
-        self._packed = False
+        self._packed = False  # or unfolded: no line of it can be found by its offset
+        self._kind: Kind | None = None
+        self._stamp: Stamp | None = None
         self._fault: HistoryError | None = None
 
     def more(self) -> Iterator[list[Tried]]:
@@ -66,7 +69,7 @@ class Follow:
         try:
             # The sidecar is asked first: the file grows before its sidecar does.
             beside = self._beside()
-            if _stand(self.path) == self._stand and (beside == self._marked or self._packed):
+            if _stand(self.path) == self._stand and (beside == self._marked or self._packed) and self._rests():
                 return
             mark = watermark.read(self.path) if beside != self._marked else None
             yield from self._grown(mark)
@@ -114,15 +117,19 @@ class Follow:
         """Raise unless it is the file that was read before, with nothing of that changed."""
         was = self._stand
         if was is None:
-            self._packed = sources.packing(f) is not None
+            head = f.read(unfold.SNIFFED)
+            self._kind = unfold.known(head)
+            self._packed = sources.is_packed(head) is not None or self._kind is not None
+            self._stamp = self._kind.stamp(self.path) if self._kind is not None else None
             return
         if stand[:2] != was[:2]:
             raise self.lost(f"was replaced by another file; {_ANEW}")
         if stand.size < was.size:
             raise self.lost(f"had {was.size:,} bytes and has {stand.size:,}: it was cut off; {_ANEW}")
         if self._packed:
-            if stand != was:
-                raise self.lost(f"changed, and what is compressed cannot be followed; {_ANEW}")
+            if stand != was or not self._rests():
+                what = "compressed" if self._kind is None else "no file of lines"
+                raise self.lost(f"changed, and what is {what} cannot be followed; {_ANEW}")
             return
         f.seek(0)
         head = f.read(self._head_size)
@@ -138,6 +145,10 @@ class Follow:
             raise self.lost(
                 "ends in the middle of a line; wait for its writer and ask again, or resume the run to repair it"
             )
+
+    def _rests(self) -> bool:
+        """Whether what belongs to a file that is unfolded stands as it did: a WAL grows while its database does not."""
+        return self._kind is None or self._kind.stamp(self.path) == self._stamp
 
     def _chunks(self, f: IO[bytes], left: int) -> Iterator[bytes]:
         while left:

@@ -49,7 +49,8 @@ def columns(
     for i, t in by_hand.items():
         if t is not None:
             remarks[i] = t
-            moves[i] = Move(t.pair, t.config, t.moved, t.base, t.drift, t.seed)
+            plain = (t.pair, t.config, t.moved, t.base, t.drift, t.seed)
+            moves[i] = Move(*plain, provenance=t.provenance, confidence=t.confidence)
             out.status[i] = CODE[t.status]
             for name in ("iter", "value", "wall_s", "tokens_in", "tokens_out", "time_ms", "first_step", "claimed_best"):
                 getattr(out, name)[i] = getattr(t, name)

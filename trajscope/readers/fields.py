@@ -101,6 +101,11 @@ def head_objects(head: bytes, most: int = 20) -> Iterable[dict[str, Any]]:
             yield obj
 
 
+def unfolded(head: bytes, name: str) -> bool:
+    """Whether these lines were unfolded from something of this name; the first may be longer than a head."""
+    return head.startswith(f'{{"unfolded":"{name}"'.encode())
+
+
 def is_whole(x: object) -> TypeGuard[int]:
     """Whether it is a whole number that a column can hold."""
     return isinstance(x, int) and not isinstance(x, bool) and abs(x) < 2**63
@@ -156,7 +161,23 @@ _SMALLER = (
     "time",
     "fvu",
 )
-_LARGER = ("acc", "pearson", "auroc", "auc", "f1", "score", "r2", "reward", "throughput", "tok_sec", "tflops", "sharpe")
+_LARGER = (
+    "acc",
+    "pearson",
+    "auroc",
+    "auc",
+    "f1",
+    "score",
+    "r2",
+    "reward",
+    "throughput",
+    "tok_s",
+    "tok_per_s",
+    "tokens_per_s",
+    "tok/s",
+    "tflops",
+    "sharpe",
+)
 
 
 def goal_of(metric: str | None) -> Goal | None:

@@ -32,7 +32,7 @@ from trajscope.readers.fields import (
     time_ms,
     unreadable,
 )
-from trajscope.readers.prints import drifts
+from trajscope.readers.prints import drifts, graders
 from trajscope.readers.seeds import metrics, seed
 from trajscope.readers.stretches import Moves, batch, refused
 from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields
@@ -204,7 +204,7 @@ class Native:
         said, why = self._source, None
         metric, base = mapping(obj.get("metric")), mapping(obj.get("base"))
         config = dict(base["config"]) if isinstance(base.get("config"), dict) else None
-        if self._menu is None and isinstance(obj.get("menu"), dict):
+        if not (self._menu and self._menu.declared) and isinstance(obj.get("menu"), dict):  # inferred: it has its own
             try:
                 self._menu = menus.parse(obj["menu"], "menu")
             except MenuError as e:
@@ -213,11 +213,7 @@ class Native:
         self.incumbent = text(base.get("hash")) or (self._hash(config) if config is not None else None)
         if config is not None and self.incumbent:
             self._known[self.incumbent] = (config, {})
-        files = mapping(obj.get("files"))
-        if files:
-            from trajscope.edits import grades  # most headers declare none, and a rail starts without it
-
-            self._graders = {path: sha for path, sha in files.items() if grades(path) and isinstance(sha, str)}
+        self._graders = graders(mapping(obj.get("files")))
         history = mapping(obj.get("proposer")).get("history")
         listed = obj.get("metrics")
         named = [m for m in (listed if isinstance(listed, list) else ()) if text(mapping(m).get("name"))]
@@ -247,6 +243,7 @@ class Native:
             budget=budget,
             unguarded_because=text(obj.get("unguarded_because")),
             chained=row.prev is not None,
+            **specs.search(obj),
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},
         )
         return self._header, why
@@ -281,6 +278,9 @@ class Native:
             usd=finite(cost.usd),
             time_ms=time_ms(row.ended),
             intent=shown.intent if shown else None,
+            provenance=text(row.provenance) or "native",
+            confidence=finite(row.confidence),
+            raw_status=row.raw_status,
             attempts=len(row.attempts),
             refused=tuple(a.verdict.rule for a in row.attempts if a.verdict and refused(a)),
             refused_pairs=tuple(

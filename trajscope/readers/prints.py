@@ -20,6 +20,15 @@ def drifts(prints: FingerprintsFields, graders: Mapping[str, str]) -> list[Drift
     return list(found.values())
 
 
+def graders(files: Mapping[str, object]) -> dict[str, str]:
+    """The declared files that score, with their hashes."""
+    if not files:
+        return {}
+    from trajscope.edits import grades  # most headers declare none, and a rail starts without it
+
+    return {path: sha for path, sha in files.items() if grades(path) and isinstance(sha, str)}
+
+
 def _compared(
     proposed: Mapping[str, str], stage: Mapping[str, str], graders: Mapping[str, str]
 ) -> Iterator[tuple[str, str | None, str | None]]:

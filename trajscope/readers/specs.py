@@ -42,3 +42,13 @@ def budget(said: object) -> tuple[dict[str, float], str | None]:
     usable = {k: x for k, x in given.items() if is_number(x) and finite(x) is not None and x > 0}
     wrong = ", ".join(f"{k} is {shown(x)!r}" for k, x in given.items() if k not in usable)
     return usable, f"the budget in its settings: {wrong}; give a number above 0" if wrong else None
+
+
+def search(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """How a run decides and builds, where it does so otherwise than by keeps on top of each other."""
+    guesses = obj.get("guesses")
+    return {
+        "has_keeps": obj.get("has_keeps") is not False,
+        "branching": obj.get("branching") is True,
+        "guesses": tuple(x for x in guesses if isinstance(x, str)) if isinstance(guesses, list) else (),
+    }

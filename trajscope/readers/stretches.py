@@ -51,7 +51,8 @@ class Moves(dict[str | None, dict[Any, Move]]):
             t = Trial(seq=0, at=0, status="other", pair=pair(changes))
             self._reader.place(t, row, changes)
             noop = t.noop is True
-            found = Move(t.pair, t.config, t.moved, t.base, (), seed, row.base_hash is not None, noop)
+            based = row.base_hash is not None
+            found = Move(t.pair, t.config, t.moved, t.base, (), seed, based, noop, t.provenance, t.confidence)
             self.setdefault(base, {})[key] = found
         return found
 
@@ -101,7 +102,7 @@ def _is_plain(reader: Native, row: LineFields, line: Line) -> bool:
     a = row.attempts[0]
     if (row.seq is not None and row.seq != line.seq) or a.intent is not None or not (a.knob or a.changes):
         return False
-    if row.effective is not None or row.fingerprints is not None or row.reason_code == "nan":
+    if row.effective is not None or row.fingerprints is not None or row.reason_code == "nan" or row.provenance:
         return False
     if not row.seeds:
         value = row.value

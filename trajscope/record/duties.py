@@ -18,7 +18,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "event": ("v", "type", "seq", "prev", "kind", "data"),
     "end": ("v", "type", "seq", "prev", "reason", "counts"),
 }
-UNPROPOSED = ("blocked", "proposer_error")  # the statuses that may have no proposal
+UNPROPOSED = ("blocked", "proposer_error", "other")  # the statuses that may have no proposal
 
 
 def fault(line: Record, metric: str | None = None) -> str | None:
@@ -50,6 +50,8 @@ def _header(run: RunHeader) -> str | None:
 
 
 def _attempts(trial: Trial) -> str | None:
+    if trial.status == "other" and not trial.raw_status:
+        return "is other, and no raw_status says in what word; it is for what another format said"
     for number, attempt in enumerate(trial.attempts, start=1):
         # A refused attempt may have been prose: it changes nothing, and it is recorded that somebody said it.
         if not attempt.changes and not attempt.refused and trial.status not in UNPROPOSED:

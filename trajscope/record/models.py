@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Status = Literal["kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error"]
+Status = Literal["kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer_error", "other"]
 Goal = Literal["minimize", "maximize"]
 Role = Literal["primary", "guard", "holdout", "degenerate", "monitor", "diagnostic"]
 What = Literal["baseline", "incumbent", "degenerate", "confirm"]
 Kind = Literal["alarm", "pause", "resume", "ack", "integrity", "override", "repair", "selftest", "claim"]
+Provenance = Literal["native", "config", "column", "diff", "text", "hash"]
 LevelName = Literal["PASS", "WARN", "UNKNOWN", "FAIL"]
 KnobType = Literal["int", "float", "str", "bool", "list", "code"]
 Scale = Literal["linear", "log", "one_minus_log"]
@@ -224,6 +225,9 @@ class RunHeader(Line):
     files: Files | None = None
     proposer: Proposer | None = None
     seeds: list[int] | None = None
+    has_keeps: bool | None = None  # false where nobody decided: a search without verdicts
+    branching: bool | None = None  # true where a trial may be built on any before it, and not on the last keep alone
+    guesses: list[str] | None = None  # what the reader of another format had to choose
     software: dict[str, str] | None = None
     unguarded_because: str | None = None
 
@@ -236,8 +240,11 @@ class Trial(Line):
     started: str | None = None
     ended: str | None = None
     status: Status
+    raw_status: str | None = None  # the word of whoever wrote it first, where it was another
     reason_code: str | None = None
     attempts: list[Annotated[Attempt, BeforeValidator(_longhand)]] = []
+    provenance: Provenance | None = None  # where the proposal was read from; recorded as it was made, if not said
+    confidence: Annotated[Number, Field(ge=0, le=1)] | None = None  # that it is what was tried, where it was recovered
     base_hash: str | None = None
     config_hash: str | None = None
     parent: str | None = None

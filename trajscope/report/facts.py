@@ -102,7 +102,8 @@ def clock(times_ms: Sequence[int | None], walls_s: Sequence[float | None]) -> di
     if not steps:
         return {"known": False, "gaps": None, "longest_s": None}
     bound = max(GAP_S, GAPS * median(steps))
-    idle = [b[0] - a[0] - b[1] for a, b in pairwise(known)]
+    # Whether a time is that of a trial's begin or end, the longer of both may have filled it.
+    idle = [b[0] - a[0] - max(a[1], b[1]) for a, b in pairwise(known)]
     gaps = [x for x in idle if x > bound]
     return {"known": True, "gaps": len(gaps), "longest_s": max(gaps, default=None)}
 

@@ -156,7 +156,7 @@ def gather(source: Source, reader: str | None, chunks: Iterable[bytes]) -> list[
     """The accounts of all runs in these bytes; they are read as the file of that name would be."""
     parts = iter(chunks)
     head = next(parts, b"")
-    kind = get(reader) if reader else find(source.path, head[: sources.HEAD])
+    kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
     seen: dict[int, RunSeen] = {}
 
     def sink(run: Run, item: Item, row: Row | None) -> None:

@@ -140,7 +140,7 @@ def script(value: object) -> str:
 
 def pack(value: object) -> str:
     """A value as compressed text."""
-    return base64.b64encode(gzip.compress(plain(value), 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(plain(value), 6, mtime=0)).decode()
 
 
 def plain(value: object) -> bytes:

@@ -20,6 +20,7 @@ const make = (name, attributes = {}, ...inner) => {
 };
 const clean = (s) => String(s).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 const show = (x, digits = 6) => (x === null || x === undefined ? "" : String(Number(x.toPrecision(digits))));
+const ordinal = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th")}`;
 const took = (s) => (s === null ? "" : s < 100 ? `${s.toFixed(0)} s` : s < 6000 ? `${(s / 60).toFixed(0)} min` : `${(s / 3600).toFixed(1)} h`);
 
 // --- the rows -------------------------------------------------------------------------------------------------------
@@ -99,7 +100,7 @@ class Rows {
     b.setAttribute("aria-label", `trial ${r.seq[i]}, its line in full`);
     const k = r.k[i], cell = (text) => make("td", { text });
     const tr = make("tr", { class: r.seq[i] === this.chosen ? "chosen" : null }, make("th", { scope: "row" }, b), cell(r.iter[i] ?? ""), cell(STATUSES[r.status[i]]),
-      make("td", {}, make("code", { text: r.pair[i] < 0 ? "" : this.names[r.pair[i]].slice(0, 200) })), cell(!k ? "" : k === 1 ? "new" : `${k}., first ${r.first[i]}`),
+      make("td", {}, make("code", { text: r.pair[i] < 0 ? "" : this.names[r.pair[i]].slice(0, 200) })), cell(!k ? "" : k === 1 ? "new" : `${ordinal(k)}, first ${r.first[i]}`),
       cell(show(r.value[i])), cell(show(r.best[i])), cell(took(r.wall_s[i])), cell(this.signs(i)));
     b.addEventListener("click", async () => {
       const open = b.getAttribute("aria-expanded") === "true";

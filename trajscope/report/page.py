@@ -51,8 +51,13 @@ class Drawn:
         told = spec["usermeta"]
         title = f"{self.at}-{name}-picture"
         caption = tag("figcaption", tag("strong", told["question"], id=title), tag("span", " ".join(told["notes"])))
+        # It numbers what it clips by everything it ever drew: by the picture, so that the same run makes the same page.
+        stems: dict[str, str] = {}
+        still = re.sub(
+            r"\bclip\d+\b", lambda m: stems.setdefault(m[0], f"{self.at}-{name}-clip{len(stems)}"), self.stills[name]
+        )
         # The engine names marks that it adds itself; the whole is one picture with one name.
-        silent = re.sub(r' (?:role|aria-label|aria-roledescription)="[^"]*"', "", self.stills[name])
+        silent = re.sub(r' (?:role|aria-label|aria-roledescription)="[^"]*"', "", still)
         svg = silent.replace("<svg ", f'<svg role="img" aria-labelledby="{title}" ', 1)
         box = tag("div", Html(svg), cls="picture", data_chart=f"{self.at}-{name}", tabindex="0", role="group",
                   aria_labelledby=title)  # fmt: skip

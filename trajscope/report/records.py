@@ -40,17 +40,17 @@ def _reconciled(at: str, account: Account) -> list[tuple[str, str, object]]:
     ]  # fmt: skip
     out.append(_yes("closing counts equal the rows", a["counts_reconcile"], unknown.get("audit.counts_reconcile")))
     out.append(_list(at, "keeps are in the base of what came next", a["keeps_not_composing"],
-                     unknown.get("audit.keeps_not_composing"), "went missing"))  # fmt: skip
+                     unknown.get("audit.keeps_not_composing"), "missing"))  # fmt: skip
     out.append(_list(at, "claims of a new best are right", a["new_best_mismatches"],
-                     unknown.get("audit.new_best_mismatches"), "are wrong"))  # fmt: skip
+                     unknown.get("audit.new_best_mismatches"), "wrong"))  # fmt: skip
     out.append(_list(at, "no proposal is what its base already has", doc["pairs"]["no_ops"],
-                     unknown.get("pairs.no_ops"), "are no-ops"))  # fmt: skip
+                     unknown.get("pairs.no_ops"), "no-op"))  # fmt: skip
     flips = noise["flip_flops"]
     said = "; ".join(f"{short(f['pair'], 40)}: {f['kept']} kept, {f['reverted']} not" for f in (flips or [])[:6])
     out.append(("one configuration, one verdict", "UNKNOWN" if flips is None else "WARN" if flips else "PASS",
                 said or unknown.get("noise.flip_flops") or "none has both"))  # fmt: skip
     out.append(_list(at, "keeps are confirmed by another evaluation", noise["unconfirmed_keeps"],
-                     unknown.get("noise.unconfirmed_keeps"), "are not"))  # fmt: skip
+                     unknown.get("noise.unconfirmed_keeps"), "unconfirmed"))  # fmt: skip
     status = i["status"]
     level = {"verified": "PASS", None: "UNKNOWN"}.get(status, "FAIL")
     ran = "; ".join(_drifted(d) for d in i["drifted"][:5])
@@ -238,7 +238,7 @@ def provenance(at: str, account: Account, source: Mapping[str, Any], tool: str) 
     held = "It is embedded here whole." if source["held"] else "It is too large to be embedded here."
     facts = [
         ("file", joined((code(doc["file"], 160), f", {source['bytes']:,} bytes. {held}"))),
-        ("SHA-256", tag("code", source["sha256"], cls="sha")),
+        ("SHA-256 of what was read", tag("code", source["sha256"], cls="sha")),
         ("read as", text(f"{doc['format']}, run {doc['run_id']}", 160)),
         ("menu", "none" if said["menu"] is None else plural(len(said["menu"]["knobs"]), "knob")),
         ("settings", text("; ".join(settings) or "the defaults", 400)),

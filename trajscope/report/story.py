@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from trajscope.readable import duration, number, plural, short
+from trajscope.readable import duration, number, ordinal, plural, short
 from trajscope.report.gather import MARKS
 
 MOST = 24  # moments that are told
@@ -40,7 +40,10 @@ def moments(account: Mapping[str, Any]) -> list[Moment]:
         return []
     found = [Moment(rows["seq"][0], "begin", _begun(doc))]
     found += _keeps(account)
+    words = {(t["seq"], t["reason"].partition("; ")[0]) for t in account["turns"] if not t["rule"]}
     for t in account["turns"]:
+        if t["rule"] and (t["seq"], t["reason"]) in words:
+            continue  # it is what the word says
         if not t["rule"] and t["after"] > 1:
             found.append(Moment(t["seq"], "word", f"{t['level']}: {short(t['reason'].partition(';')[0], 160)}"))
         elif t["rule"] and t["level"] == "FAIL":
@@ -82,7 +85,7 @@ def _keeps(account: Mapping[str, Any]) -> list[Moment]:
         if not marks & kept:
             continue
         what = short(names[pair], 60) if pair >= 0 else "an unnamed change"
-        again = "" if k < 2 else f", proposed for the {k}. time"
+        again = "" if k < 2 else f", proposed for the {ordinal(k)} time"
         better = value is not None and (best is None or sign * value > sign * best)
         if better:
             best = value

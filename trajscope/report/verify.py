@@ -22,7 +22,7 @@ from trajscope.errors import SourceError, TrajscopeError
 from trajscope.readable import plural, short
 from trajscope.report.engine import version
 from trajscope.report.gather import gather
-from trajscope.report.pack import fetched, plain, unpack, unsaid
+from trajscope.report.pack import Texts, fetched, plain, unpack, unsaid
 from trajscope.report.page import held, page
 from trajscope.verdict import Level, Verdict
 
@@ -124,7 +124,7 @@ def _again(source: Mapping[str, Any], original: Path | None) -> tuple[list[dict[
         known, reader = unsaid(str(source["name"]), source["said"], fetched(source["blobs"]))
     elif original is not None:
         chunks = iter(sources.read(original))
-        known, reader = unsaid(str(source["name"]), source["said"], None)
+        known, reader = unsaid(str(source["name"]), source["said"], Texts(str(original)).fetch)
     else:
         said = (
             f"{short(source['name'], 80)}: nothing to count again from; the page is only held against its own numbers"

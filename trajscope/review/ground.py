@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from trajscope import menu, nulls, stats
 from trajscope.fold import Unknown
 from trajscope.review import Part, Review
 from trajscope.run import Run
+from trajscope.tally import SourceTally
 
 WINDOW = 10  # counted trials per window
 MOST_WINDOWS = 100  # a longer run gets wider windows
 TRAILING = 10
 PROVENANCES = ("native", "config", "column", "diff", "text", "hash")
-NO_MENU = Unknown("no menu is known; give one with --menu, or put NAME.menu.json beside the file")
+NO_MENU = Unknown("no menu is known; give one with --menu, or the source file to infer it from with --menu-from")
 NO_CELLS = Unknown("a knob of the menu has neither choices nor a range, so its cells cannot be counted")
+RECORDED = Unknown("pairs were recorded, so there is nothing to be more or less sure of")
 NO_PAIRS = Unknown("no evaluated trial names what it changed")
 
 
@@ -83,14 +85,33 @@ def pairs(run: Run, v: Mapping[str, Any]) -> dict[str, Any]:
         "no_ops": run.evidence("noop").seqs if t.placed or not t.e else Unknown("no base configuration is recorded"),
         "excess_repeats": _excess(run, v),
         "provenance": {
-            name: t.provenance.get(name, 0) for name in (*PROVENANCES, *sorted(set(t.provenance) - set(PROVENANCES)))
+            name: t.provenance.get(name, 0) for name in (*PROVENANCES, *_in_order(t.provenance, PROVENANCES))
         },
+        "by_provenance": {name: _source(t.sources[name]) for name in _in_order(t.sources)},
         "visible": {
             "window": window
             if window is not None
             else (why := Unknown("how many trials the proposer is shown is not recorded; give --history")),
             "n": sum(many for gap, many in t.lags.items() if gap <= window) if window is not None else why,
         },
+    }
+
+
+def _in_order(names: Iterable[str], but: Iterable[str] = ()) -> list[str]:
+    """Where pairs were read from, from the surest on, and then what is known to no reader of ours."""
+    order = {name: i for i, name in enumerate(PROVENANCES)}
+    return sorted(set(names) - set(but), key=lambda name: (order.get(name, len(order)), name))
+
+
+def _source(s: SourceTally) -> dict[str, Any]:
+    """What one source of pairs adds up to."""
+    return {
+        "n": s.n,
+        "unique": s.n - s.repeats,
+        "repeats": s.repeats,
+        "repeat_rate": s.repeats / s.n,
+        "knobs_touched": len(s.knobs),
+        "confidence": s.sure / s.rated if s.rated else RECORDED,
     }
 
 
@@ -223,6 +244,12 @@ REVIEWS = (
             Part("no_ops", "Trials (seq) that proposed what their base already had."),
             Part("excess_repeats", "Repeats beyond those of a walker that draws menu cells uniformly.", "trials"),
             Part("provenance", "Evaluated trials by where their pair was read from."),
+            Part(
+                "by_provenance",
+                "The same of counted trials, for each place that occurs: n, those whose pair was new in the run "
+                "(unique) and those whose pair was not (repeats), their repeat rate, knobs touched, and the mean "
+                "confidence that the pair is what was tried, null where pairs were recorded.",
+            ),
             Part("visible", "Repeats of a pair that the proposer was still shown: its window, and how many."),
         ),
     ),

@@ -77,6 +77,8 @@ def _z(xs: list[float]) -> list[float]:
 
 def gain_share(run: Run, v: Values) -> Answer:
     """One slice of the primary metric gains and all others do not."""
+    if run.header.metric is None:
+        return lacking("which metric it is about is not known")
     start = f"{run.header.metric}/"
     rows = [k for k in run.tally.latest if sum(m.startswith(start) for m in k.also) > 1]
     if not rows:

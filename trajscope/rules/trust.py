@@ -149,6 +149,8 @@ def record(run: Run, v: Values) -> Answer:
             seqs.append(found.seqs)
     if v["audit.counts_reconcile"] is False:
         said.append(f"closing counts {t.end_counts} that differ from the rows")
+    if guesses := run.header.guesses:
+        said.append(f"left its reader {count(len(guesses), 'thing', 'things')} to guess ({'; '.join(guesses)})")
     return (
         (Level.WARN, "the record has " + ", ".join(said), list(islice((s for s, _ in groupby(merge(*seqs))), SHOWN)))
         if said

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 
-from trajscope import fleet, sources
+from trajscope import fleet, sources, unfold
 from trajscope.errors import TrajscopeError
 from trajscope.readers import Source
+from trajscope.unfold import Stamp
 from trajscope.wake import Wake
 from trajscope.watch.panel import Panel
 from trajscope.watch.watching import Watching
@@ -42,6 +43,7 @@ class Group:
         self._told = told
         self._sidecars = sidecars
         self._foreign: dict[str, int] = {}  # and how many bytes no reader knew
+        self._strange: dict[str, Stamp] = {}  # the same of what is unfolded, as it stood
         self._damaged: dict[str, int] = {}  # archives that could not be unpacked whole, and their times then
         self._made = True  # something may be in the folder that was not
         self._searched_s = 0.0  # the clock at the last search, and what a search costs at most
@@ -99,6 +101,8 @@ class Group:
                 watching.close()
                 del self.runs[path]
                 self._foreign[path] = sources.HEAD if watching.live.tail.ended else watching.live.tail.at
+                if (kind := unfold.find(path)) is not None:  # not by its size: its tables may come in a WAL
+                    self._strange[path] = kind.stamp(path)
             if self.folder is not None and watching.live.tail.damaged:
                 self._damaged[path] = watching.live.tail.changed_ns
         return news
@@ -117,6 +121,9 @@ class Group:
 
     def _worth(self, path: str) -> bool:
         """Whether a file that no reader knew has so much more in it that one might."""
+        if path in self._strange:
+            kind = unfold.find(path)
+            return kind is None or kind.stamp(path) != self._strange[path]
         known = self._foreign.get(path)
         return known is None or (known < sources.HEAD and sources.size(path) > known)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from trajscope import cache, past, sources
+from trajscope import cache, past, sources, unfold
 from trajscope.errors import QueryError, SourceError
 from trajscope.past import Past, Segment
 from trajscope.run import Run
@@ -186,6 +186,7 @@ class Opening:
             if not stat.S_ISREG(here.st_mode) or here.st_size - at < cache.WORTH:
                 return 0
             with sources.opened(self._source.path) as f:
-                return 0 if sources.packing(f) else here.st_size - at
+                head = f.read(unfold.SNIFFED)
+                return 0 if sources.is_packed(head) or unfold.known(head) else here.st_size - at
         except (SourceError, OSError, ValueError):
             return 0

@@ -25,8 +25,9 @@ class Played:
         self.held = b""  # a file that is over holds nothing back
         self.changed_ns = 0
         self.ended = self.damaged = False
+        self.foreign: str | None = None  # it was read once already
         self.behind = True
-        self.size = sources.size(path)
+        self.size = sources.length(path)
         self._speed = speed
         self._clock = clock
         self._lines: Iterator[bytes] | None = None

@@ -218,7 +218,7 @@ class Watching:
         if self.noting is not None:
             self.noting.take(run, item, row)
         if self.answers is not None:
-            self.answers.take(run, item, row, len(self.live.past))
+            self.answers.take(run, item, row, self.live.begun)
 
     def _age_s(self, now_s: float) -> float | None:
         """Seconds since the last sign of life: by the record where its times have a zone, else by the file."""

@@ -21,113 +21,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from trajscope.chain import ZEROS, link
 from trajscope.lines import MAX_LINE, Lines
-from trajscope.pair import config_hash
-from trajscope.readers import Reader, Source, get
+from trajscope.readers import BUILT_IN, Reader, Source, get
 from trajscope.sources import HEAD
+from trajscope.testing.specimens import GARBAGE, NOBODYS, WRONG, chained, samples
 from trajscope.trial import Header, Item, Line, Trial, Unreadable
+
+__all__ = ["GARBAGE", "NOBODYS", "WRONG", "ReaderContract", "chained", "plain", "samples"]
 
 MOST = 400  # lines of a sample that are read many times over
 CUTS = (1, 2, 3, 7, 64, 1021, 1 << 16)
-_BOMB = 100_000  # levels of a nesting bomb
-WRONG: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    10**400,
-    1e308,
-    "",
-    "x",
-    "\x00",
-    "\ud800",
-    [],
-    [[]],
-    {},
-    {"": None},
-    [{"a": 1}],
-)
-
-# Lines that are no record of any format, or a hostile one.
-GARBAGE: tuple[bytes, ...] = (
-    b"\x00\x01\xff\xfe\x80",
-    b"\xc3\x28 half a letter",
-    b"plain words, not a record",
-    b"{",
-    b'{"a":',
-    b"[]",
-    b"null",
-    b"NaN",
-    b'"text"',
-    b"{}",
-    b'{"":{}}',
-    b'{"a":NaN,"b":Infinity,"c":-Infinity}',
-    b'{"a":"\\ud800"}',
-    b'{"a":' + b"9" * 5000 + b"}",
-    b"[" * _BOMB,
-    b'{"a":' * _BOMB,
-    b'{"a":' + b"[" * 900 + b"]" * 900 + b"}",
-    b"\t" * 50,
-    b"," * 50,
-    b" ",
-)
-# What no reader may take for its own.
-NOBODYS: tuple[bytes, ...] = (
-    b"",
-    b"\n\n\n",
-    b"\x7fELF\x02\x01\x01\x00",
-    b"\x89PNG\r\n\x1a\n\x00\x00",
-    b"Dear diary, today nothing was measured.\n",
-    b"<!doctype html><title>x</title>\n",
-    b"{}\n[]\n",
-    b'{"a": 1}\n{"b": 2}\n',
-    *(line + b"\n" for line in GARBAGE),
-)
-
-
-def samples() -> dict[str, bytes]:
-    """A small file in each format that is built in."""
-    config = {"lr": 0.1, "depth": 2}
-    base = config_hash(config)
-    header = {
-        "run_id": "demo",
-        "metric": {"name": "loss", "goal": "minimize"},
-        "base": {"config": config, "hash": base},
-    }
-    attempt = {"changes": [{"knob": "lr", "value": 0.2}], "verdict": {"rule": "repeat", "level": "PASS"}}
-    seed = {"seed": 1, "status": "ok", "metrics": {"loss": 0.9, "size": 3}, "wall_s": 1.5, "first_step": 2.0}
-    prints = {stage: {"train.py": "ab"} for stage in ("propose", "run", "score")}
-    native: tuple[dict[str, Any], ...] = (
-        {"type": "run", **header},
-        {"type": "measure", "what": "baseline", "value": 1.0},
-        {"type": "trial", "iter": 1, "status": "kept", "attempts": [attempt], "base_hash": base, "seeds": [seed],
-         "value": 0.9, "cost": {"wall_s": 1.5, "tokens_in": 9, "tokens_out": 3, "usd": 0.1}, "fingerprints": prints},
-        {"type": "trial", "iter": 2, "status": "reverted", "attempts": [{"knob": "depth", "value": 3}],
-         "value": 1.1, "metrics": {"size": 4}, "effective": {"depth": 3}, "new_best": False},
-        {"type": "event", "kind": "pause", "at": "2026-01-01T00:00:00Z", "data": {"why": "look"}},
-        {"type": "end", "reason": "done", "counts": {"kept": 1, "reverted": 1}},
-    )  # fmt: skip
-    stages: tuple[dict[str, Any], ...] = (
-        {"_meta": "log", "baseline_loss": 1.0, "baseline_cfg": {**config, "seed": 0}},
-        {"iter": 1, "ts": "2026-01-01T00:00:00", "stage": "evaluated", "proposal": {"knob": "lr", "new_value": 0.2},
-         "candidate_cfg": {"lr": 0.2, "depth": 2, "seed": 0}, "eval_metrics": {"train_loss_first": 2.0},
-         "loss": 0.9, "decision": "keep", "is_new_best": True, "iter_wall_s": 1.5},
-        {"iter": 2, "stage": "blocked", "proposal": {"knob": "lr", "new_value": 0.2}},
-        {"iter": 3, "stage": "paused", "ts": "2026-01-01T00:00:09"},
-        {"stage": "loop_complete", "accept_count": 1, "revert_count": 0},
-    )  # fmt: skip
-    return {"native": chained(native), "stages": b"".join(json.dumps(o).encode() + b"\n" for o in stages)}
-
-
-def chained(objects: Iterable[dict[str, Any]]) -> bytes:
-    """Native lines of these objects, numbered and chained."""
-    prev, out = ZEROS, []
-    for seq, obj in enumerate(objects):
-        body = {"v": 1, "type": obj.get("type"), "seq": seq, "prev": prev, **obj}
-        data = json.dumps(body, separators=(",", ":")).encode()
-        prev = link(data)
-        out.append(data + b"\n")
-    return b"".join(out)
 
 
 class ReaderContract:
@@ -153,10 +56,15 @@ class ReaderContract:
             assert self.reader.sniff(data[:HEAD]) is True
 
     def test_it_claims_nothing_of_anybody_else(self) -> None:
-        """Nor does anybody else claim its samples: a file must have one reader."""
-        for name, data in samples().items():
-            if name != self.reader.name:
+        """Nor does anybody else claim its samples: of two built-in readers the first that claims a file has it."""
+        order = list(BUILT_IN)
+        ours = order.index(self.reader.name) if self.reader.name in order else len(order)
+        for at, (name, data) in enumerate((name, samples()[name]) for name in order):
+            if name == self.reader.name:
+                continue
+            if at > ours or ours == len(order):
                 assert not self.reader.sniff(data), f"claims a file of {name}"
+            if at < ours:
                 assert not any(get(name).sniff(own[:HEAD]) for own in self._samples()), f"{name} claims its sample"
 
     def test_it_claims_nothing_that_is_no_trajectory(self) -> None:

@@ -46,12 +46,8 @@ def constants(source: str | bytes) -> dict[str, object]:
     return deepcopy(_constants(source))  # a list in it is the caller's own
 
 
-@lru_cache(maxsize=32)  # a loop asks of one candidate, seed by seed, and parsing it takes milliseconds
-def _constants(source: str | bytes) -> dict[str, object]:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
+def constants_of(tree: ast.Module, source: str | bytes) -> dict[str, object]:
+    """The same of source that was parsed already."""
     known: dict[str, object] = {}
     always = _globals(tree) if _rebinds(source) else set()
     lost = set(always)
@@ -71,6 +67,23 @@ def _constants(source: str | bytes) -> dict[str, object]:
                 lost.add(name)
     lost |= always
     return {k: v for k, v in known.items() if k not in lost and not k.startswith("__")}
+
+
+@lru_cache(maxsize=32)  # a loop asks of one candidate, seed by seed, and parsing it takes milliseconds
+def _constants(source: str | bytes) -> dict[str, object]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    return constants_of(tree, source)
+
+
+def literal(node: ast.expr) -> object:
+    """The value of an expression that no name goes into; ValueError where it is not certain without running it."""
+    try:
+        return _value(node, {}, set())
+    except (_UnclearError, ArithmeticError, TypeError, ValueError, RecursionError):
+        raise ValueError("not certain without running it") from None
 
 
 def moved(before: Mapping[str, object], after: Mapping[str, object]) -> list[tuple[str, object, object]]:
