@@ -35,6 +35,7 @@ PLAIN = {
     "docs/report.md": "the offline report: how it is read, what is in the file, how it is verified",
     "docs/formats.md": "other people's formats: how each is recognised, what it says, what it leaves open",
     "docs/watch.md": "the live screen: how it is read, its keys, what it says without a terminal",
+    "docs/serve.md": "the live page: how it is read, who may look, its JSON and its events",
     "docs/metrics.md": "every number: what it means, its unit",
     "docs/models.md": "proposers with a model behind them, and any program as one",
     "docs/proposers.md": "proposers without a model, and what a longer history costs and buys",

@@ -1,7 +1,8 @@
 """The live page over the wire: what it tells of runs, that no trial is lost or told twice, and whom it lets in.
 
-Planted and seen to fail: a client that is told again what it knew; the Host that is not looked at; a token that is
-compared with nothing; a run that is read once for each client; a queue for a client that takes nothing.
+Planted and seen to fail: a client that is told again what it knew, or goes on where another run stands; a Host that is
+not looked at; a token that every answer is; a cookie that is the token; text that is not escaped; a header left out; a
+count that is told before what belongs to it.
 """
 
 from __future__ import annotations
@@ -395,6 +396,25 @@ def test_who_takes_nothing_gets_the_newest_state_and_not_all_that_was(tmp_path: 
     after = dict(sent[reset + 1])
     assert [r["seq"] for r in after["rows"]["rows"]] == list(range(6, 306))
     assert after["run"]["watch"]["trials"] == 304
+
+
+def test_who_has_seen_a_count_has_seen_all_that_belongs_to_it(tmp_path: Path) -> None:
+    # A client may look at any moment: between any two steps of putting something on the desk, too.
+    begun(tmp_path / "run.jsonl", 2).close()
+    seen: list[tuple[int, int]] = []
+
+    class Looked(Desk):
+        def __setattr__(self, name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+            if name in ("count", "posts") and "count" in vars(self) and "posts" in vars(self):
+                seen.append((self.count, max((p.at for p in self.posts.values()), default=0)))
+
+    desk = Looked(trajscope.Lookout(tmp_path))
+    for changed in desk.lookout.rounds():
+        desk._post(changed)
+        break
+    assert seen[-1] == (1, 1)
+    assert all(count <= at for count, at in seen)
 
 
 def test_our_own_fault_is_one_line_on_both_sides(capfd: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from trajscope import Lookout, Sight, TrajscopeError
 from trajscope_dashboards import drawing
 
-REST = 0.5  # times what drawing took that nothing is drawn
+REST = 0.25  # times what drawing took that nothing is drawn
 MOST_REST_S = 5.0
-OTHERS_S = 1.0  # between two drawings of what moves slowly
+OTHERS_S = 2.0  # between two drawings of a picture that hardly moves
 LOOKED_S = 30.0  # after which nobody is held to look at a run any more
 
 
@@ -37,12 +37,11 @@ class Picture(NamedTuple):
 
 
 class _Drawn:
-    """What the pictures of one run were last made of, and when."""
+    """What each picture of one run was last made of, and when."""
 
     def __init__(self) -> None:
-        self.first: object = None
-        self.others: object = None
-        self.others_s = 0.0
+        self.of: dict[str, object] = {}
+        self.at_s: dict[str, float] = {}
 
 
 class Desk:
@@ -115,49 +114,51 @@ class Desk:
 
     def _post(self, changed: frozenset[str]) -> None:
         with self._lock:
-            sights, posts = self.lookout.sights, dict(self.posts)
-            self.count += 1
+            sights, posts, count = self.lookout.sights, dict(self.posts), self.count + 1
             for run in changed:
                 if (sight := sights.get(run)) is None:
                     posts.pop(run, None)
-                    self.gone[run] = self.count
+                    self.gone[run] = count
                     self._looked.pop(run, None)
                     self._drawn.pop(run, None)
                     continue
                 self.gone.pop(run, None)
                 old = posts.get(run)
                 same = old is not None and old.sight.course == sight.course
-                posts[run] = Post(sight, self.count, old.drawn if old is not None and same else {})
+                posts[run] = Post(sight, count, old.drawn if old is not None and same else {})
             self.posts = posts
+            self.count = count  # last: who has seen a count has seen all that belongs to it
         self._to_draw.set()
         self._ring()
 
     def _draw(self) -> None:
-        """Draw what somebody looks at, what moves with every row first; rest as long as it took."""
+        """Draw what somebody looks at, one picture of each run at a time; rest in proportion to what it took."""
         while not self.over:
             started = self._clock()
             late = [self._draw_one(run) for run, at_s in list(self._looked.items()) if started - at_s < LOOKED_S]
             time.sleep(min(MOST_REST_S, REST * (self._clock() - started)))
-            self._to_draw.wait(OTHERS_S / 4 if any(late) else None)
-            self._to_draw.clear()
+            if True not in late:
+                self._to_draw.wait(OTHERS_S / 4 if False in late else None)
+                self._to_draw.clear()
 
-    def _draw_one(self, run: str) -> bool:
-        """Draw what changed of one run; whether something of it is still to be drawn."""
+    def _draw_one(self, run: str) -> bool | None:
+        """Draw the picture of a run that comes first: the one that moves with every row before those that hardly do.
+
+        Answers whether another is due at once (True) or later (False); None where all are drawn.
+        """
         post, d = self.posts.get(run), self._drawn.setdefault(run, _Drawn())
         if post is None or not post.sight.noted:
-            return False
-        s = post.sight
+            return None
+        s, now_s = post.sight, self._clock()
         made_of = (s.course, s.total, s.update.noise_sd, s.update.plateau_length, s.about["baseline"]["value"])
-        if made_of != d.first:
-            d.first = made_of
-            self._make(run, s, (drawing.FIRST,))
-        if made_of == d.others:
-            return False
-        if self._clock() - d.others_s < OTHERS_S:
-            return True
-        d.others, d.others_s = made_of, self._clock()
-        self._make(run, s, drawing.OTHERS)
-        return False
+        stale = [name for name in drawing.NAMES if d.of.get(name) != made_of]
+        due = [n for n in stale if n == drawing.FIRST or now_s - d.at_s.get(n, -OTHERS_S) >= OTHERS_S]
+        if not due:
+            return False if stale else None
+        name = min(due, key=lambda n: d.at_s.get(n, 0.0) if n != drawing.FIRST else -1.0)
+        d.of[name], d.at_s[name] = made_of, now_s
+        self._make(run, s, (name,))
+        return True
 
     def _make(self, run: str, sight: Sight, names: tuple[str, ...]) -> None:
         """Put pictures on the desk, those that are others than before."""
@@ -174,9 +175,10 @@ class Desk:
             new = {n: x for n, x in made.items() if n not in post.drawn or post.drawn[n].spec != x}
             if not new:
                 return
-            self.count += 1
-            drawn = {**post.drawn, **{n: Picture(self.count, x) for n, x in new.items()}}
+            count = self.count + 1
+            drawn = {**post.drawn, **{n: Picture(count, x) for n, x in new.items()}}
             self.posts = {**self.posts, run: post._replace(drawn=drawn)}
+            self.count = count
         self._ring()
 
     def _ring(self) -> None:
