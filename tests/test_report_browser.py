@@ -1,7 +1,6 @@
 """The report in a real browser: nothing in a run can make it act, it loads nothing, and everything draws.
 
-Planted and seen to fail: a text that is put into the page without being escaped, a picture whose name is not in the
-data, a link to a row that the table does not have, a control without a name.
+Planted and seen to fail: a text that is put into the page without being escaped.
 """
 
 from __future__ import annotations
