@@ -11,6 +11,8 @@ from trajscope.scores import SAME_START, Scores
 from trajscope.tally import LATEST, MOST, Blind, ConfigTally, Confirm, Keep, Kept, PairTally, Tally
 from trajscope.trial import COMPARED, Header, Measure, MetricSpec, Seed, Trial
 
+WAITING = 64  # keeps that wait to be seen in a later base; each is looked at with every trial
+
 
 class Keeps:
     """The kept trials of one run; its state is the run's tally."""
@@ -95,7 +97,7 @@ class Keeps:
         waiting.reverse()
         for seq in reversed(lost):
             s.witness("not_composing", seq)
-        s.pending = waiting[-MOST:]
+        s.pending = waiting[-WAITING:]
 
     def _stand(self, config: ConfigTally, metrics: Mapping[str, Any] | None, seeds: tuple[Seed, ...]) -> None:
         """What later keeps are held against, should they be built upon this."""
