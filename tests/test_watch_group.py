@@ -106,3 +106,22 @@ def test_an_archive_that_is_still_being_written_is_read_again_when_it_is_whole(t
         trials.append(group.runs[str(path)].seen.trials)
     assert trials[-1] == 50
     assert all(t < 50 for t in trials[:-1])
+
+
+def test_what_opening_a_file_took_does_not_put_off_the_next_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = [0.0]
+    monkeypatch.setattr("trajscope.watch.group.perf_counter", lambda: spent[0])
+
+    def said(path: Path) -> tuple[Source, str | None]:
+        spent[0] += 5.0  # as the first file of all, which brings in the readers
+        return Source(str(path)), None
+
+    write(tmp_path / "a.jsonl", header(), trial(1))
+    group = Group(said, folder=tmp_path)
+    group.turn(100.0)
+    write(tmp_path / "b.jsonl", header(), trial(1))
+    group.turn(103.0)
+    assert names(group) == ["a.jsonl", "b.jsonl"]
+    group.close()

@@ -88,10 +88,8 @@ class Group:
     def turn(self, now_s: float, turn_s: float = TURN_S) -> bool:
         """Read on for a moment, a step of each run at least; whether anything came."""
         if self.folder is not None and self._due(now_s):
-            started = perf_counter()
-            self._made = False
+            self._made, self._searched_s = False, now_s
             self._search(self.folder)
-            self._searched_s, self._rest_s = now_s, REST * (perf_counter() - started)
         until, news = perf_counter() + turn_s, False
         for path, watching in list(self.runs.items()):
             news |= watching.step(now_s)
@@ -141,11 +139,14 @@ class Group:
         return True
 
     def _search(self, folder: Path) -> None:
+        started = perf_counter()
         try:
             found = fleet.files(folder)
         except (TrajscopeError, OSError) as e:
             self.troubles[str(folder)] = str(e)
             return
+        # Without what is found for the first time: to open that, and what it imports, is no search.
+        self._rest_s = REST * (perf_counter() - started)
         self.troubles.pop(str(folder), None)
         for path in found:
             name = str(path)
