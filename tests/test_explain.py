@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from mapfield import BUILT_IN, FOUND, TABLE, General, Tabled
+from mapfield import BUILT_IN, FOUND, TABLE, General, Tabled, read_by
 
 from trajscope import analysis, maps
 from trajscope.cli.app import app
@@ -29,33 +29,25 @@ from trajscope.trial import Item, Line
 
 
 @pytest.fixture
-def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def table(tmp_path: Path) -> Iterator[Path]:
     """A table that two planted readers claim: a special one and, behind it, a general one."""
-    for name in set(READERS) - {"native", "stages"}:
-        monkeypatch.delitem(READERS, name)
-    for name, where in BUILT_IN.items():
-        monkeypatch.setitem(READERS, name, where)
     path = tmp_path / "t.tsv"
     path.write_bytes(TABLE)
-    return path
+    with read_by(BUILT_IN):
+        yield path
 
 
 # --- the order ---------------------------------------------------------------------------------------------------
 
 
-def test_of_two_built_in_readers_that_claim_a_file_the_first_reads_it(
-    table: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_two_built_in_readers_that_claim_a_file_the_first_reads_it(table: Path) -> None:
     assert find(table, TABLE) is Tabled
-    for name in BUILT_IN:
-        monkeypatch.delitem(READERS, name)
-    for name in reversed(BUILT_IN):
-        monkeypatch.setitem(READERS, name, BUILT_IN[name])
-    assert find(table, TABLE) is General
+    with read_by({name: BUILT_IN[name] for name in reversed(BUILT_IN)}):
+        assert find(table, TABLE) is General
 
 
 def test_a_map_opens_a_file_that_nobody_recognises(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(READERS, "general")
+    del READERS["general"]  # `table` puts it back
     strange = b"x\ty\n1\t2\n"
     with pytest.raises(ForeignError):
         find("f", strange)
@@ -68,7 +60,7 @@ def test_a_map_opens_a_file_that_nobody_recognises(table: Path, monkeypatch: pyt
 def test_a_stranger_is_asked_after_every_built_in_and_after_the_map(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(READERS, "general")
+    del READERS["general"]  # `table` puts it back
 
     class Point:
         @staticmethod
@@ -227,7 +219,7 @@ def test_whole_numbers_that_count_rows_are_no_metric() -> None:
 def test_the_error_names_columns_and_a_map_where_a_reader_takes_one(
     table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(READERS, "general")
+    del READERS["general"]  # `table` puts it back
     with pytest.raises(ForeignError) as told:
         find("f", b"run,loss\na,0.5\n")
     said = str(told.value)
@@ -235,7 +227,7 @@ def test_the_error_names_columns_and_a_map_where_a_reader_takes_one(
         "f: is in no format that a reader knows; it looks like a table with commas (columns run, loss)"
     )
     assert "with --map FILE (formats --explain begins one), or name a reader with --reader (have: " in said
-    monkeypatch.delitem(READERS, "tabled")
+    del READERS["tabled"]  # `table` puts it back
     with pytest.raises(ForeignError, match=r"columns run, loss\); name one with --reader"):
         find("f", b"run,loss\na,0.5\n")
 
@@ -249,16 +241,15 @@ def test_a_hostile_header_is_short_and_on_one_line() -> None:
 
 
 def test_what_nobody_reads_is_explained_with_a_map_to_begin_with_and_exit_code_2(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import typer
 
     path = tmp_path / "x.tsv"
     path.write_bytes(b"name\tval_acc\tverdict\na\t0.5\tkeep\nb\t0.25\tdiscard\n")
-    for name in set(READERS) - {"native", "stages"}:
-        monkeypatch.delitem(READERS, name)
     command = typer.main.get_command(app)
     with (
+        read_by({}),
         command.make_context("trajscope", ["formats", "--explain", str(path), "--json"]) as ctx,
         pytest.raises(typer.Exit),
     ):

@@ -63,7 +63,8 @@ def accounted(data: bytes, items: list[tuple[int, Item]], runs: Iterable[Run], *
     # What stands above the rows of a table, and the same again further down, is its heading and no record.
     begun = min((seq for seq, x in items if isinstance(x, Header)), default=len(whole))
     above = {x.data for x in whole if table and x.seq < begun}
-    assert [x.seq for x in whole if x.seq not in at and x.data not in above] == []
+    remarks = {x.data for x in whole if table and x.data.lstrip().startswith(b"#")}
+    assert [x.seq for x in whole if x.seq not in at and x.data not in above | remarks] == []
     counted = list(runs)
     assert sum(r.tally.lines for r in counted) == len(whole)
     assert sum(r.tally.trials for r in counted) == sum(isinstance(x, Trial) for _, x in items)

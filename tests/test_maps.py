@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import hypothesis.strategies as st
 import pytest
 import typer
 from hypothesis import given
-from mapfield import BUILT_IN, TABLE, Tabled
+from mapfield import BUILT_IN, TABLE, Tabled, read_by
 
 import trajscope
 from trajscope import maps, said, settings
@@ -23,7 +24,6 @@ from trajscope.cli.app import app
 from trajscope.cli.options import source
 from trajscope.errors import SettingsError, SourceError
 from trajscope.layout import Layout
-from trajscope.readers import BUILT_IN as READERS
 from trajscope.said import Asked
 from trajscope.testing import samples
 from trajscope.trial import STATUSES
@@ -32,19 +32,17 @@ MAP = 'metric = "other"\ngoal = "minimize"\n'
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with a table, a user without settings, and the reader of the tests among the built-in ones."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     settings.user_file().parent.mkdir(parents=True)
-    for name in set(READERS) - {"native", "stages"}:  # of tables the planted reader alone knows anything
-        monkeypatch.delitem(READERS, name)
-    monkeypatch.setitem(READERS, "tabled", BUILT_IN["tabled"])
     monkeypatch.setattr(Tabled, "told", [])
     folder = tmp_path / "runs"
     folder.mkdir()
     (folder / "t.tsv").write_bytes(TABLE)
     said._settings.cache_clear()
-    return folder
+    with read_by({"tabled": BUILT_IN["tabled"]}):  # of tables the planted reader alone knows anything
+        yield folder
 
 
 def call(*args: object) -> int:
