@@ -12,7 +12,6 @@ from trajscope.blobs import beside
 from trajscope.readable import plural, short
 from trajscope.readers import Source
 
-POLICY = "default"
 MOST = 20_000  # trials of a file for which the gate is asked: it reads them three times
 TOLD = 3  # remedies that are told
 
