@@ -6,6 +6,7 @@ Planted and seen to fail: a field of a section with a default, a shipped policy 
 from __future__ import annotations
 
 import re
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -107,3 +108,11 @@ def test_a_policy_is_a_plain_frozen_value() -> None:
     found: Any = load("default")[1]
     with pytest.raises(AttributeError):
         found.rows = None
+
+
+def test_a_bound_on_modes_that_nothing_could_fail_is_an_error(tmp_path: Path) -> None:
+    text = (Path(str(resources.files("trajscope.corpus"))) / "policies" / "default.toml").read_text("utf-8")
+    own = tmp_path / "own.toml"
+    own.write_text(text.replace("effective = 5.0", "effective = 1.0"))
+    with pytest.raises(PolicyError, match="effective"):
+        load(own)

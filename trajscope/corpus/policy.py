@@ -24,7 +24,7 @@ SHIPPED = ("strict", "default", "exploratory")
 Share = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
 Some = Annotated[int, Meta(ge=1)]
-AboveZero = Annotated[float, Meta(ge=0)]
+AboveOne = Annotated[float, Meta(gt=1)]  # nothing has fewer modes than one, so a bound of one could not fail
 
 
 class Least(Struct, forbid_unknown_fields=True, frozen=True):
@@ -65,8 +65,8 @@ class BoundedShare(Struct, forbid_unknown_fields=True, frozen=True):
 class Modes(Struct, forbid_unknown_fields=True, frozen=True):
     """Effective numbers by entropy and by Simpson must be at least these."""
 
-    effective: AboveZero
-    simpson: AboveZero
+    effective: AboveOne
+    simpson: AboveOne
     kernel: KernelName
     min_n: Some
 

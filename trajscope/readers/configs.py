@@ -16,7 +16,7 @@ import msgspec
 from trajscope.layout import Layout
 from trajscope.readers import Source, corpora
 from trajscope.readers.cells import numeric, when_ms
-from trajscope.readers.fields import goal_of, head_objects, loose, unreadable
+from trajscope.readers.fields import goal_of, head_objects, record, unreadable
 from trajscope.readers.objects import is_number, leaves, settings
 from trajscope.readers.roles import CONFIG, OVERRIDES, REASON, Roles, roles, short, within
 from trajscope.readers.rows import Get, Rows
@@ -88,14 +88,9 @@ class Configs:
 
     def feed(self, line: Line) -> Iterable[Item]:
         """The items of one line."""
-        if line.fault:
-            return unreadable(line, line.fault)
-        try:
-            row = loose(line.data)
-        except ValueError as e:
-            return unreadable(line, f"not JSON: {e}")
-        if not isinstance(row, dict):
-            return unreadable(line, f"JSON, but no object: {type(row).__name__}")
+        row = record(line)
+        if isinstance(row, str):
+            return unreadable(line, row)
         return self._line(line, row)
 
     def _line(self, line: Line, row: dict[str, Any]) -> Iterable[Item]:

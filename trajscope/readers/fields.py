@@ -43,6 +43,17 @@ def loose(data: bytes) -> Any:
     return obj
 
 
+def record(line: Line) -> dict[str, Any] | str:
+    """The JSON object of a line, or why it holds none."""
+    if line.fault:
+        return line.fault
+    try:
+        obj = loose(line.data)
+    except ValueError as e:
+        return f"not JSON: {e}"
+    return obj if isinstance(obj, dict) else f"JSON, but no object: {type(obj).__name__}"
+
+
 def salvage(obj: Mapping[str, Any], kind: type[T]) -> tuple[T, tuple[str, ...]]:
     """The fields of an object that have the type they should, and the names of those that do not."""
     good: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from trajscope.knob import is_number
 from trajscope.readers import Source
-from trajscope.readers.fields import finite, goal_of, is_whole, loose, unfolded, unreadable
+from trajscope.readers.fields import finite, goal_of, is_whole, record, unfolded, unreadable
 from trajscope.recover import Spellings
 from trajscope.recover.code import Program, identity, program
 from trajscope.trial import Goal, Header, Item, Line, Measure, Trial
@@ -39,14 +39,9 @@ class Programs:
 
     def feed(self, line: Line) -> Iterable[Item]:
         """The items of one line."""
-        if line.fault:
-            return unreadable(line, line.fault)
-        try:
-            obj = loose(line.data)
-        except ValueError as e:
-            return unreadable(line, f"not JSON: {e}")
-        if not isinstance(obj, dict):
-            return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
+        obj = record(line)
+        if isinstance(obj, str):
+            return unreadable(line, obj)
         if obj.get("unfolded") == self.name:
             return (self._header(obj),)
         if (why := self._lacks(obj)) is not None:

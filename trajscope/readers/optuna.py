@@ -18,7 +18,7 @@ from trajscope.knob import BINS, is_number
 from trajscope.menu import Menu
 from trajscope.pair import canon, config_hash, pair
 from trajscope.readers import Source, specs
-from trajscope.readers.fields import finite, goal_of, is_whole, loose, mapping, text, time_ms, unfolded, unreadable
+from trajscope.readers.fields import finite, goal_of, is_whole, mapping, record, text, time_ms, unfolded, unreadable
 from trajscope.trial import Goal, Header, Item, Line, MetricSpec, Trial
 
 VALUE = "value"  # what a study of one objective calls it, as Optuna's own frames do
@@ -47,14 +47,9 @@ class Optuna:
 
     def feed(self, line: Line) -> Iterable[Item]:
         """The items of one line."""
-        if line.fault:
-            return unreadable(line, line.fault)
-        try:
-            obj = loose(line.data)
-        except ValueError as e:
-            return unreadable(line, f"not JSON: {e}")
-        if not isinstance(obj, dict):
-            return unreadable(line, f"JSON, but no object: {type(obj).__name__}")
+        obj = record(line)
+        if isinstance(obj, str):
+            return unreadable(line, obj)
         if obj.get("unfolded") == self.name:
             return (self._header(obj),)
         if "op_code" in obj:

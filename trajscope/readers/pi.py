@@ -15,7 +15,7 @@ import msgspec
 from trajscope.layout import Layout
 from trajscope.readers import Source
 from trajscope.readers.cells import numeric, when_ms
-from trajscope.readers.fields import head_objects, loose, mapping, text, unreadable
+from trajscope.readers.fields import head_objects, mapping, record, text, unreadable
 from trajscope.readers.objects import at
 from trajscope.readers.rows import Get, Rows
 from trajscope.readers.specs import goal
@@ -56,14 +56,9 @@ class Pi:
 
     def feed(self, line: Line) -> Iterable[Item]:
         """The items of one line."""
-        if line.fault:
-            return unreadable(line, line.fault)
-        try:
-            row = loose(line.data)
-        except ValueError as e:
-            return unreadable(line, f"not JSON: {e}")
-        if not isinstance(row, dict):
-            return unreadable(line, f"JSON, but no object: {type(row).__name__}")
+        row = record(line)
+        if isinstance(row, str):
+            return unreadable(line, row)
         kind = row.get("type")
         if kind == "config":
             return self._configured(line, row)

@@ -159,7 +159,7 @@ def _learnt(source: Mapping[str, Any], corpus: Mapping[str, Any], runs: Sequence
     said = {run: corpus[run] for run in of if run in corpus}
     first = next(iter(said.values()), None)
     if first is None or first.get("outcome") == "not asked":
-        return Verdict("corpus", Level.PASS, f"{name}: the gate was not asked, and the report says so")
+        return Verdict("corpus", Level.WARN, f"{name}: the gate was not asked; trajscope gate asks it")
     if not source["gz"] or first.get("prompts") or first.get("policy") not in SHIPPED:
         why = "prompts lie beside the run" if first.get("prompts") else "its bytes or its policy are not in the report"
         return Verdict("corpus", Level.WARN, f"{name}: the gate was not asked again ({why}); trajscope gate asks it")
