@@ -19,9 +19,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trajscope import analysis
 from trajscope.errors import SourceError
 from trajscope.menu import parse
 from trajscope.pair import canon, pair
+from trajscope.readers import Source
 from trajscope.recover import Found, Missing, Repo
 from trajscope.recover.edited import Edit, edits
 
@@ -420,3 +422,21 @@ def test_many_commits_are_read_by_two_programs_in_a_moment(git: Git, monkeypatch
         found = [repo.change(c, ["train.py"]) for c in commits]
         assert len(started) == 2
     assert [f.pair.label for f in found if isinstance(f, Found)] == [f"DEPTH={i + 100}" for i in reversed(range(300))]
+
+
+def test_commits_that_are_not_there_are_counted_where_somebody_reads_it(tmp_path: Path) -> None:
+    import subprocess
+
+    repo = tmp_path / "repo"
+    subprocess.run(["git", "init", "-q", str(repo)], check=True)
+    table = tmp_path / "results.tsv"
+    rows = [("0000001", "1.0", "keep", "baseline"), *((f"000000{n}", "0.9", "discard", f"LR {n}") for n in range(2, 5))]
+    lines = [("commit", "val_loss", "status", "description"), *rows]
+    table.write_text("".join("\t".join(row) + "\n" for row in lines))
+
+    def reason(**said: str) -> str:
+        (doc,) = analysis.of_file(Source(str(table), **said), quick=True)  # type: ignore[arg-type]  # texts alone
+        return next(str(v["reason"]) for v in doc["verdicts"] if v["rule"] == "record")
+
+    assert reason(repo=str(repo)) == "the record is clean; the repository holds no commit of 3 trials"
+    assert reason() == "the record is clean"

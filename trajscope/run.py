@@ -117,6 +117,8 @@ class Run:
         new = NOTHING
         p: PairTally | None = None
         config: ConfigTally | None = None
+        if t.unfound:
+            s.witness("unfound", t.seq)
         if t.refused_pairs:
             new = self._refused(t.refused_pairs)
         if pair is not None:

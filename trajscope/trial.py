@@ -115,6 +115,7 @@ class Trial(Struct, kw_only=True, gc=False):
     intent: str | None = None
     provenance: str = "native"  # where the pair was read from: native, config, column, diff, text, hash
     confidence: float | None = None  # that the pair is what was tried, where it was recovered and not recorded
+    unfound: bool = False  # the repository that was named holds no such commit
     raw_status: str | None = None  # the writer's own word, where it is another
     attempts: int = 1
     refused: tuple[str, ...] = ()  # rails that refused an attempt

@@ -14,7 +14,7 @@ from trajscope.menu import Menu
 from trajscope.pair import Change, Pair, canon, pair
 from trajscope.readers.cells import missing, value, word
 from trajscope.readers.objects import changes, switched
-from trajscope.recover import Found, Repo, Spellings, compared, described, flat, hashed
+from trajscope.recover import Found, Missing, Repo, Spellings, compared, described, flat, hashed
 
 Row = Any
 Get = Callable[[Row], Any]
@@ -35,6 +35,7 @@ class Proposals:
     ) -> None:
         self._menu, self._layout, self._get, self._knobs = menu, layout, get, knobs
         self._measured, self._repo = measured, repo
+        self.unfound = False  # the commit of the latest row was asked for, and is not there
         self._spellings = spellings
         spellings.record(k for k, _ in knobs)
 
@@ -58,6 +59,7 @@ class Proposals:
             noop = True if whole else None
         if self._repo is not None:
             change = self._repo.change(word(self._get["commit"](row)).strip(), menu=self._menu)
+            self.unfound = isinstance(change, Missing)
             if isinstance(change, Found):
                 return self._met(change, config), noop
         text = word(self._get["description"](row))

@@ -264,6 +264,7 @@ class Rows:
             noop=noop,
             provenance=found.provenance if found else "native",
             confidence=found.confidence if found and found.provenance != "native" else None,
+            unfound=self._proposals.unfound,
             raw_status=raw or None,
             metrics=self._metrics(row),
             seed=_whole(get["seed"](row)),

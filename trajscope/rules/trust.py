@@ -149,10 +149,16 @@ def record(run: Run, v: Values) -> Answer:
             seqs.append(found.seqs)
     if v["audit.counts_reconcile"] is False:
         said.append(f"closing counts {t.end_counts} that differ from the rows")
+    unfound = run.evidence("unfound").n  # which is normal: discards are often not committed
+    gone = f"; the repository holds no commit of {count(unfound, 'trial', 'trials')}" if unfound else ""
     if guesses := run.header.guesses:
         said.append(f"left its reader {count(len(guesses), 'thing', 'things')} to guess ({'; '.join(guesses)})")
     return (
-        (Level.WARN, "the record has " + ", ".join(said), list(islice((s for s, _ in groupby(merge(*seqs))), SHOWN)))
+        (
+            Level.WARN,
+            "the record has " + ", ".join(said) + gone,
+            list(islice((s for s, _ in groupby(merge(*seqs))), SHOWN)),
+        )
         if said
-        else (Level.PASS, "the record is clean", [])
+        else (Level.PASS, "the record is clean" + gone, [])
     )
