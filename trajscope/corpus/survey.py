@@ -43,6 +43,7 @@ class Part:
     def __init__(self, name: str) -> None:
         self.name = name
         self.rows = 0
+        self.stays = self.kept_stays = 0  # rows, and keeps among them, that a corpus is written of
         self.labels: Counter[str] = Counter()
         self.keeps: Counter[str] = Counter()
         self.knobs: set[str] = set()
@@ -56,6 +57,8 @@ class Part:
     def add(self, e: Example, pair: Pair) -> None:
         """One counted row."""
         self.rows += 1
+        self.stays += e.drop is None
+        self.kept_stays += e.kept and e.drop is None
         self.labels[pair.label] += 1
         self.knobs.update(c.knob for c in pair.changes if c.known)
         if e.kept:
@@ -83,7 +86,6 @@ class Survey:
         self.examples, self.split, self.chat = examples, split, chat
         self.whole, self.train, self.test = Part("all"), Part("train"), Part("test")
         self.dropped: Counter[str] = Counter()  # trials that are marked, by why
-        self.stays = 0  # rows that may be learnt from
         self.trials = 0
         self.left_out = 0  # rows on neither side
         self.pairs: dict[str, Pair] = {}  # of kept labels
@@ -131,7 +133,6 @@ class Survey:
             if self.chat is not None and (row := self.chat.of(e)) is not None:
                 self._claim(None, f"line {row[0]} is of trial {e.seq}, which is {e.status} and teaches nothing")
             return
-        self.stays += e.drop is None
         side = self.split.side(e)
         self.left_out += side is None
         label = e.pair.label
@@ -230,6 +231,11 @@ class Survey:
     def _end(self) -> None:
         for line, why in self.chat.strangers() if self.chat is not None else ():
             self._claim(None, f"line {line} {why}")
+
+    @property
+    def stays(self) -> int:
+        """Rows that may be learnt from."""
+        return self.whole.stays
 
     @property
     def taught(self) -> int:

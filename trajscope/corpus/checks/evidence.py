@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trajscope import rules
-from trajscope.corpus.checks.answer import Check, count, judged
+from trajscope.corpus.checks.answer import Check, count, judged, staying
 from trajscope.corpus.examples import campaign
 from trajscope.corpus.policy import Least, Trust
 from trajscope.corpus.survey import SHOWN, Survey
@@ -51,12 +51,14 @@ def _looked(s: Survey, p: Trust) -> tuple[list[tuple[int, str, list[int]]], list
 
 
 def power(s: Survey, p: Least) -> Check:
-    """Enough test rows to tell a good student from a bad one."""
+    """Enough test rows to tell a good student from a bad one, and as many once repeats are dropped: they are asked."""
     n = s.test.rows
-    enough = n >= p.min
+    stay = n if s.chat is not None else s.test.stays
+    enough = stay >= p.min
     half = f", a rate is known to ±{0.98 / n**0.5:.2f}" if n else ""
-    more = None if enough else f"collect {p.min - n:,} more test rows before an evaluation is believed"
-    said = f"{count(n, 'test row')}{half}"
+    lacking = f"collect {p.min - stay:,} more test rows{' that repeat nothing' if stay < n else ''}"
+    more = None if enough else f"{lacking} before an evaluation is believed"
+    said = f"{count(n, 'test row')}{half}{staying(n, stay)}"
     return Check("power", "pass" if enough else "insufficient", n, f">= {p.min:,}", n, said, remedy=more)
 
 

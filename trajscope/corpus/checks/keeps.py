@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trajscope.corpus import diversity
-from trajscope.corpus.checks.answer import Check, Seen, count, judged, share
+from trajscope.corpus.checks.answer import Check, Seen, count, judged, share, staying
 from trajscope.corpus.checks.labels import LETTERS, MORE_KEEPS
 from trajscope.corpus.policy import BoundedShare, LeastOf, Modes, ShareFrom, ShareUpTo
 from trajscope.corpus.survey import SHOWN, Part, Survey, interval
@@ -12,16 +12,17 @@ from trajscope.readable import short
 
 
 def keeps(s: Survey, p: LeastOf) -> Check:
-    """Enough keeps to learn from, out of rows that could have given them."""
+    """Enough keeps to learn from, out of rows that could have given them, and as many once repeats are dropped."""
     n, kept = s.whole.rows, s.whole.kept
+    stay = kept if s.chat is not None else s.whole.kept_stays
     good = kept >= p.min
     return Check(
         "keeps",
-        "pass" if good else judged(bad=True, enough=n >= p.min_n),
+        judged(bad=False, enough=stay >= p.min) if good else judged(bad=True, enough=n >= p.min_n),
         kept,
         f">= {p.min:,}",
         n,
-        f"{count(kept, 'keep')} in {count(n, 'row')}",
+        f"{count(kept, 'keep')} in {count(n, 'row')}{staying(kept, stay)}",
         remedy=MORE_KEEPS,
     )
 
