@@ -371,6 +371,24 @@ def test_the_held_out_campaign_is_the_one_that_faults_are_planted_in(tmp_path: P
     assert found.rows["test"] == 40
 
 
+def test_what_another_run_of_the_campaign_proposed_is_a_repeat_too(tmp_path: Path) -> None:
+    plan = Plan([("k00", 1), ("k01", 2), ("k02", 3)], frozenset())
+    other = Plan([("k03", 1), ("k01", 2), ("k00", 1), ("k01", 2)], frozenset())
+    first = Plan([("k02", 3)], frozenset())  # in its campaign
+    paths = field.write(tmp_path, [plan, other, other, first], names=["one", "one", "two", "two"])
+    found = of(judge(paths), "label_duplicates")
+    # Of the second run all but its first, of the third only what it repeats itself; lines 0 and 1 are no trials.
+    assert (found.rows, found.rows_total, found.n) == (((1, 3), (1, 4), (1, 5), (2, 5)), 4, 12)
+
+
+def test_the_rows_behind_a_label_are_its_first_in_every_run(tmp_path: Path) -> None:
+    plan = Plan([("k00", 1), ("k01", 2), ("k02", 3), ("k01", 2)], frozenset({3}))
+    paths = field.write(tmp_path, [plan, Plan([], frozenset()), plan])
+    found = judge(paths, without(DEFAULT, "overlap", max=0.0), split="stratified")
+    assert (of(found, "label_share").rows, of(found, "label_share").value) == (((0, 3), (0, 5), (2, 3), (2, 5)), 0.5)
+    assert of(found, "keep_share").rows == ((0, 5), (2, 5))
+
+
 # --- prompts --------------------------------------------------------------------------------------------------------
 
 

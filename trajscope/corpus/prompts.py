@@ -1,4 +1,4 @@
-"""Prompts: what a text shows as standing now, and how alike two texts are. Knows nothing of trials."""
+"""Prompts: what a text shows as standing now, and how alike two texts are. Knows no trials."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import zlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from trajscope.pair import canon
+from trajscope.trial import Header
+
 WORDS = 5  # of a shingle
 HASHES, BANDS = 128, 32  # a pair that shares 8 of 10 shingles is met with p > .999, one that shares 4 of 10 with .56
 LONGEST = 1 << 20  # letters of a prompt that are looked at
@@ -17,8 +20,11 @@ _decode = json.JSONDecoder().raw_decode
 _BRACE = re.compile(r"\{")
 
 
-def standing(text: str, knobs: Collection[str]) -> Mapping[str, Any] | None:
-    """The configuration that a prompt shows: its last JSON object that gives values to half of these knobs or more."""
+def standing(text: str, knobs: Collection[str]) -> tuple[Mapping[str, Any], str] | None:
+    """The configuration that a prompt shows: its last JSON object that gives values to half of these knobs or more.
+
+    With the letters that it stands in.
+    """
     found = None
     at, cut = 0, text[:LONGEST]
     while (brace := _BRACE.search(cut, at)) is not None:
@@ -32,8 +38,31 @@ def standing(text: str, knobs: Collection[str]) -> Mapping[str, Any] | None:
         at = end
         named = [k for k in knobs if k in value and not isinstance(value[k], dict)]
         if knobs and 2 * len(named) >= len(knobs):
-            found = value
+            found = value, cut[brace.start() : end]
     return found
+
+
+class Stands:
+    """What prompts show as standing, in canonical values; what the prompt before has shown is not read anew."""
+
+    def __init__(self) -> None:
+        self._run, self._letters = -1, ""
+        self._knobs: list[str] = []
+        self._texts: dict[str, str] = {}
+
+    def read(self, run: int, header: Header, prompt: str) -> Mapping[str, str] | None:
+        """Knobs and values, by the menu of the run; None where the prompt shows none."""
+        if run != self._run:
+            self._run, self._letters = run, ""
+            self._knobs = list(header.base or (header.menu.defaults if header.menu else ()))
+        found = standing(prompt, self._knobs)
+        if found is None:
+            return None
+        if found[1] != self._letters:
+            change = header.menu.change if header.menu is not None else canon
+            self._texts = {c.knob: c.text for c in (change(k, v) for k, v in found[0].items())}
+            self._letters = found[1]
+        return self._texts
 
 
 def sha(text: str) -> str:
