@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -29,7 +29,7 @@ from trajscope.pipeline import Feed
 from trajscope.readers import Source, find, get
 from trajscope.run import Run
 from trajscope.tally import PairTally
-from trajscope.trial import Header, Item, Trial
+from trajscope.trial import Header, Item, Line, Trial
 
 # Why a trial is no example, the first that applies. A status other than kept and reverted is its own reason.
 DROPS = {
@@ -46,6 +46,7 @@ DROPS = {
     "repeat": "proposed before; the first occurrence stands for all, with their mean",
 }
 _NOTHING: Mapping[str, str] = {}
+_NO_LINE = Line(0, 0, b"")
 
 
 class Prompt(NamedTuple):
@@ -90,6 +91,7 @@ class Example(NamedTuple):
     standing: Mapping[str, str] | None  # what it changed: knob and canonical value; None where that is not known
     base: str | None  # identity of what it changed, where the record says so
     prompt: Prompt | None
+    line: tuple[int, int]  # where it was read: number of the file, and of the line in it
     outside: bool  # a knob or value that the menu does not hold
     drop: str | None  # a key of DROPS
 
@@ -104,13 +106,18 @@ class Example(NamedTuple):
         return self.run, self.seq
 
 
-class _Said(msgspec.Struct):
-    """What a line holds beside the trial that a reader makes of it; formats without these have no texts."""
+class _Shown(msgspec.Struct):
+    """The prompt that a line holds; formats without it have none."""
+
+    shown: str | dict[str, Any] | None = None
+    prompt: str | dict[str, Any] | None = None
+
+
+class _Said(_Shown):
+    """What a line holds beside the trial that a reader makes of it."""
 
     attempts: list[dict[str, Any]] | None = None
     proposal: dict[str, Any] | str | None = None
-    shown: str | dict[str, Any] | None = None
-    prompt: str | dict[str, Any] | None = None
 
 
 class Examples:
@@ -142,30 +149,42 @@ class Examples:
     def __iter__(self) -> Iterator[Example]:
         """Each trial that was read at first. What a growing file has come to hold meanwhile is not gone through."""
         at = -1
-        for (source, reader), last in zip(self.named, self._last, strict=True):
+        for file, ((source, reader), last) in enumerate(zip(self.named, self._last, strict=True)):
             walk: _Walk | None = None
             for run, item, row, line in _stream(source, reader):
                 if isinstance(item, Header):
                     if at == last:
                         break
                     at += 1
-                    walk = _Walk(at, self.runs[at], run, self.labels)
-                elif isinstance(item, Trial) and row is not None and walk is not None and walk.left:
+                    walk = _Walk(at, file, self.runs[at], run, self.labels)
+                elif (
+                    line is not None and isinstance(item, Trial) and row is not None and walk is not None and walk.left
+                ):
                     yield walk.example(item, row, line)
+
+    def prompts(self, wanted: Callable[[int, int], bool]) -> Iterator[Prompt]:
+        """The prompts of these lines (number of the file, and of the line), without the trials that they are of."""
+        for file, (source, _) in enumerate(self.named):
+            lines = Lines()
+            ends = chain(map(lines.feed, sources.read(source.path)), (lines.close() for _ in (None,)))
+            for line in chain.from_iterable(ends):
+                if wanted(file, line.seq) and (prompt := _prompt_of(line.data, source.path)) is not None:
+                    yield prompt
 
 
 class _Walk:
     """One run as it is gone through again."""
 
-    def __init__(self, number: int, told: Told, run: Run, labels: Labels) -> None:
+    def __init__(self, number: int, file: int, told: Told, run: Run, labels: Labels) -> None:
         h = told.header
+        self._file = file
         self.left = told.trials  # that were there when it was read at first
         self._number, self._told, self._run, self._labels = number, told, run, labels
         self._standing = _Standing(run.header, carried=told.carried)
         self._places = array("q")  # numbers of the labels of its pairs
         self._id, self._campaign = h.run_id, campaign(h)
 
-    def example(self, t: Trial, row: Row, line: bytes) -> Example:
+    def example(self, t: Trial, row: Row, line: Line) -> Example:
         """Its next trial."""
         self.left -= 1
         p = self._run.tally.pairs.get(t.pair.label) if t.pair is not None else None
@@ -178,7 +197,7 @@ class _Walk:
         mean, replicates = t.value, int(t.value is not None)
         if group is not None and group.n:
             mean, replicates = group.mean, group.n
-        said, raw, prompt = _texts(line, self._told.file)
+        said, raw, prompt = _texts(line.data, self._told.file)
         standing = self._standing.under(t)
         self._standing.take(t)
         return Example(
@@ -204,6 +223,7 @@ class _Walk:
             standing,
             t.base if t.based else None,
             prompt,
+            (self._file, line.seq),
             p is not None and p.outside,
             _drop(t, row),
         )
@@ -275,7 +295,7 @@ class _Standing:
             self._known[t.config] = self._whole
 
 
-def _stream(source: Source, reader: str | None) -> Iterator[tuple[Run, Item, Row | None, bytes]]:
+def _stream(source: Source, reader: str | None) -> Iterator[tuple[Run, Item, Row | None, Line | None]]:
     """What a file holds, with the line of each trial, never more than a chunk of it at a time."""
     held: list[tuple[Run, Item, Row | None]] = []
     chunks = sources.read(source.path)
@@ -284,20 +304,23 @@ def _stream(source: Source, reader: str | None) -> Iterator[tuple[Run, Item, Row
     feed = Feed(source, kind, (), lambda run, item, row: held.append((run, item, row)))
     lines = Lines()
 
-    def ready(raw: Mapping[int, bytes]) -> Iterator[tuple[Run, Item, Row | None, bytes]]:
+    def ready(cut: list[Line]) -> Iterator[tuple[Run, Item, Row | None, Line | None]]:
+        raw = {line.at: line for line in cut}
         for run, item, row in held:
-            yield run, item, row, raw.get(item.at, b"") if isinstance(item, Trial) else b""
+            # What is a trial of no line of its own has no texts, and stands where the file begins.
+            yield run, item, row, raw.get(item.at, _NO_LINE) if isinstance(item, Trial) else None
         held.clear()
 
     for chunk in chain((head,), chunks):
         feed.feed(chunk)
-        yield from ready({line.at: line.data for line in lines.feed(chunk)})
+        yield from ready(lines.feed(chunk))
     feed.close()
-    yield from ready({line.at: line.data for line in lines.close()})
+    yield from ready(lines.close())
 
 
 _json = json.JSONEncoder(ensure_ascii=False).encode
 _decode = msgspec.json.Decoder(_Said).decode
+_decode_shown = msgspec.json.Decoder(_Shown).decode
 
 
 def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | None]:
@@ -306,12 +329,7 @@ def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | Non
         row = _decode(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None, None, None
-    shown = row.shown if row.shown is not None else row.prompt
-    prompt = None
-    if isinstance(shown, str):
-        prompt = Prompt(shown, None, path)
-    elif isinstance(shown, dict) and isinstance(shown.get("blob"), str):
-        prompt = Prompt(None, shown["blob"], path)
+    prompt = _prompt(row.shown if row.shown is not None else row.prompt, path)
     said: Any = row.proposal
     if row.attempts:
         said = next((a for a in reversed(row.attempts) if not _refused(a)), row.attempts[-1])
@@ -323,6 +341,23 @@ def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | Non
     if not isinstance(text, str):
         text = _json({k: v for k, v in said.items() if k != "verdict"})
     return text, _spelt(said), prompt
+
+
+def _prompt_of(line: bytes, path: str) -> Prompt | None:
+    """The prompt alone."""
+    try:
+        row = _decode_shown(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return _prompt(row.shown if row.shown is not None else row.prompt, path)
+
+
+def _prompt(shown: str | dict[str, Any] | None, path: str) -> Prompt | None:
+    if isinstance(shown, str):
+        return Prompt(shown, None, path)
+    if isinstance(shown, dict) and isinstance(shown.get("blob"), str):
+        return Prompt(None, shown["blob"], path)
+    return None
 
 
 def _refused(attempt: Mapping[str, Any]) -> bool:

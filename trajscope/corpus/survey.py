@@ -14,7 +14,7 @@ from itertools import islice
 
 from trajscope.corpus import prompts, sft
 from trajscope.corpus.counts import Index, again
-from trajscope.corpus.examples import Example, Examples, campaign
+from trajscope.corpus.examples import Example, Examples, Prompt, campaign
 from trajscope.corpus.split import ALL, Split, history
 from trajscope.errors import SourceError
 from trajscope.pair import Pair
@@ -101,6 +101,25 @@ class Rows:
                 yield bisect_right(self._begins, i, hi=self._run + 1) - 1, self._seqs[i]
 
 
+class Marks:
+    """Lines that are remembered, one bit each."""
+
+    def __init__(self, files: int) -> None:
+        self._bits = [bytearray() for _ in range(files)]
+
+    def add(self, file: int, line: int) -> None:
+        """One more."""
+        bits, at = self._bits[file], line >> 3
+        if at >= len(bits):
+            bits.extend(bytes(at + 1 - len(bits)))
+        bits[at] |= 1 << (line & 7)
+
+    def has(self, file: int, line: int) -> bool:
+        """Whether it is one of them."""
+        bits, at = self._bits[file], line >> 3
+        return at < len(bits) and bool(bits[at] >> (line & 7) & 1)
+
+
 class Again:
     """Whether an earlier row of the same campaign has the label of this one."""
 
@@ -143,6 +162,7 @@ class Survey:
         self.sampled: dict[int, tuple[Ref, str]] = {}  # test prompts
         self.train_prompts = self.test_prompts = 0
         self._stands = prompts.Stands()
+        self._taught = Marks(len(examples.named))  # lines with prompts of the train side
         self._last_train: dict[int, int] = {}
         for e in examples:
             self._take(e)
@@ -154,15 +174,22 @@ class Survey:
         if not self.sampled or not self.train_prompts:
             return len(self.sampled), found
         common = self.common or set()
-        index = prompts.Index({i: prompts.shingles(text, common) for i, (_, text) in self.sampled.items()})
+        alike = prompts.Alike({i: prompts.shingles(text, common) for i, (_, text) in self.sampled.items()}, least)
         met: set[int] = set()
-        for e in self.examples:
-            taught = e.counted and (self.chat is not None or e.drop is None)
-            if taught and self.split.side(e) == "train" and (shown := self._prompt(e)) is not None:
-                met.update(index.like(prompts.shingles(shown, common), least))
+        for shown in self._trained():
+            met.update(alike.like(prompts.shingles(shown, common), met))
         for i in sorted(met):
             found.add(self.sampled[i][0])
         return len(self.sampled), found
+
+    def _trained(self) -> Iterator[str]:
+        """The prompts of the train side once more. Those of the runs themselves are read without the trials."""
+        if self.chat is None:
+            yield from (text for x in self.examples.prompts(self._taught.has) if (text := _read(x)) is not None)
+            return
+        for e in self.examples:
+            if e.counted and self.split.side(e) == "train" and (shown := self._prompt(e)) is not None:
+                yield shown
 
     def _take(self, e: Example) -> None:
         self.trials += 1
@@ -233,7 +260,9 @@ class Survey:
             self.common = set(prompts.lines(prompt))
         elif self.common:
             self.common.intersection_update(prompts.lines(prompt))
-        self.train_prompts += side == "train"
+        if side == "train":
+            self.train_prompts += 1
+            self._taught.add(*e.line)
         if side == "test":
             self.test_prompts += 1
             if len(self.sampled) < SAMPLED:
@@ -262,10 +291,7 @@ class Survey:
         if self.chat is not None:
             row = self.chat.of(e)
             return row[1].prompt if row is not None else None
-        try:
-            return e.prompt.read() if e.prompt is not None else None
-        except SourceError:
-            return None
+        return _read(e.prompt) if e.prompt is not None else None
 
     def _claim(self, row: Ref | None, why: str) -> None:
         self.claim_count += 1
@@ -303,6 +329,13 @@ class Survey:
     def rows_of_both(self) -> tuple[Ref, ...]:
         """The first rows of labels that both sides have."""
         return tuple(islice(self._rows.of(lambda i, _: bool(self._known[i] and self._of_test[i])), SHOWN))
+
+
+def _read(prompt: Prompt) -> str | None:
+    try:
+        return prompt.read()
+    except SourceError:
+        return None
 
 
 def interval(k: int, n: int) -> tuple[float, float]:
