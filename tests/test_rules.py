@@ -86,7 +86,7 @@ NO_TRIAL_SHOWS = frozenset("coverage family_dominance zero_keeps budget baseline
 # These have cases of their own (test_detectors.py).
 DETECTORS = frozenset(
     "grader divergence gain_share guard_margin variance_collapse predictions ablation unchanged_gain seed_edit "
-    "shortcut confirmation too_good".split()
+    "shortcut confirmation too_good perfect".split()
 )
 
 # rule, level, what its sentence holds, the run
