@@ -37,14 +37,6 @@ def still(spec: bytes) -> bytes:
     return svg.encode()
 
 
-def engine() -> bytes:
-    """The one script that draws every picture."""
-    import vl_convert
-
-    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub asks for what may be left out
-    return script.encode()
-
-
 def _history(f: Any) -> Any:
     return charts.history(
         f.trials, metric=f.metric, goal=f.goal, unit=f.unit, baseline=f.baseline, noise_sd=f.noise_sd, plateau=f.plateau

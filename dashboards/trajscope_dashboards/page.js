@@ -1,24 +1,18 @@
 // Keeps the page up to date. Text from a run reaches it through textContent alone; it asks nobody but its own server.
+import { SIGNS, embed, make, took } from "/embed.js";
+
 const SHAPES = { TAMPERED: "✗", SUSPECT: "✗", FLAILING: "✗", STALLED: "!", UNKNOWN: "?", RESEARCHING: "●" };
 const MARKS = { FAIL: "✗", UNKNOWN: "?", WARN: "!" };
 const ORDER = ["TAMPERED", "SUSPECT", "STALLED", "FLAILING", "UNKNOWN", "RESEARCHING"];
 const LIVING = ["running", "reading", "waiting", "stalled", "not begun"];
 const BELIEFS = { CONFIRMED: "confirmed by other evaluations", UNCONFIRMED: "not confirmed by any other evaluation", UNKNOWN: "gain or luck: not known", DOUBTED: "not to be trusted", NONE: "nothing was kept yet" };
-const SIGNS = { new_best: "best so far", noop: "no-op", near: "near", revisit: "revisit", replicate: "replicate", drifted: "drifted" };
 const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000;
 const kind = document.body.dataset.page, here = document.body.dataset.run;
 const $ = (id) => document.getElementById(id);
 
-const make = (name, attributes = {}, ...inner) => {
-  const e = document.createElement(name);
-  for (const [k, v] of Object.entries(attributes)) if (v !== null && v !== undefined && v !== false) k === "text" ? (e.textContent = v) : e.setAttribute(k, v === true ? "" : v);
-  e.append(...inner.filter((x) => x !== null));
-  return e;
-};
 const write = (e, text) => { if (e.textContent !== text) e.textContent = text; };
 const number = (x, digits = 6) => (x === null || x === undefined ? "" : Number.isInteger(x) ? x.toLocaleString("en") : String(Number(x.toPrecision(digits))));
 const share = (x) => (x === null ? "not known" : `${(x * 100).toFixed(0)}%`);
-const took = (s) => (s === null ? "" : s < 100 ? `${s.toFixed(0)} s` : s < 6000 ? `${(s / 60).toFixed(0)} min` : s < 259200 ? `${(s / 3600).toFixed(1)} h` : `${Math.round(s / 86400).toLocaleString("en")} days`);
 const counted = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 const life = (run) => {
   const w = run.watch, parts = [run.read === null ? w.state : `reading, ${share(run.read)}`];
@@ -194,23 +188,7 @@ class Trials {
 }
 
 // --- the pictures -----------------------------------------------------------------------------------------------------
-const clean = (s) => String(s).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
-let tip;
-const tooltip = (_handler, event, _item, value) => {
-  tip.hidden = value === null || value === undefined || value === "";
-  if (tip.hidden) return;
-  tip.textContent = typeof value === "object" ? Object.entries(value).map(([k, v]) => `${k}: ${clean(v)}`).join("\n") : clean(value);
-  tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
-  tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
-};
-const nothing = () => Promise.reject(new Error("this page loads nothing"));
-const loader = { load: nothing, sanitize: nothing, http: nothing, file: nothing };
 const pictures = new Map(); // by name: the newest spec, whether it is being drawn, what stands now
-const fitted = (spec, width) => {
-  const own = structuredClone(spec), plot = Math.max(spec.usermeta.least ?? 300, width) - spec.usermeta.sides;
-  (own.vconcat ?? [own]).forEach((part) => (part.width = Math.max(120, plot)));
-  return own;
-};
 // One drawing at a time for each; what came meanwhile is drawn next, and only the newest of it.
 const draw = async (name) => {
   const p = pictures.get(name), box = document.querySelector(`[data-chart="${name}"]`);
@@ -220,14 +198,8 @@ const draw = async (name) => {
   p.busy = true;
   try {
     while ((p.drawn !== p.spec || p.width !== box.clientWidth) && (p.seen || !p.drawn)) {
-      const spec = p.spec, width = box.clientWidth, stage = make("div");
-      const { view } = await window.vegaEmbed(stage, fitted(spec, width - (spec.vconcat ? 28 : 0)), { actions: false, ast: true, renderer: "svg", tooltip, loader, defaultStyle: false });
-      const svg = stage.querySelector("svg");
-      svg.querySelectorAll("[role], [aria-label]").forEach((e) => ["role", "aria-label", "aria-roledescription"].forEach((a) => e.removeAttribute(a)));
-      svg.setAttribute("role", "img");
-      svg.setAttribute("aria-label", spec.usermeta.question);
+      const spec = p.spec, width = box.clientWidth, { stage, view } = await embed(spec, width);
       box.replaceChildren(stage);
-      tip.hidden = true;
       p.view?.finalize();
       Object.assign(p, { view, drawn: spec, width });
       if (spec.usermeta.trials) box.dataset.trials = spec.usermeta.trials;
@@ -245,8 +217,6 @@ const draw = async (name) => {
 
 const one = () => {
   const trials = new Trials();
-  tip = make("div", { id: "tip", hidden: true });
-  document.body.append(tip);
   let run = null;
   const name = document.querySelector("h1").textContent;
   const show = (said) => {

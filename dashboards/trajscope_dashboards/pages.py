@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from trajscope.charts import Html, joined, tag
 from trajscope_dashboards.drawing import NAMES, QUESTIONS
-from trajscope_dashboards.markup import Html, joined, tag
 from trajscope_dashboards.words import (
     MARKS,
     SHAPES,

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from trajscope import sources
+from trajscope.charts import engine
 from trajscope.errors import TrajscopeError
 from trajscope.readers import Source
-from trajscope.report import distil, engine
+from trajscope.report import distil
 from trajscope.report.brief import markdown
 from trajscope.report.gather import gather
 from trajscope.report.pack import Holding, Texts, said

@@ -14,8 +14,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from trajscope import charts
+from trajscope.charts import engine
 from trajscope.readable import SHAPES, plural, short
-from trajscope.report import engine, records, sections
+from trajscope.report import records, sections
 from trajscope.report.brief import Brief, brief
 from trajscope.report.markup import Html, code, figure, joined, rows, tag, text
 from trajscope.report.pack import pack, script
@@ -165,7 +166,7 @@ def foot(tool: str) -> Html:
 
 def document(title: str, body: Html, data: str) -> str:
     """The file: what may run is named by its hash, and nothing may be loaded."""
-    style, drawing, own = part("page.css"), engine.bundle(), part("page.js")
+    style, drawing, own = part("page.css"), engine.bundle(), engine.embed() + part("page.js")
     scripts = " ".join(sha(s) for s in (drawing, own))
     policy = f"default-src 'none'; script-src {scripts}; style-src {sha(style)}; base-uri 'none'; form-action 'none'"
     head = joined((

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trajscope import sources
+from trajscope.charts.engine import Pen, version
 from trajscope.corpus.policy import SHIPPED
 from trajscope.errors import SourceError, TrajscopeError
 from trajscope.readable import plural, short
 from trajscope.report import distil
-from trajscope.report.engine import Pen, version
 from trajscope.report.gather import gather
 from trajscope.report.pack import Texts, fetched, plain, unpack, unsaid
 from trajscope.report.page import held, page

@@ -1,6 +1,6 @@
-"""Engine: the script that draws, as one text, and what it and everything else here was made with.
+"""Engine: the script that draws, the few lines that put a picture into a page, and what both are made with.
 
-Putting it together takes a second, so that it is kept in the user's cache folder, under the versions it depends on.
+Putting the engine together takes a second: it is kept in the user's cache folder, under the versions it depends on.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-
-from trajscope import cache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +22,8 @@ SEAL = 64  # letters in front of the kept script: its hash, which shows whether 
 
 def bundle() -> str:
     """The drawing engine as one module, made safe to stand in a page."""
+    from trajscope import cache
+
     place = cache.folder() / f"engine-{_installed('vl-convert-python')}.js"
     if (kept := _kept(place)) is not None:
         return kept
@@ -35,6 +35,11 @@ def bundle() -> str:
     with contextlib.suppress(OSError):  # without a cache it is only slower
         _keep(place, safe)
     return safe
+
+
+def embed() -> str:
+    """The script beside it, a module, that puts pictures into a page; the texts of strangers reach it as text alone."""
+    return resources.files("trajscope.charts").joinpath("embed.js").read_text("utf-8")
 
 
 class Pen:
