@@ -243,8 +243,9 @@ def _trials(r: Run, rows: Sequence[dict[str, Any]], total: int) -> Html:
     said = tag("p", f"the latest {len(rows):,} of {counted(total, 'trial')}", id="shown", cls="aside")
     more = tag("button", "show more", type="button", id="more", hidden=True)
     find = tag("label", "find ", tag("input", type="search", id="find", autocomplete="off"), cls="find scripted-only")
+    every = tag("button", "show all", type="button", id="all", hidden=True)
     box = tag("div", table, cls="wide", tabindex="0", role="group", aria_label="trials, newest first")
-    return tag("section", tag("h2", "Trials"), find, said, box, more, aria_label="trials")
+    return tag("section", tag("h2", "Trials"), find, said, every, box, more, aria_label="trials")
 
 
 def _row(r: Run, row: dict[str, Any]) -> Html:
