@@ -237,6 +237,7 @@ def test_the_command_writes_the_page_the_figures_and_the_brief(tmp_path: Path) -
 
 def test_a_notebook_shows_a_run_as_its_brief_and_a_report_in_a_frame_of_its_own() -> None:
     run = trajscope.load(AMNESIAC)
+    assert repr(run) == f"trajscope.load({str(AMNESIAC)!r})"
     assert "FLAILING" in run._repr_html_()
     assert "<script" not in run._repr_html_()
     frame = run.report()._repr_html_()

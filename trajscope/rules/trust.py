@@ -134,7 +134,11 @@ def record(run: Run, v: Values) -> Answer:
         ("unreadable", "unreadable line", "unreadable lines"),
         ("torn", "torn line at the end", "torn lines"),
         ("fault", "trial with a field that could not be read", "trials with a field that could not be read"),
-        ("nan", "trial scored NaN or infinity, which is no value", "trials scored NaN or infinity, which is no value"),
+        (
+            "nan",
+            "trial scored NaN, infinity or over 1e150, which is no value",
+            "trials scored NaN, infinity or over 1e150, which is no value",
+        ),
         ("outside", "proposal outside the menu", "proposals outside the menu"),
         ("noop", "no-op", "no-ops"),
         ("claimed_best", "wrong claim of a new best", "wrong claims of a new best"),
