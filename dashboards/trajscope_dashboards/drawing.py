@@ -11,10 +11,12 @@ from trajscope import charts
 
 Spec = dict[str, Any]
 FIRST = "history"  # what moves with every row
-OTHERS = ("tiles", "walkers", "repeats")
+OTHERS = ("believed", "holdout", "tiles", "walkers", "repeats")
 NAMES = (FIRST, *OTHERS)
 QUESTIONS = {
     "history": "What happened, trial by trial?",
+    "believed": "How much of the best is luck?",
+    "holdout": "Does the holdout go along?",
     "tiles": "Where has it been, and where never?",
     "walkers": "Would a blind walker have seen more?",
     "repeats": "Is it going in circles?",
@@ -27,7 +29,11 @@ def specs(frames: Any, names: Iterable[str]) -> dict[str, Spec]:
 
     # Every part would be held against the grammar's schema as it is made, which costs more than all the rest.
     with debug_mode(False):
-        return {name: _spec(_DRAW[name](frames), frames.trials.height if name == FIRST else None) for name in names}
+        return {
+            name: _spec(_DRAW[name](frames), frames.trials.height if name == FIRST else None)
+            for name in names
+            if name != "holdout" or frames.holdouts.height
+        }
 
 
 def still(spec: bytes) -> bytes:
@@ -49,9 +55,16 @@ def _walkers(f: Any) -> Any:
     return charts.walkers(f.reach, total=total, what=what)
 
 
+def _believed(f: Any) -> Any:
+    middle, low, high = f.believed
+    return charts.believed(f.evaluations, metric=f.metric, middle=middle, low=low, high=high)
+
+
 _DRAW: dict[str, Any] = {
     "history": _history,
-    "tiles": lambda f: charts.tile_map(f.tiles),
+    "believed": _believed,
+    "holdout": lambda f: charts.holdout(f.holdouts, metric=f.metric, name=f.holdout or "holdout"),
+    "tiles": lambda f: charts.tile_map(f.tiles, f.visits),
     "walkers": _walkers,
     "repeats": lambda f: charts.repeat_rate(f.rates),
 }

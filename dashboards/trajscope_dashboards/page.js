@@ -216,6 +216,8 @@ const one = () => {
     write($("life"), life(run));
     write($("waits"), run.waits);
     $("waits").hidden = !run.waits;
+    write($("no-holdout"), run.holdout ?? "");
+    $("no-holdout").hidden = !run.holdout;
     $("four").replaceChildren(...four(run).map(([dt, dd, aside]) => make("div", {}, make("dt", { text: dt }), make("dd", { text: dd }), make("dd", { class: "aside", text: aside }))));
     const said_ = JSON.stringify(w.verdicts);
     if (show.last !== said_) {
@@ -261,10 +263,17 @@ const one = () => {
   pictures.get("tiles").fresh = (view) => outline(view, ...range);
   addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p) => p.draw()), 200); });
   listen(`/api/runs/${here}/events`, {
-    reset: (said) => { all(); trials.reset(said); },
+    reset: (said) => {
+      pictures.get("holdout").box.closest("figure").hidden = true; // until it comes
+      all();
+      trials.reset(said);
+    },
     rows: (said) => trials.more(said),
     run: show,
-    charts: (said) => Object.entries(said).forEach(([name, spec]) => pictures.get(name).take(spec)),
+    charts: (said) => Object.entries(said).forEach(([name, spec]) => {
+      pictures.get(name).box.closest("figure").hidden = false;
+      pictures.get(name).take(spec);
+    }),
     moved: (said) => Object.entries(said).every(([name, next]) => pictures.get(name).move(next)),
     gone: () => link("off", "the file is gone"),
   });

@@ -228,11 +228,14 @@ def _number(name: str, value: str, aside: str) -> Html:
 def _figure(r: Run, name: str) -> Html:
     at = f"{name}-head"
     still = tag("img", src=f"/runs/{r['id']}/{name}.svg", alt=QUESTIONS[name], loading="lazy")
+    said = tag("p", r["holdout"], id="no-holdout", cls="aside", hidden=not r["holdout"]) if name == "believed" else None
     return tag(
         "figure",
         tag("figcaption", tag("strong", QUESTIONS[name], id=at), tag("span", "", cls="notes")),
         tag("div", tag("noscript", still), cls="picture", data_chart=name, tabindex="0", role="group",
             aria_labelledby=at),
+        said,
+        hidden=name == "holdout" and bool(r["holdout"]),
     )  # fmt: skip
 
 

@@ -89,9 +89,11 @@ export class Picture {
     for (const [name, rows] of Object.entries(spec.datasets ?? {})) {
       const old = before[name];
       if (old === rows) continue;
-      // The engine writes into the rows that it is given.
-      if (old.length <= rows.length && old.every((row, i) => row === rows[i])) view.insert(name, structuredClone(rows.slice(old.length)));
-      else view.data(name, structuredClone(rows));
+      let kept = 0;
+      while (kept < old.length && old[kept] === rows[kept]) kept++;
+      const stand = view.data(name), fresh = structuredClone(rows.slice(kept)); // the engine writes into what it is given
+      if (stand.length !== old.length) view.data(name, structuredClone(rows));
+      else view.remove(name, stand.slice(kept)).insert(name, fresh);
     }
     await view.runAsync();
     named(this.box.querySelector("svg"), spec.usermeta.question);

@@ -119,7 +119,8 @@ class Web:
         name = request.path_params["name"]
         if name not in drawing.NAMES:
             return _line(404, "there is no such picture")
-        drawn = await self._drawn(post, name)
+        missing = name == "holdout" and (await self._noted(post)).sight.about["holdout"]
+        drawn = None if missing else await self._drawn(post, name)
         if drawn is None:
             return _line(404, "there is nothing to draw yet")
         key = post.sight.id, name

@@ -219,7 +219,7 @@ class Lookout:
             self._name(w.live.source.path),
             f"{self._epoch}.{begun}",
             update(panel),
-            _about(panel, run.header if run else None),
+            _about(panel, run.header if run else None) | {"holdout": shown.no_holdout if shown is not None else None},
             shown.total if shown else 0,
             shown.lines() if shown else (),
             noted,
