@@ -116,6 +116,12 @@ def blinded(*values: float | None) -> Run:
     return made(*items, header=head())
 
 
+def ended(metric: str, *scores: float, goal: str = "minimize") -> Run:
+    """Keeps of these values under a metric of this name, and one trial that was not kept."""
+    rows = [("z", i, "kept", score) for i, score in enumerate(scores)]
+    return made(*rows, ("y", 1, "reverted", 40.0), header=head(metric=metric, goal=goal))
+
+
 def confirmed(*values: float, claims: tuple[float, ...] = (1.0,), **more: Any) -> Run:
     """Keeps that claim a score with seeds around it, each confirmed by a measure with seeds around another."""
     around = (-0.1, 0.0, 0.1)
@@ -319,6 +325,18 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("too_good", PASS, "nothing was kept", made(("a", 2, "reverted", 0.5), header=head())),
     ("too_good", WARN, "not evaluable: no declared end of what is plausible; the best rose by",
      stepped(UNEVEN, 0.0, 1.0, 0.0, 1.0)),
+
+    ("perfect", FAIL, "val_rmse of the best keep is 0 to the last digit", ended("val_rmse", 32.7, 27.3, 0.0)),
+    ("perfect", FAIL, "pearson of the best keep is 1 to the last digit", ended("pearson", 0.5, 1.0, goal="maximize")),
+    ("perfect", PASS, "the best keep scored 27.3, and 0 would be perfect", ended("val_rmse", 32.7, 27.3)),
+    ("perfect", PASS, "the best keep scored 0.999", ended("r2", 0.5, 0.999, goal="maximize")),
+    ("perfect", PASS, "the best keep scored -2, so 0 is not its end", ended("loss", 0.0, -2.0)),  # it was passed by
+    ("perfect", PASS, "and 0 would be perfect",  # what the gate refused is no keep
+     made(("z", 1, "kept", 27.0), ("z", 2, "reverted", 0.0), header=head(metric="val_rmse", goal="minimize"))),
+    # A share of cases may well be all of them, and `glossary` is not about a loss.
+    ("perfect", WARN, "not evaluable: no kept value", ended("accuracy", 0.5, 1.0, goal="maximize")),
+    ("perfect", WARN, "not evaluable: no kept value", ended("glossary", 0.5, 0.0)),
+    ("perfect", PASS, "nothing was kept", ended("val_rmse")),
 ]  # fmt: skip
 
 

@@ -66,7 +66,7 @@ def test_a_hostile_run_is_counted_again_too(tmp_path: Path) -> None:
         ("FLAILING</span>", "RESEARCHING</span>", "says 'RESEARCHING', and its data say 'FLAILING'"),
         ("</main>", "<p>all is well</p></main>", "all is well"),
         ("</style>", "li { display: none }</style>", "the style differs"),
-        ('<script type="module">// The page', '<script type="module">location = "x";// The page', "the script differs"),
+        ('<script type="module">', '<script type="module">location = "x";', "the script differs"),
         ("script-src ", "script-src * ", "text in the head says '<meta http-equiv"),
     ],
 )  # fmt: skip

@@ -86,8 +86,15 @@ NO_TRIAL_SHOWS = frozenset("coverage family_dominance zero_keeps budget baseline
 # These have cases of their own (test_detectors.py).
 DETECTORS = frozenset(
     "grader divergence gain_share guard_margin variance_collapse predictions ablation unchanged_gain seed_edit "
-    "shortcut confirmation too_good".split()
+    "shortcut confirmation too_good perfect".split()
 )
+
+
+def worded(words: int, named: int) -> Run:
+    """New proposals, of which so many are known by their words alone."""
+    rows = [("z", i, "reverted", 2.0, {"provenance": "hash" if i < words else "text"}) for i in range(words + named)]
+    return made(*rows)
+
 
 # rule, level, what its sentence holds, the run
 CASES: list[tuple[str, Level, str, Run]] = [
@@ -155,6 +162,13 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("repeats", WARN, "every cell of it was tried", made(*ALL_OF_IT * 10, header=head(menu=TINY))),
     ("repeats", FAIL, "10 of the last 10", made(*ALL_OF_IT[:1] * 20, header=head(menu=TINY))),
     ("flailing", WARN, "every cell of it was tried", made(*ALL_OF_IT * 10, header=head(menu=TINY))),
+    # Eleven new sentences of twenty are no eleven ideas, ten leave it at that; and old words are old all the same.
+    ("flailing", UNKNOWN, "11 of 20 proposals are known by words alone", worded(11, 9)),
+    ("flailing", PASS, "100% of proposals are still new", worded(10, 10)),
+    ("flailing", FAIL, "only 6% of proposals are still new", made(KEEP, *spaced(15, 1), provenance="hash")),
+    ("repeats", UNKNOWN, "11 of 20 proposals are known by words alone", worded(11, 9)),
+    ("repeats", PASS, "0 of the last 10", worded(10, 10)),
+    ("repeats", FAIL, "10 of the last 10", made(*spaced(20, 1), provenance="hash")),
     ("dominance", UNKNOWN, "7 counted trials are too few (< 8)", made(*spaced(7, 1))),
     ("dominance", PASS, "z=0 took 2 of 8 proposals (bound 30%)", made(*spaced(8, 4))),
     ("dominance", WARN, "z=0 took 3 of 9 proposals (bound 30%)", made(*spaced(9, 3))),
@@ -271,7 +285,11 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("baseline", WARN, "7, and 8 are needed", made(*spaced(7, 1))),
     # One configuration at .1 and .9 in turn: its sd is .43, and the median lies .5 above the baseline.
     ("baseline", WARN, "8 of 8 trials beat the baseline (p=0.0078, bound 0.01): measure it again",
-     made(*[("a", 2, "kept", 0.1), ("a", 2, "kept", 0.9)] * 4)),
+     made(*[("a", 2, "reverted", 0.1), ("a", 2, "reverted", 0.9)] * 4)),
+    ("baseline", WARN, "not evaluable: what comes after a keep",  # which is in the base of all that follow
+     made(KEEP, *[("z", i, "reverted", 0.5, {"under": {"a": 2}}) for i in range(9)])),
+    ("baseline", WARN, "not evaluable: what comes after a keep",  # of which nobody knows what it stands on
+     made(KEEP, *[("z", i, "reverted", 0.5) for i in range(9)], placed=False)),
     ("baseline", PASS, "0 of 8 trials beat the baseline", made(*spaced(8, 1))),
     # Two configurations that never scatter, at .5 and .6: the median lies .45 above.
     ("baseline", PASS, "and by more than luck: the median by 0.45", made(*[KEEP, ("z", 1, "reverted", 0.6)] * 5)),

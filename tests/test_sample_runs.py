@@ -259,7 +259,7 @@ def test_the_amnesiac_is_flailing(amnesiac: dict[str, Any]) -> None:
         # Decisions, knobs and times are there to be judged; holdouts, seeds, diffs and other measures are not.
         "unchanged_gain": "PASS", "seed_edit": "PASS", "shortcut": "PASS", "grader": "WARN", "divergence": "WARN",
         "gain_share": "WARN", "guard_margin": "WARN", "variance_collapse": "WARN", "predictions": "WARN",
-        "ablation": "WARN", "confirmation": "WARN", "too_good": "WARN",
+        "ablation": "WARN", "confirmation": "WARN", "too_good": "WARN", "perfect": "PASS",
         # 36 repeats of 50; d_model=768 in 6 of 8 keeps; 44 of 50 changes in 4 of 13 knobs; a new cell 12 trials ago, a
         # keep 4; no budget is declared, and flailing speaks of the plateau.
         "excess": "FAIL", "kept_dominance": "FAIL", "family_dominance": "FAIL", "stuck": "PASS", "zero_keeps": "PASS",

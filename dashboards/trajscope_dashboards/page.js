@@ -1,24 +1,19 @@
 // Keeps the page up to date. Text from a run reaches it through textContent alone; it asks nobody but its own server.
+import { SIGNS, make, outline, took } from "/embed.js";
+import { Picture } from "/pictures.js";
+
 const SHAPES = { TAMPERED: "✗", SUSPECT: "✗", FLAILING: "✗", STALLED: "!", UNKNOWN: "?", RESEARCHING: "●" };
 const MARKS = { FAIL: "✗", UNKNOWN: "?", WARN: "!" };
 const ORDER = ["TAMPERED", "SUSPECT", "STALLED", "FLAILING", "UNKNOWN", "RESEARCHING"];
 const LIVING = ["running", "reading", "waiting", "stalled", "not begun"];
 const BELIEFS = { CONFIRMED: "confirmed by other evaluations", UNCONFIRMED: "not confirmed by any other evaluation", UNKNOWN: "gain or luck: not known", DOUBTED: "not to be trusted", NONE: "nothing was kept yet" };
-const SIGNS = { new_best: "best so far", noop: "no-op", near: "near", revisit: "revisit", replicate: "replicate", drifted: "drifted" };
 const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000;
 const kind = document.body.dataset.page, here = document.body.dataset.run;
 const $ = (id) => document.getElementById(id);
 
-const make = (name, attributes = {}, ...inner) => {
-  const e = document.createElement(name);
-  for (const [k, v] of Object.entries(attributes)) if (v !== null && v !== undefined && v !== false) k === "text" ? (e.textContent = v) : e.setAttribute(k, v === true ? "" : v);
-  e.append(...inner.filter((x) => x !== null));
-  return e;
-};
 const write = (e, text) => { if (e.textContent !== text) e.textContent = text; };
 const number = (x, digits = 6) => (x === null || x === undefined ? "" : Number.isInteger(x) ? x.toLocaleString("en") : String(Number(x.toPrecision(digits))));
 const share = (x) => (x === null ? "not known" : `${(x * 100).toFixed(0)}%`);
-const took = (s) => (s === null ? "" : s < 100 ? `${s.toFixed(0)} s` : s < 6000 ? `${(s / 60).toFixed(0)} min` : s < 259200 ? `${(s / 3600).toFixed(1)} h` : `${Math.round(s / 86400).toLocaleString("en")} days`);
 const counted = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 const life = (run) => {
   const w = run.watch, parts = [run.read === null ? w.state : `reading, ${share(run.read)}`];
@@ -46,7 +41,11 @@ const listen = (address, heard) => {
       if (event.lastEventId) last = event.lastEventId;
       const said = JSON.parse(event.data);
       if (said.fault) link("off", said.fault);
-      take(said);
+      // Who cannot make anything of what came begins anew, from where it is.
+      if (take(said) === false) {
+        source.close();
+        begin();
+      }
     });
   };
   begin();
@@ -108,7 +107,7 @@ const four = (r) => {
 
 class Trials {
   constructor() {
-    Object.assign(this, { rows: [], total: 0, shown: STEP, body: $("rows"), open: new Map() });
+    Object.assign(this, { rows: [], total: 0, shown: STEP, range: null, body: $("rows"), open: new Map() });
     $("more").addEventListener("click", () => { this.shown += STEP; this.draw(); });
     $("find").addEventListener("input", () => this.draw());
     this.body.addEventListener("click", (event) => {
@@ -128,7 +127,7 @@ class Trials {
     this.rows.push(...said.rows);
     if (this.rows.length > HELD) this.rows.splice(0, this.rows.length - HELD);
     this.total = said.total;
-    if ($("find").value.trim()) return this.draw();
+    if ($("find").value.trim() || this.range) return this.draw();
     // Newest first: what came goes on top, and as much leaves below.
     this.body.prepend(...said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse());
     let lines = this.body.querySelectorAll("tr:not(.more)");
@@ -140,13 +139,22 @@ class Trials {
   }
   draw() {
     const find = $("find").value.trim().toLowerCase();
-    const found = find ? this.rows.filter((r) => `${r.seq} ${r.pair ?? ""} ${r.status} ${this.signs(r)}`.toLowerCase().includes(find)) : this.rows;
+    const [a, b] = this.range ?? [-Infinity, Infinity], rows = this.rows.filter((r) => r.seq >= a && r.seq <= b);
+    const found = find ? rows.filter((r) => `${r.seq} ${r.pair ?? ""} ${r.status} ${this.signs(r)}`.toLowerCase().includes(find)) : rows;
     this.body.replaceChildren(...found.slice(-this.shown).reverse().flatMap((r) => [this.line(r), ...(this.open.has(r.seq) ? [this.open.get(r.seq)] : [])]));
     this.say(found.length);
   }
+  choose(a, b) {
+    if (a === null && !this.range) return;
+    this.range = a === null ? null : [a, b];
+    this.draw();
+  }
   say(found) {
     const shown = Math.min(this.shown, found);
-    write($("shown"), found < this.rows.length ? `${counted(found, "trial")} found of the latest ${this.rows.length.toLocaleString("en")}` : `the latest ${shown.toLocaleString("en")} of ${counted(this.total, "trial")}`);
+    const held = this.rows.length.toLocaleString("en"), [a, b] = this.range ?? [];
+    const within = this.range ? `, chosen above: ${Math.ceil(a)} to ${Math.floor(b)}` : "";
+    write($("shown"), found < this.rows.length || within ? `${counted(found, "trial")} found of the latest ${held}${within}` : `the latest ${shown.toLocaleString("en")} of ${counted(this.total, "trial")}`);
+    $("all").hidden = !this.range;
     $("more").hidden = found <= this.shown;
   }
   signs(r) { return r.signs.filter((s) => SIGNS[s]).map((s) => SIGNS[s]).join(", "); }
@@ -193,60 +201,8 @@ class Trials {
   }
 }
 
-// --- the pictures -----------------------------------------------------------------------------------------------------
-const clean = (s) => String(s).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
-let tip;
-const tooltip = (_handler, event, _item, value) => {
-  tip.hidden = value === null || value === undefined || value === "";
-  if (tip.hidden) return;
-  tip.textContent = typeof value === "object" ? Object.entries(value).map(([k, v]) => `${k}: ${clean(v)}`).join("\n") : clean(value);
-  tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
-  tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
-};
-const nothing = () => Promise.reject(new Error("this page loads nothing"));
-const loader = { load: nothing, sanitize: nothing, http: nothing, file: nothing };
-const pictures = new Map(); // by name: the newest spec, whether it is being drawn, what stands now
-const fitted = (spec, width) => {
-  const own = structuredClone(spec), plot = Math.max(spec.usermeta.least ?? 300, width) - spec.usermeta.sides;
-  (own.vconcat ?? [own]).forEach((part) => (part.width = Math.max(120, plot)));
-  return own;
-};
-// One drawing at a time for each; what came meanwhile is drawn next, and only the newest of it.
-const draw = async (name) => {
-  const p = pictures.get(name), box = document.querySelector(`[data-chart="${name}"]`);
-  write(box.closest("figure").querySelector(".notes"), p.spec.usermeta.notes.join(" "));
-  // What nobody sees is drawn once, and anew only when it comes into sight: drawing is most of what a row costs here.
-  if (p.busy || !box.clientWidth || (p.drawn && !p.seen)) return;
-  p.busy = true;
-  try {
-    while ((p.drawn !== p.spec || p.width !== box.clientWidth) && (p.seen || !p.drawn)) {
-      const spec = p.spec, width = box.clientWidth, stage = make("div");
-      const { view } = await window.vegaEmbed(stage, fitted(spec, width - (spec.vconcat ? 28 : 0)), { actions: false, ast: true, renderer: "svg", tooltip, loader, defaultStyle: false });
-      const svg = stage.querySelector("svg");
-      svg.querySelectorAll("[role], [aria-label]").forEach((e) => ["role", "aria-label", "aria-roledescription"].forEach((a) => e.removeAttribute(a)));
-      svg.setAttribute("role", "img");
-      svg.setAttribute("aria-label", spec.usermeta.question);
-      box.replaceChildren(stage);
-      tip.hidden = true;
-      p.view?.finalize();
-      Object.assign(p, { view, drawn: spec, width });
-      if (spec.usermeta.trials) box.dataset.trials = spec.usermeta.trials;
-      box.dataset.drawn = String(Number(box.dataset.drawn ?? 0) + 1);
-    }
-  } catch (error) {
-    p.drawn = p.spec;
-    p.width = box.clientWidth;
-    write(box.closest("figure").querySelector(".notes"), "This picture cannot be drawn.");
-    console.error(error);
-  } finally {
-    p.busy = false;
-  }
-};
-
 const one = () => {
   const trials = new Trials();
-  tip = make("div", { id: "tip", hidden: true });
-  document.body.append(tip);
   let run = null;
   const name = document.querySelector("h1").textContent;
   const show = (said) => {
@@ -260,6 +216,8 @@ const one = () => {
     write($("life"), life(run));
     write($("waits"), run.waits);
     $("waits").hidden = !run.waits;
+    write($("no-holdout"), run.holdout ?? "");
+    $("no-holdout").hidden = !run.holdout;
     $("four").replaceChildren(...four(run).map(([dt, dd, aside]) => make("div", {}, make("dt", { text: dt }), make("dd", { text: dd }), make("dd", { class: "aside", text: aside }))));
     const said_ = JSON.stringify(w.verdicts);
     if (show.last !== said_) {
@@ -283,18 +241,40 @@ const one = () => {
   addEventListener("hashchange", () => trials.deep());
   setInterval(() => run && write($("life"), life(run)), 1000);
   let waiting = 0;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p, n) => p.spec && draw(n)), 200); });
+  // What is brushed in one picture is chosen in the others and in the table.
+  const pictures = new Map();
+  let range = [null, null];
+  const choose = (a, b) => {
+    range = [a, b];
+    trials.choose(a, b);
+    outline(pictures.get("tiles")?.view, a, b);
+  };
+  const all = () => {
+    pictures.forEach((p) => p.clear());
+    choose(null, null);
+  };
+  $("all").addEventListener("click", all);
   const inSight = new IntersectionObserver((boxes) => boxes.forEach((b) => {
     const p = pictures.get(b.target.dataset.chart);
     p.seen = b.isIntersecting;
-    if (p.seen && p.spec) draw(b.target.dataset.chart);
+    if (p.seen) p.draw();
   }), { rootMargin: "200px" });
-  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, {}); inSight.observe(box); });
+  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, new Picture(box, choose)); inSight.observe(box); });
+  pictures.get("tiles").fresh = (view) => outline(view, ...range);
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p) => p.draw()), 200); });
   listen(`/api/runs/${here}/events`, {
-    reset: (said) => trials.reset(said),
+    reset: (said) => {
+      pictures.get("holdout").box.closest("figure").hidden = true; // until it comes
+      all();
+      trials.reset(said);
+    },
     rows: (said) => trials.more(said),
     run: show,
-    charts: (said) => Object.entries(said).forEach(([n, spec]) => { pictures.get(n).spec = spec; draw(n); }),
+    charts: (said) => Object.entries(said).forEach(([name, spec]) => {
+      pictures.get(name).box.closest("figure").hidden = false;
+      pictures.get(name).take(spec);
+    }),
+    moved: (said) => Object.entries(said).every(([name, next]) => pictures.get(name).move(next)),
     gone: () => link("off", "the file is gone"),
   });
 };

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from trajscope import charts
 from trajscope_dashboards import drawing, pages, stream
 from trajscope_dashboards.desk import Desk, Post, state
 from trajscope_dashboards.guard import App, Guard, Receive, Scope, Send, Token
@@ -26,7 +27,7 @@ MOST_STREAMS = 200  # clients that stay
 FIRST_S = 10.0  # that somebody is held until the first trials of a run have been read
 DRAWN_S = 20.0  # the same for a picture
 MOST_ROWS = 2000
-FILES = {"page.css": "text/css", "page.js": "text/javascript"}
+FILES = ("page.css", "page.js", "pictures.js")
 Endpoint = Callable[["Request"], Awaitable["Response"]]
 
 
@@ -39,6 +40,7 @@ class Web:
         self._engine: asyncio.Task[bytes] | None = None
         self._stills: dict[tuple[str, str], tuple[bytes, bytes]] = {}  # the latest spec of each, and its picture
         self._files = {name: _file(name).encode() for name in FILES}
+        self._files["embed.js"] = charts.engine.embed().encode()
 
     def app(self, token: Token | None, names: frozenset[str] = frozenset()) -> App:
         """The application behind its guard."""
@@ -62,6 +64,8 @@ class Web:
             Route("/draw.js", self.engine),
             Route("/page.css", partial(self.file, "page.css")),
             Route("/page.js", partial(self.file, "page.js")),
+            Route("/pictures.js", partial(self.file, "pictures.js")),
+            Route("/embed.js", partial(self.file, "embed.js")),
             Route("/favicon.ico", self.icon),
         ]
         inner = Starlette(routes=routes, lifespan=self._life, exception_handlers={404: _not_found, 405: _not_found})
@@ -70,7 +74,7 @@ class Web:
     @asynccontextmanager
     async def _life(self, _app: object) -> AsyncIterator[None]:
         self.desk.begin(asyncio.get_running_loop())
-        self._engine = asyncio.ensure_future(asyncio.to_thread(drawing.engine))  # takes a second
+        self._engine = asyncio.ensure_future(asyncio.to_thread(_engine))  # may take a second
         await asyncio.to_thread(self.desk.ready.wait, FIRST_S)
         yield
         self.desk.end()
@@ -115,7 +119,8 @@ class Web:
         name = request.path_params["name"]
         if name not in drawing.NAMES:
             return _line(404, "there is no such picture")
-        drawn = await self._drawn(post, name)
+        missing = name == "holdout" and (await self._noted(post)).sight.about["holdout"]
+        drawn = None if missing else await self._drawn(post, name)
         if drawn is None:
             return _line(404, "there is nothing to draw yet")
         key = post.sight.id, name
@@ -151,7 +156,7 @@ class Web:
         post = await self._noted(post)
         await self._drawn(post, drawing.FIRST)
         post = self.desk.posts.get(post.sight.id, post)
-        return _json({name: msgspec.Raw(x.spec) for name, x in post.drawn.items()})
+        return _json({name: msgspec.Raw(x.whole) for name, x in post.drawn.items()})
 
     async def analysis(self, request: Request, post: Post) -> Response:
         """What `analyze --json` says of the run now."""
@@ -181,7 +186,7 @@ class Web:
 
     async def file(self, name: str, request: Request) -> Response:
         """A file of this package."""
-        return _response(self._files[name], FILES[name])
+        return _response(self._files[name], "text/css" if name.endswith(".css") else "text/javascript")
 
     async def icon(self, request: Request) -> Response:
         """There is none."""
@@ -195,7 +200,7 @@ class Web:
 
     async def _drawn(self, post: Post, name: str) -> bytes | None:
         found = await self._wait(post, lambda p: name in p.drawn or (p.sight.noted and not p.sight.total), DRAWN_S)
-        return found.drawn[name].spec if name in found.drawn else None
+        return found.drawn[name].whole if name in found.drawn else None
 
     async def _wait(self, post: Post, until: Callable[[Post], bool], most_s: float) -> Post:
         run = post.sight.id
@@ -266,6 +271,10 @@ def _response(body: bytes, kind: str, headers: Mapping[str, str] | None = None, 
     from starlette.responses import Response
 
     return Response(body, status, dict(headers or {}), kind)
+
+
+def _engine() -> bytes:
+    return charts.engine.bundle().encode()
 
 
 def _file(name: str) -> str:

@@ -1,5 +1,5 @@
-"""The reference campaign that is to stand here: propose, run, judge, keep or revert, with trajscope as its recorder.
+"""The reference campaign: propose, run, judge, keep or revert, with trajscope as its recorder.
 
-Today there is one domain and no more: no proposer, no executor, no command.
-It may import the public names of trajscope and nothing else of the house.
+Begins at `campaign`, which takes one step at a time and has each on disk before the next. Of trajscope it may import
+the public names and the rails, keep, integrity, charts and testing packages, and nothing else of the house.
 """

@@ -18,6 +18,7 @@ from trajscope.corpus.examples import Example, Examples, Prompt, campaign
 from trajscope.corpus.split import ALL, Split, history
 from trajscope.errors import SourceError
 from trajscope.pair import Pair
+from trajscope.stats import beta_quantile
 
 SHOWN = 20  # rows that are named behind a check; all of them are counted
 SAMPLED = 2000  # test prompts that are held against the train side, the first of them
@@ -340,10 +341,8 @@ def _read(prompt: Prompt) -> str | None:
 
 def interval(k: int, n: int) -> tuple[float, float]:
     """The 95% interval of a share (Clopper-Pearson)."""
-    from scipy.special import betaincinv
-
-    low = float(betaincinv(k, n - k + 1, 0.025)) if k else 0.0
-    return low, float(betaincinv(k + 1, n - k, 0.975)) if k < n else 1.0
+    low = beta_quantile(k, n - k + 1, 0.025) if k else 0.0
+    return low, beta_quantile(k + 1, n - k, 0.975) if k < n else 1.0
 
 
 def finite(x: float | None) -> float | None:

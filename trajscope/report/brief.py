@@ -209,7 +209,7 @@ _ADVICE: Mapping[str, Callable[[Account], str | None]] = {
     "baseline": _again, "seed": _seed, "composition": _compose, "record": _record, "corpus": _corpus,
     **dict.fromkeys(
         ("divergence", "gain_share", "guard_margin", "variance_collapse", "predictions", "ablation", "unchanged_gain",
-         "seed_edit", "shortcut", "confirmation", "staircase", "too_good"), _suspect),
+         "seed_edit", "shortcut", "confirmation", "staircase", "too_good", "perfect"), _suspect),
 }  # fmt: skip
 _ALWAYS = ("guards", "luck", "corpus", "coverage")
 

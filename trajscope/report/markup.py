@@ -1,4 +1,4 @@
-"""Markup: HTML from values. Whatever comes from a file is cleaned and escaped on its way in, without exception."""
+"""Markup of a report: numbers that can be checked, strangers' texts cut to what a page can bear, tables."""
 
 from __future__ import annotations
 
@@ -6,44 +6,11 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
-from trajscope.readable import clean, number, short
+from trajscope.charts import Html, joined, tag
+from trajscope.readable import number, short
 
 LONGEST = 300  # letters of a stranger's text
-VOID = frozenset(("br", "meta", "link", "col"))
-
-
-class Html(str):
-    """Markup that is safe to stand in a page. Only this module and text that is ours make one."""
-
-    __slots__ = ()
-
-
-def tag(_name: str, *inner: object, **attributes: object) -> Html:
-    """An element. `cls` is its class; an attribute that is None or False is left out, one that is True stands bare."""
-    said = ""
-    for key, value in attributes.items():
-        if value is None or value is False:
-            continue
-        name = "class" if key == "cls" else key.rstrip("_").replace("_", "-")
-        said += f" {name}" if value is True else f' {name}="{escape(clean(value), quote=True)}"'
-    if _name in VOID:
-        return Html(f"<{_name}{said}>")
-    return Html(f"<{_name}{said}>{joined(inner)}</{_name}>")
-
-
-def joined(parts: Iterable[object]) -> Html:
-    """Markup as it is, text escaped, nothing for None, and lists part by part."""
-    return Html("".join(_part(p) for p in parts))
-
-
-def _part(p: object) -> str:
-    if isinstance(p, Html):
-        return p
-    if p is None or p is False:
-        return ""
-    if isinstance(p, list | tuple):
-        return joined(p)
-    return escape(clean(p), quote=False)
+__all__ = ["Html", "code", "figure", "joined", "rows", "tag", "text"]
 
 
 def text(value: object, most: int = LONGEST) -> Html:

@@ -1,8 +1,9 @@
 // The page without this script is whole: tables and drawn pictures. It adds pictures that answer, and all the rows.
-// Text from the file reaches the page through textContent alone; nothing is fetched.
+// Text from the file reaches the page through textContent alone; nothing is fetched. What puts pictures into it stands
+// before this, in the same module.
 const MARKS = ["kept", "new_best", "noop", "near", "revisit", "replicate", "drifted", "evaluated"];
-const SIGNS = { new_best: "best so far", noop: "no-op", near: "near", revisit: "revisit", replicate: "replicate", drifted: "drifted" };
 const STATUSES = ["kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer error", "other"];
+const NOT_RUN = new Set(["blocked", "proposer error"]);
 const PER_PAGE = 100, LONGEST = 20000;
 const held = JSON.parse(document.getElementById("trajscope-data").textContent);
 
@@ -12,16 +13,8 @@ const bytes = async (packed) => {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 };
 const unpacked = async (packed) => JSON.parse(new TextDecoder().decode(await bytes(packed)));
-const make = (name, attributes = {}, ...inner) => {
-  const e = document.createElement(name);
-  for (const [k, v] of Object.entries(attributes)) if (v !== null && v !== false) k === "text" ? (e.textContent = v) : e.setAttribute(k, v === true ? "" : v);
-  e.append(...inner);
-  return e;
-};
-const clean = (s) => String(s).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 const show = (x, digits = 6) => (x === null || x === undefined ? "" : String(Number(x.toPrecision(digits))));
 const ordinal = (n) => `${n}${n % 100 > 10 && n % 100 < 14 ? "th" : (["th", "st", "nd", "rd"][n % 10] ?? "th")}`;
-const took = (s) => (s === null ? "" : s < 100 ? `${s.toFixed(0)} s` : s < 6000 ? `${(s / 60).toFixed(0)} min` : `${(s / 3600).toFixed(1)} h`);
 
 // --- the rows -------------------------------------------------------------------------------------------------------
 class Rows {
@@ -67,7 +60,7 @@ class Rows {
     const r = this.rows, find = this.find.value.trim().toLowerCase(), status = this.status.value;
     const found = [];
     for (let i = 0; i < this.n; i++) {
-      if (this.only && !this.only(r.seq[i])) continue;
+      if (this.only && !this.only(r.seq[i], i)) continue;
       if (status !== "" && r.status[i] !== Number(status)) continue;
       if (find) {
         const text = `${r.seq[i]} ${r.pair[i] < 0 ? "" : this.names[r.pair[i]]} ${STATUSES[r.status[i]]} ${this.signs(i)}`.toLowerCase();
@@ -136,6 +129,12 @@ class Rows {
     if (text.length > LONGEST) pre.append(`... and ${text.length - LONGEST} letters more`);
     return pre;
   }
+  refused(rail) {
+    const { rail: by, marks, pair, status } = this.rows, which = this.run.rails.indexOf(rail);
+    if (rail === "kept") return (_seq, i) => by[i] >= 0 && marks[i] & 1;
+    if (rail === "silent") return (_seq, i) => pair[i] < 0 && !NOT_RUN.has(STATUSES[status[i]]);
+    return (_seq, i) => by[i] === which;
+  }
   show(only, chosen = null) {
     this.only = only;
     this.chosen = chosen;
@@ -145,34 +144,13 @@ class Rows {
 }
 
 // --- the pictures ---------------------------------------------------------------------------------------------------
-const tip = make("div", { id: "tip", hidden: true });
-document.body.append(tip);
-const tooltip = (_handler, event, _item, value) => {
-  tip.hidden = value === null || value === undefined || value === "";
-  if (tip.hidden) return;
-  tip.textContent = typeof value === "object" ? Object.entries(value).map(([k, v]) => `${k}: ${clean(v)}`).join("\n") : clean(value);
-  tip.style.left = `${Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8)}px`;
-  tip.style.top = `${Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8)}px`;
-};
-const nothing = () => Promise.reject(new Error("this page loads nothing"));
-const loader = { load: nothing, sanitize: nothing, http: nothing, file: nothing };
 const views = {};
-const fitted = (spec, width) => {
-  const own = structuredClone(spec), plot = Math.max(spec.usermeta.least ?? 300, width) - spec.usermeta.sides;
-  (own.vconcat ?? [own]).forEach((part) => (part.width = Math.max(120, plot)));
-  return own;
-};
 const draw = async (box, spec) => {
   const width = box.clientWidth, still = box.firstElementChild;
   if (!width || box.dataset.width === String(width)) return;
   box.dataset.width = width;
-  const stage = make("div");
   try {
-    const { view } = await window.vegaEmbed(stage, fitted(spec, width - (spec.vconcat ? 28 : 0)), { actions: false, ast: true, renderer: "svg", tooltip, loader, defaultStyle: false });
-    const name = spec.usermeta.question, svg = stage.querySelector("svg");
-    svg.querySelectorAll("[role], [aria-label]").forEach((e) => ["role", "aria-label", "aria-roledescription"].forEach((a) => e.removeAttribute(a)));
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", name);
+    const { stage, view } = await embed(spec, width);
     box.replaceChildren(stage);
     box.classList.add("drawn");
     views[box.dataset.chart]?.finalize();
@@ -186,15 +164,9 @@ const draw = async (box, spec) => {
 const tables = {};
 const listen = (name, view) => {
   const at = name.split("-")[0];
-  if (!name.endsWith("-history") || !("brush" in view.getState().signals)) return;
-  let waiting = 0;
-  view.addSignalListener("brush", (_name, brush) => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      const [a, b] = brush.seq ?? [null, null], tiles = views[`${at}-tiles`];
-      tables[at]?.show(a === null ? null : (seq) => seq >= a && seq <= b);
-      if (tiles && "from_seq" in tiles.getState().signals) tiles.signal("from_seq", a ?? -1).signal("to_seq", b ?? -1).run();
-    }, 80);
+  if (name.endsWith("-history")) brushed(view, (a, b) => {
+    tables[at]?.show(a === null ? null : (seq) => seq >= a && seq <= b);
+    outline(views[`${at}-tiles`], a, b);
   });
 };
 
@@ -209,13 +181,14 @@ const begin = async () => {
     tables[run.at] = new Rows(box, await unpacked(run.gz), held.sources[run.source]);
   }
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("a[data-seq], a[data-seqs]");
+    const link = event.target.closest?.("a[data-seq], a.seqs");
     if (!link) return;
     const at = link.hash.slice(1).split("-")[0], proof = link.closest(".proof");
-    const seqs = new Set((proof?.dataset.seqs ?? link.dataset.seqs ?? link.dataset.seq).split(" ").map(Number));
     if (!tables[at]) return;
     event.preventDefault();
-    tables[at].show((seq) => seqs.has(seq), Number(link.dataset.seq ?? NaN));
+    const seqs = new Set((proof?.dataset.seqs ?? link.dataset.seq ?? "").split(" ").map(Number));
+    const only = proof?.dataset.rail ? tables[at].refused(proof.dataset.rail) : (seq) => seqs.has(seq);
+    tables[at].show(only, Number(link.dataset.seq ?? NaN));
     document.getElementById(`${at}-rows`).scrollIntoView();
   });
   let waiting = 0;

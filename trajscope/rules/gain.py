@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean, pstdev
@@ -32,6 +33,12 @@ CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the share t
 # and records of noise alone climb evenly. Of honest walks of 50 to 200 trials 0.2% fall below it, 1.8% at worst.
 SMOOTH_FROM, SMOOTH = 8, 0.2
 WINDOWS = (6, 12)  # trials over which a rise is called fast
+# Where a metric can go no further, by a word of its name: a continuous measure of real data never gets there. Shares of
+# cases that are right do, and so accuracies, areas under curves and plain errors are not among them.
+PERFECT = {
+    **dict.fromkeys(("loss", "mse", "rmse", "mae", "mape", "rmsle", "nrmse", "nll", "bpb", "bpc", "fvu"), 0.0),
+    **dict.fromkeys(("perplexity", "ppl", "r2", "pearson", "spearman"), 1.0),
+}
 
 
 def divergence(run: Run, v: Values) -> Answer:
@@ -238,6 +245,22 @@ def too_good(run: Run, v: Values) -> Answer:
     if beyond:
         return Level.FAIL, f"{count(len(beyond), 'keep')} went beyond {end:g}, which was declared plausible", beyond
     return Level.PASS, f"{rise}, within what was declared plausible ({end:g})", []
+
+
+def perfect(run: Run, v: Values) -> Answer:
+    """What was kept is perfect to the last digit."""
+    t, metric = run.tally, run.header.metric or ""
+    end = next((PERFECT[w] for w in re.split(r"[^a-z0-9]+", metric.lower()) if w in PERFECT), None)
+    if not t.keep_count:
+        return Level.PASS, "nothing was kept", []
+    if end is None or t.best_kept is None or not run.scores.sign:
+        return lacking("no kept value of a metric whose name says where it ends, such as a loss")
+    best, room = t.best_kept * run.scores.sign, end * run.scores.sign - t.best_kept
+    if room:
+        where = f"and {end:g} would be perfect" if room > 0 else f"so {end:g} is not its end"
+        return Level.PASS, f"the best keep scored {best:g}, {where}", []
+    why = "no model gets there on data that it was not fitted to"
+    return Level.FAIL, f"{metric} of the best keep is {end:g} to the last digit: {why}", [t.best_kept_seq]
 
 
 def _crowded(run: Run) -> Answer | None:

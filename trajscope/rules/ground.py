@@ -17,6 +17,10 @@ NEW_SHARE = 0.2  # fewer new pairs than this is going in circles
 REPEATS_FAIL, REPEATS_WARN, REPEATS_FROM = 0.8, 0.5, 20  # of the last ten, from this many trials on
 TOP_FAIL, TOP_WARN = 0.5, 0.3  # one pair's share of counted trials
 EXHAUSTED = "; the menu is exhausted: every cell of it was tried, so widen it or stop"
+WORDED, WORDED_MOST = (
+    "hash",
+    0.5,
+)  # what pairs of words alone are read from, and the share of them that shows nothing new
 COVERED_FAIL, COVERED_FROM = 0.25, 3.0  # share of knobs touched after this many trials per knob
 KEPT_FAIL, KEPT_FAIL_FROM = 0.5, 8  # one pair's share of so many keeps
 KEPT_WARN, KEPT_WARN_FROM = 0.3, 4
@@ -30,6 +34,8 @@ def flailing(run: Run, v: Values) -> Answer:
         return Level.UNKNOWN, f"{_few(n)} to say whether it explores", []
     bound = _long(run)
     circling = new < NEW_SHARE
+    if not circling and (mute := _worded(run)):
+        return Level.UNKNOWN, f"whether it explores cannot be told: {mute}", []
     if not circling:
         return Level.PASS, f"{percent(new)} of proposals are still new (bound {percent(NEW_SHARE)})", []
     if isinstance(dry, Unknown):
@@ -44,6 +50,15 @@ def flailing(run: Run, v: Values) -> Answer:
         return Level.PASS, f"{dry} trials since the last best beyond noise (bound {bound:g})", []
     seqs = _since(run, run.tally.c - dry)
     return (Level.WARN, said + EXHAUSTED, seqs) if exhausted(v) else (Level.FAIL, said, seqs)
+
+
+def _worded(run: Run) -> str | None:
+    """Why proposals that look new need not be: most are known by their words alone, and words are easily new."""
+    found = run.ground.tally.sources.get(WORDED)
+    if found is None or found.n <= WORDED_MOST * run.tally.c:
+        return None
+    known = f"{found.n} of {count(run.tally.c, 'proposal')} {are(found.n)} known by words alone"
+    return f"{known}, and new words are no new idea (--repo, --map)"
 
 
 def _long(run: Run) -> float:
@@ -96,6 +111,8 @@ def repeats(run: Run, v: Values) -> Answer:
         return Level.FAIL, f"{said} (bound {percent(fail)})", recent
     if rate >= warn:
         return Level.WARN, f"{said} (bound {percent(warn)})", recent
+    if mute := _worded(run):
+        return Level.UNKNOWN, f"repeats cannot be judged: {mute}", []
     return Level.PASS, f"{said} (bound {percent(warn)})", []
 
 

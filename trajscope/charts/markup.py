@@ -1,15 +1,17 @@
-"""Markup: HTML from values. Whatever comes from a run is escaped on its way in, without exception."""
+"""Markup: HTML from values. Whatever comes from a file is cleaned and escaped on its way in, without exception."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
 
-VOID = frozenset(("meta", "link", "input", "img"))
+from trajscope.readable import clean
+
+VOID = frozenset(("br", "meta", "link", "col", "input", "img"))
 
 
 class Html(str):
-    """Markup that is safe to stand in a page. Only this module makes it, and text that is ours."""
+    """Markup that is safe to stand in a page. Only this module and text that is ours make one."""
 
     __slots__ = ()
 
@@ -21,7 +23,7 @@ def tag(_name: str, *inner: object, **attributes: object) -> Html:
         if value is None or value is False:
             continue
         name = "class" if key == "cls" else key.rstrip("_").replace("_", "-")
-        said += f" {name}" if value is True else f' {name}="{escape(str(value), quote=True)}"'
+        said += f" {name}" if value is True else f' {name}="{escape(clean(value), quote=True)}"'
     if _name in VOID:
         return Html(f"<{_name}{said}>")
     return Html(f"<{_name}{said}>{joined(inner)}</{_name}>")
@@ -39,4 +41,4 @@ def _part(p: object) -> str:
         return ""
     if isinstance(p, list | tuple):
         return joined(p)
-    return escape(str(p), quote=False)
+    return escape(clean(p), quote=False)

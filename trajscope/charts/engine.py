@@ -1,6 +1,6 @@
-"""Engine: the script that draws, as one text, and what it and everything else here was made with.
+"""Engine: the script that draws, the few lines that put a picture into a page, and what both are made with.
 
-Putting it together takes a second, so that it is kept in the user's cache folder, under the versions it depends on.
+Putting the engine together takes a second: it is kept in the user's cache folder, under the versions it depends on.
 """
 
 from __future__ import annotations
@@ -9,16 +9,21 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from trajscope import cache
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
 
 SEAL = 64  # letters in front of the kept script: its hash, which shows whether all of it was written
 
 
 def bundle() -> str:
     """The drawing engine as one module, made safe to stand in a page."""
+    from trajscope import cache
+
     place = cache.folder() / f"engine-{_installed('vl-convert-python')}.js"
     if (kept := _kept(place)) is not None:
         return kept
@@ -30,6 +35,37 @@ def bundle() -> str:
     with contextlib.suppress(OSError):  # without a cache it is only slower
         _keep(place, safe)
     return safe
+
+
+def embed() -> str:
+    """The script beside it, a module, that puts pictures into a page; the texts of strangers reach it as text alone."""
+    return resources.files("trajscope.charts").joinpath("embed.js").read_text("utf-8")
+
+
+class Pen:
+    """Draws pictures as SVG, in a thread of its own: the engine takes half a second to start, and Python goes on."""
+
+    def __init__(self) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._thread = ThreadPoolExecutor(1, "pen")  # one, so that what is drawn comes in its order
+
+    def __enter__(self) -> Self:
+        self._thread.submit(_drawn, {"mark": "point"})  # anything: the first takes as long as it starts
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def draw(self, spec: Mapping[str, Any]) -> Future[str]:
+        """A picture, once it is drawn."""
+        return self._thread.submit(_drawn, spec)
+
+
+def _drawn(spec: Mapping[str, Any]) -> str:
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=[])
 
 
 def version() -> str:
