@@ -65,6 +65,13 @@ def serve(
         _run(lookout, listening, secret, frozenset(x.lower() for x in name or ()), host)
 
 
+def schemas() -> dict[str, dict[str, Any]]:
+    """What the page answers to programs, for `trajscope schema`."""
+    from trajscope_dashboards import shapes
+
+    return shapes.schemas()
+
+
 def _run(lookout: Lookout, listening: socket.socket, secret: str | None, names: frozenset[str], host: str) -> None:
     import uvicorn
 
