@@ -141,6 +141,10 @@ class RunFile:
         self._store: Store | None = None
         self._documents: list[dict[str, Any]] = []
 
+    def __repr__(self) -> str:
+        """Its name. What it holds is not read for that."""
+        return f"trajscope.load({str(self._source.path)!r})"
+
     @property
     def documents(self) -> list[dict[str, Any]]:
         """The document of every run, as `trajscope analyze --json` prints it."""

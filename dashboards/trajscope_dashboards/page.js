@@ -1,5 +1,6 @@
 // Keeps the page up to date. Text from a run reaches it through textContent alone; it asks nobody but its own server.
-import { SIGNS, embed, make, took } from "/embed.js";
+import { SIGNS, make, outline, took } from "/embed.js";
+import { Picture } from "/pictures.js";
 
 const SHAPES = { TAMPERED: "✗", SUSPECT: "✗", FLAILING: "✗", STALLED: "!", UNKNOWN: "?", RESEARCHING: "●" };
 const MARKS = { FAIL: "✗", UNKNOWN: "?", WARN: "!" };
@@ -40,7 +41,11 @@ const listen = (address, heard) => {
       if (event.lastEventId) last = event.lastEventId;
       const said = JSON.parse(event.data);
       if (said.fault) link("off", said.fault);
-      take(said);
+      // Who cannot make anything of what came begins anew, from where it is.
+      if (take(said) === false) {
+        source.close();
+        begin();
+      }
     });
   };
   begin();
@@ -102,7 +107,7 @@ const four = (r) => {
 
 class Trials {
   constructor() {
-    Object.assign(this, { rows: [], total: 0, shown: STEP, body: $("rows"), open: new Map() });
+    Object.assign(this, { rows: [], total: 0, shown: STEP, range: null, body: $("rows"), open: new Map() });
     $("more").addEventListener("click", () => { this.shown += STEP; this.draw(); });
     $("find").addEventListener("input", () => this.draw());
     this.body.addEventListener("click", (event) => {
@@ -122,7 +127,7 @@ class Trials {
     this.rows.push(...said.rows);
     if (this.rows.length > HELD) this.rows.splice(0, this.rows.length - HELD);
     this.total = said.total;
-    if ($("find").value.trim()) return this.draw();
+    if ($("find").value.trim() || this.range) return this.draw();
     // Newest first: what came goes on top, and as much leaves below.
     this.body.prepend(...said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse());
     let lines = this.body.querySelectorAll("tr:not(.more)");
@@ -134,13 +139,22 @@ class Trials {
   }
   draw() {
     const find = $("find").value.trim().toLowerCase();
-    const found = find ? this.rows.filter((r) => `${r.seq} ${r.pair ?? ""} ${r.status} ${this.signs(r)}`.toLowerCase().includes(find)) : this.rows;
+    const [a, b] = this.range ?? [-Infinity, Infinity], rows = this.rows.filter((r) => r.seq >= a && r.seq <= b);
+    const found = find ? rows.filter((r) => `${r.seq} ${r.pair ?? ""} ${r.status} ${this.signs(r)}`.toLowerCase().includes(find)) : rows;
     this.body.replaceChildren(...found.slice(-this.shown).reverse().flatMap((r) => [this.line(r), ...(this.open.has(r.seq) ? [this.open.get(r.seq)] : [])]));
     this.say(found.length);
   }
+  choose(a, b) {
+    if (a === null && !this.range) return;
+    this.range = a === null ? null : [a, b];
+    this.draw();
+  }
   say(found) {
     const shown = Math.min(this.shown, found);
-    write($("shown"), found < this.rows.length ? `${counted(found, "trial")} found of the latest ${this.rows.length.toLocaleString("en")}` : `the latest ${shown.toLocaleString("en")} of ${counted(this.total, "trial")}`);
+    const held = this.rows.length.toLocaleString("en"), [a, b] = this.range ?? [];
+    const within = this.range ? `, chosen above: ${Math.ceil(a)} to ${Math.floor(b)}` : "";
+    write($("shown"), found < this.rows.length || within ? `${counted(found, "trial")} found of the latest ${held}${within}` : `the latest ${shown.toLocaleString("en")} of ${counted(this.total, "trial")}`);
+    $("all").hidden = !this.range;
     $("more").hidden = found <= this.shown;
   }
   signs(r) { return r.signs.filter((s) => SIGNS[s]).map((s) => SIGNS[s]).join(", "); }
@@ -187,34 +201,6 @@ class Trials {
   }
 }
 
-// --- the pictures -----------------------------------------------------------------------------------------------------
-const pictures = new Map(); // by name: the newest spec, whether it is being drawn, what stands now
-// One drawing at a time for each; what came meanwhile is drawn next, and only the newest of it.
-const draw = async (name) => {
-  const p = pictures.get(name), box = document.querySelector(`[data-chart="${name}"]`);
-  write(box.closest("figure").querySelector(".notes"), p.spec.usermeta.notes.join(" "));
-  // What nobody sees is drawn once, and anew only when it comes into sight: drawing is most of what a row costs here.
-  if (p.busy || !box.clientWidth || (p.drawn && !p.seen)) return;
-  p.busy = true;
-  try {
-    while ((p.drawn !== p.spec || p.width !== box.clientWidth) && (p.seen || !p.drawn)) {
-      const spec = p.spec, width = box.clientWidth, { stage, view } = await embed(spec, width);
-      box.replaceChildren(stage);
-      p.view?.finalize();
-      Object.assign(p, { view, drawn: spec, width });
-      if (spec.usermeta.trials) box.dataset.trials = spec.usermeta.trials;
-      box.dataset.drawn = String(Number(box.dataset.drawn ?? 0) + 1);
-    }
-  } catch (error) {
-    p.drawn = p.spec;
-    p.width = box.clientWidth;
-    write(box.closest("figure").querySelector(".notes"), "This picture cannot be drawn.");
-    console.error(error);
-  } finally {
-    p.busy = false;
-  }
-};
-
 const one = () => {
   const trials = new Trials();
   let run = null;
@@ -230,6 +216,8 @@ const one = () => {
     write($("life"), life(run));
     write($("waits"), run.waits);
     $("waits").hidden = !run.waits;
+    write($("no-holdout"), run.holdout ?? "");
+    $("no-holdout").hidden = !run.holdout;
     $("four").replaceChildren(...four(run).map(([dt, dd, aside]) => make("div", {}, make("dt", { text: dt }), make("dd", { text: dd }), make("dd", { class: "aside", text: aside }))));
     const said_ = JSON.stringify(w.verdicts);
     if (show.last !== said_) {
@@ -253,18 +241,40 @@ const one = () => {
   addEventListener("hashchange", () => trials.deep());
   setInterval(() => run && write($("life"), life(run)), 1000);
   let waiting = 0;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p, n) => p.spec && draw(n)), 200); });
+  // What is brushed in one picture is chosen in the others and in the table.
+  const pictures = new Map();
+  let range = [null, null];
+  const choose = (a, b) => {
+    range = [a, b];
+    trials.choose(a, b);
+    outline(pictures.get("tiles")?.view, a, b);
+  };
+  const all = () => {
+    pictures.forEach((p) => p.clear());
+    choose(null, null);
+  };
+  $("all").addEventListener("click", all);
   const inSight = new IntersectionObserver((boxes) => boxes.forEach((b) => {
     const p = pictures.get(b.target.dataset.chart);
     p.seen = b.isIntersecting;
-    if (p.seen && p.spec) draw(b.target.dataset.chart);
+    if (p.seen) p.draw();
   }), { rootMargin: "200px" });
-  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, {}); inSight.observe(box); });
+  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, new Picture(box, choose)); inSight.observe(box); });
+  pictures.get("tiles").fresh = (view) => outline(view, ...range);
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p) => p.draw()), 200); });
   listen(`/api/runs/${here}/events`, {
-    reset: (said) => trials.reset(said),
+    reset: (said) => {
+      pictures.get("holdout").box.closest("figure").hidden = true; // until it comes
+      all();
+      trials.reset(said);
+    },
     rows: (said) => trials.more(said),
     run: show,
-    charts: (said) => Object.entries(said).forEach(([n, spec]) => { pictures.get(n).spec = spec; draw(n); }),
+    charts: (said) => Object.entries(said).forEach(([name, spec]) => {
+      pictures.get(name).box.closest("figure").hidden = false;
+      pictures.get(name).take(spec);
+    }),
+    moved: (said) => Object.entries(said).every(([name, next]) => pictures.get(name).move(next)),
     gone: () => link("off", "the file is gone"),
   });
 };

@@ -228,11 +228,14 @@ def _number(name: str, value: str, aside: str) -> Html:
 def _figure(r: Run, name: str) -> Html:
     at = f"{name}-head"
     still = tag("img", src=f"/runs/{r['id']}/{name}.svg", alt=QUESTIONS[name], loading="lazy")
+    said = tag("p", r["holdout"], id="no-holdout", cls="aside", hidden=not r["holdout"]) if name == "believed" else None
     return tag(
         "figure",
         tag("figcaption", tag("strong", QUESTIONS[name], id=at), tag("span", "", cls="notes")),
         tag("div", tag("noscript", still), cls="picture", data_chart=name, tabindex="0", role="group",
             aria_labelledby=at),
+        said,
+        hidden=name == "holdout" and bool(r["holdout"]),
     )  # fmt: skip
 
 
@@ -243,8 +246,9 @@ def _trials(r: Run, rows: Sequence[dict[str, Any]], total: int) -> Html:
     said = tag("p", f"the latest {len(rows):,} of {counted(total, 'trial')}", id="shown", cls="aside")
     more = tag("button", "show more", type="button", id="more", hidden=True)
     find = tag("label", "find ", tag("input", type="search", id="find", autocomplete="off"), cls="find scripted-only")
+    every = tag("button", "show all", type="button", id="all", hidden=True)
     box = tag("div", table, cls="wide", tabindex="0", role="group", aria_label="trials, newest first")
-    return tag("section", tag("h2", "Trials"), find, said, box, more, aria_label="trials")
+    return tag("section", tag("h2", "Trials"), find, said, every, box, more, aria_label="trials")
 
 
 def _row(r: Run, row: dict[str, Any]) -> Html:

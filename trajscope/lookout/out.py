@@ -20,7 +20,7 @@ from trajscope.errors import SourceError
 from trajscope.lookout.course import LATEST, Course, Line, after, shape_of_line
 from trajscope.lookout.frames import Frames, frames
 from trajscope.readable import clean, short
-from trajscope.said import Asked, said
+from trajscope.said import NOTHING, Asked, said
 from trajscope.shape import Shape
 from trajscope.tail import Oddity
 from trajscope.trial import Goal, Header
@@ -66,24 +66,25 @@ class _Last(NamedTuple):
 
 
 class Lookout:
-    """Watches one file, or every run below a folder."""
+    """Watches one file, or every run below a folder.
+
+    `asked` says of the files what they do not say themselves; what was merely found and decides much, hears `warn`.
+    """
 
     def __init__(
         self,
         path: str | Path,
+        asked: Asked = NOTHING,
         *,
-        reader: str | None = None,
-        metric: str | None = None,
-        goal: Goal | None = None,
-        menu: str | Path | None = None,
+        warn: Callable[[str], object] = str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path)
         self.folder = self.path if self.path.is_dir() else None
         if self.folder is None and not self.path.exists():
             raise SourceError(f"{clean(path)}: cannot be read (No such file or directory); check the path")
-        known = Path(menu) if menu is not None else None
-        self._group = Group(lambda file: said(file, Asked(reader, metric, goal, known)), folder=self.folder)
+        said(Path("-"), asked)  # what is wrong with what was asked is wrong with every file
+        self._group = Group(lambda file: said(file, asked, lambda x: warn(short(x, 400))), folder=self.folder)
         if self.folder is None:
             self._group.add(self.path)
         self._clock = clock
@@ -227,7 +228,7 @@ class Lookout:
             self._name(w.live.source.path),
             f"{self._epoch}.{begun}",
             update(panel),
-            _about(panel, run.header if run else None),
+            _about(panel, run.header if run else None) | {"holdout": shown.no_holdout if shown is not None else None},
             shown.total if shown else 0,
             shown.lines() if shown else (),
             noted,
@@ -303,6 +304,7 @@ def _shapes() -> dict[str, Shape]:
         "cost": shape.record({"wall_s": number, "repeat_share": number}),
         "waits": shape.told(shape.TEXT, "Why it asks for a person; empty where it does not."),
         "read": shape.told(number, "The share of a long file that was read so far; null once all of it was."),
+        "holdout": shape.told(text, "Why there is no picture of a holdout; null where there is one, or none yet."),
     }
     trial = {"seq": shape.COUNT, "text": shape.told(shape.listed(shape.TEXT), "Its line in full."), "diff": text}
     return {

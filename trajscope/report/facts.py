@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trajscope.analysis import Key
 from trajscope.run import Run
-from trajscope.stats import uniform_distinct
+from trajscope.stats import student_quantile, uniform_distinct
 
 if TYPE_CHECKING:
     from trajscope.report.gather import RunSeen
@@ -42,7 +42,7 @@ def facts(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
     walls = [x for x in seen.columns["wall_s"] if x is not None]
     cells = run.ground.cells
     return {
-        "best": best(run, doc, seen),
+        "best": best(run, doc, *evaluations(run, seen)),
         "walkers": {"cells_expected": uniform_distinct(cells, run.tally.c) if cells and run.tally.c else None},
         "clock": clock(seen.columns["time_ms"], seen.columns["wall_s"]),
         "proofs": run.evidence("event:selftest").n,
@@ -56,15 +56,25 @@ def facts(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
     }
 
 
-def best(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
-    """How far the best can be believed: its evaluations, the baseline's, and intervals where the noise is known."""
+def evaluations(run: Run, seen: RunSeen) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    """Every value of the best configuration and of the baseline's: (seq, value)."""
+    at, base = run.tally.best_kept_config, run.scores.base
+    config = run.scores.configs[at].label if at >= 0 else None
+    return _evaluations(config, seen), _evaluations(base.label if base else None, seen)
+
+
+def best(
+    run: Run, doc: Mapping[str, Any], own: Sequence[tuple[int, float]], based: Sequence[tuple[int, float]]
+) -> dict[str, Any]:
+    """How far the best can be believed: its evaluations, the baseline's, and intervals where the noise is known.
+
+    Of `doc` it looks at `best`, `baseline.value` and `noise`.
+    """
     t, b, noise = run.tally, doc["best"], doc["noise"]
     config = run.scores.configs[t.best_kept_config] if t.best_kept_config >= 0 else None
-    own = _evaluations(config.label if config else None, seen)
     if not own and b["value"] is not None:
         own = [(b["seq"], b["value"])]
     base = run.scores.base
-    based = _evaluations(base.label if base else None, seen)
     out: dict[str, Any] = {
         "n": config.n if config else len(own),
         "base_n": max(len(t.baseline), base.n if base else 0),
@@ -78,7 +88,7 @@ def best(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
         return out
     # Evaluated once, the best is its own and only witness; the interval is then around what it claimed.
     middle = b["shrunk"] if out["n"] > 1 and b["shrunk"] is not None else b["value"]
-    t95 = student_quantile(noise["df"])
+    t95 = student_quantile(0.975, noise["df"])
     reach = t95 * noise["sd"] / math.sqrt(max(1, out["n"]))
     out["low"], out["high"] = middle - reach, middle + reach
     if doc["baseline"]["value"] is not None:
@@ -86,13 +96,6 @@ def best(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
         wide = t95 * noise["sd"] * math.sqrt(1 / max(1, out["n"]) + 1 / max(1, out["base_n"]))
         out["gain_low"], out["gain_high"] = gain - wide, gain + wide
     return out
-
-
-def student_quantile(df: float) -> float:
-    """What Student's distribution stays under with 97.5%."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, 0.975))
 
 
 def clock(times_ms: Sequence[int | None], walls_s: Sequence[float | None]) -> dict[str, Any]:

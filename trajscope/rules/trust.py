@@ -89,6 +89,8 @@ def baseline(run: Run, v: Values) -> Answer:
     p, (better, n) = v["audit.baseline_bias.p"], run.tally.beats_baseline
     if isinstance(p, Unknown):
         return lacking(p.why)
+    if run.tally.keep_count > 2 * run.evidence("not_composing").n:
+        return lacking("what comes after a keep may be built on it, and beats the baseline by that")
     said = f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})"
     if p >= BIAS or better <= n / 2:
         return Level.PASS, said, []
@@ -134,7 +136,11 @@ def record(run: Run, v: Values) -> Answer:
         ("unreadable", "unreadable line", "unreadable lines"),
         ("torn", "torn line at the end", "torn lines"),
         ("fault", "trial with a field that could not be read", "trials with a field that could not be read"),
-        ("nan", "trial scored NaN or infinity, which is no value", "trials scored NaN or infinity, which is no value"),
+        (
+            "nan",
+            "trial scored NaN, infinity or over 1e150, which is no value",
+            "trials scored NaN, infinity or over 1e150, which is no value",
+        ),
         ("outside", "proposal outside the menu", "proposals outside the menu"),
         ("noop", "no-op", "no-ops"),
         ("claimed_best", "wrong claim of a new best", "wrong claims of a new best"),
