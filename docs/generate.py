@@ -52,7 +52,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     from trajscope.cli import about
 
     yield ROOT / "docs/metrics.md", metrics()
-    for name, schema in about.schemas().items():
+    for name, schema in about.known().items():
         yield ROOT / f"docs/schema/{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     gate = ROOT / "docs/gate.md"
     yield gate, _replaced(gate.read_text("utf-8"), "bounds", bounds())

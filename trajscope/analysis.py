@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trajscope import cache, leaves, pipeline, rules, shape, sources
@@ -121,12 +121,17 @@ def document(run: Run, v: Mapping[str, Any], *, file: str, format: str) -> dict[
         "verdict.sentence": said.sentence,
         "verdicts": [plain(x) for x in verdicts],
     }
-    doc: dict[str, Any] = dict.fromkeys(ORDER)
+    return nested(flat, dict.fromkeys(ORDER))
+
+
+def nested(flat: Mapping[str, Any], doc: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Values by their paths as a document, with the reasons for what is null under `unknown`."""
+    out = {} if doc is None else doc
     unknown: dict[str, str] = {}
     for path, value in flat.items():
-        _place(doc, path, _known(value, path, unknown))
-    doc["unknown"] = unknown
-    return doc
+        _place(out, path, _known(value, path, unknown))
+    out["unknown"] = unknown
+    return out
 
 
 def analyze(run: Run, *, file: str, format: str, quick: bool = False) -> dict[str, Any]:
@@ -213,17 +218,23 @@ def _from_cache(
 
 def schema() -> dict[str, Any]:
     """The document's JSON Schema: every key required, every value that may be unknown nullable."""
+    return part("One run, as `trajscope analyze --json` prints it", [k.path for k in glossary()], SCHEMA)
+
+
+def part(title: str, paths: Iterable[str], number: int) -> dict[str, Any]:
+    """The JSON Schema of a document that holds these leaves, and why those of them that are null are."""
     root = shape.record({})
-    for key in glossary():
+    wanted = {*paths, "schema", "unknown"}
+    for key in (k for k in glossary() if k.path in wanted):
         *parents, leaf = key.path.split(".")
         node = root
         for name in parents:
             node = _inner(node, name, shape.record({}))
         about = key.doc + (f" Unit: {key.unit}." if key.unit else "")
-        part = {"const": SCHEMA} if key.path == "schema" else leaves.LEAVES[key.path]
-        _inner(node, leaf, shape.told(part, about))
+        kind = {"const": number} if key.path == "schema" else leaves.LEAVES[key.path]
+        _inner(node, leaf, shape.told(kind, about))
     return shape.titled(
-        "One run, as `trajscope analyze --json` prints it",
+        title,
         root,
         "A null means that the value cannot be known; `unknown` holds the reason under its path.",
     )

@@ -59,6 +59,13 @@ def serve(
         _run(lookout, listening, secret, frozenset(x.lower() for x in name or ()), host)
 
 
+def schemas() -> dict[str, dict[str, Any]]:
+    """What the page answers to programs, for `trajscope schema`."""
+    from trajscope_dashboards import shapes
+
+    return shapes.schemas()
+
+
 @cache
 def _warn(said: str) -> None:
     # Once: what is said of a file is looked up whenever the file is opened again.

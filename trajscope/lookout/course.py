@@ -15,6 +15,7 @@ from trajscope.columns import Row
 from trajscope.readable import clean, short
 from trajscope.report.tiles import Grid
 from trajscope.run import Run
+from trajscope.shape import COUNT, NUMBER, TEXT, WHOLE, Shape, listed, null_or, one_of, record, told
 from trajscope.tally import ConfigTally
 from trajscope.trial import STATUSES, Header, Item, Measure, Trial
 from trajscope.watch.seen import listed_rows
@@ -193,6 +194,27 @@ def line(run: Run, row: Row) -> Line:
         "refused": row.refused,
         "signs": [name for name in FLAGS if getattr(row, name)],
     }
+
+
+def shape_of_line() -> Shape:
+    """What `line` looks like as JSON."""
+    many, number = null_or(COUNT), null_or(NUMBER)
+    return record(
+        {
+            "seq": COUNT,
+            "iter": null_or(WHOLE),
+            "status": one_of(STATUSES),
+            "pair": null_or(TEXT),
+            "k": told(COUNT, "The how-manieth time of its pair; 0 when not counted."),
+            "first": told(many, "The trial that had its pair first, where that is another one."),
+            "value": number,
+            "best_kept": told(number, "The best kept value so far."),
+            "wall_s": number,
+            "time_ms": null_or(WHOLE),
+            "refused": told(COUNT, "Attempts that a rail refused."),
+            "signs": listed(one_of(FLAGS)),
+        }
+    )
 
 
 def after(lines: tuple[Line, ...], total: int, known: int) -> tuple[Line, ...] | None:
