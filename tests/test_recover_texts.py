@@ -196,6 +196,22 @@ def test_a_text_with_another_number_is_another_text() -> None:
     assert hashed(" . ") is None
 
 
+def test_words_stand_as_they_are_and_long_ones_are_told_apart_by_all_of_them() -> None:
+    def label(text: str) -> str:
+        found = hashed(text)
+        assert found is not None
+        return found.pair.label
+
+    assert label("Tie  the embeddings.") == 'text="tie the embeddings"'
+    assert label("x " * 29 + "xx") == f'text="{"x " * 29}xx"'
+    one, two = label("x" * 60 + "y"), label("x" * 60 + "z")
+    assert one != two
+    assert one.startswith(f'text="{"x" * 60} … ')
+    assert len(one) == len(two) == len('text=""') + 60 + 3 + 8
+    assert label("a\ud800b") != label("a\ud801b")  # which show alike
+    assert label("a\u202eb") != label("a\u202db")
+
+
 @pytest.mark.parametrize(
     "piece", ["a", "1", "a -> ", "(", "1,", "[1", "a.b-", "1_", "lr=", "-", "[x]", "A 1: ", "1/2", " "]
 )

@@ -1,7 +1,8 @@
 """What the report says, in which order, and of any run; the amnesiac's numbers are worked out by hand.
 
 Planted and seen to fail: the interval without the square root, a doubt that warns above one that fails, a text that is
-not escaped, clip paths that the engine numbers by all it ever drew, a pause that a long trial explains.
+not escaped, clip paths that the engine numbers by all it ever drew, a pause that a long trial explains, a replay that
+stops on the way, every rail asked without a menu.
 """
 
 from __future__ import annotations
@@ -130,6 +131,36 @@ def test_the_story_tells_when_alarms_began_and_what_was_kept(amnesiac: Any) -> N
     contributed = {k.seq: k for k in keeps(amnesiac.accounts[0])}
     assert sorted(contributed) == [4, 6, 23, 31, 33, 43, 45, 46]
     assert contributed[45].in_sd == pytest.approx(0.102 / 0.0197635, rel=1e-4)
+
+
+def test_the_rails_are_asked_of_every_trial_however_long_the_run() -> None:
+    from reportfield import source
+
+    from trajscope import sources
+    from trajscope.rails.backtest import replay
+    from trajscope.report.gather import gather
+
+    path = native(2_500)
+    (account,) = gather(source(path), None, sources.read(path))
+    whole, said, rows = replay(source(path)), account["replay"], account["rows"]
+    assert said["trials"] == whole.trials > 2_400
+    by_rule = {
+        rule: tuple(s for s, r in zip(rows["seq"], rows["rail"], strict=True) if r == i)
+        for i, rule in enumerate(account["rails"])
+    }
+    assert by_rule == dict(whole.blocked)
+    assert {rule: x["n"] for rule, x in said["by_rule"].items()} == {k: len(v) for k, v in whole.blocked.items()}
+    assert said["keeps_blocked"]["n"] == len(whole.keeps_blocked) > 8
+    assert said["keeps_blocked"]["first"] == list(whole.keeps_blocked[:8])
+
+
+def test_without_a_menu_only_the_rail_against_repeats_is_asked_and_the_page_says_so(tmp_path: Path) -> None:
+    bare = tmp_path / "bare.jsonl"
+    bare.write_bytes(AMNESIAC.read_bytes())
+    report = made(bare)
+    # 36 of the 50 proposals had been proposed before: counted with json and a set.
+    assert report.accounts[0]["replay"]["by_rule"] == {"repeat": {"n": 36, "first": [5, 6, 7, 8, 9, 11, 15, 16]}}
+    assert "Only the rail against repeats was asked: no menu is known" in report.html
 
 
 def test_what_else_moved_with_a_keep_is_told() -> None:

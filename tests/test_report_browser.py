@@ -151,6 +151,21 @@ def test_a_doubt_leads_to_its_rows_and_a_brush_chooses_trials_in_every_view(
         assert opened.complaints == []
 
 
+def test_all_that_a_rail_would_have_refused_can_be_looked_at(browser: Any, files: dict[str, Path]) -> None:
+    from trajscope.rails.backtest import replay
+    from trajscope.readers import Source
+
+    blocked = replay(Source(str(native(LONG))))
+    with Opened(browser, files["long"]) as opened:
+        page, said = opened.page, opened.page.locator(".controls [role=status]")
+        for rule, seqs in blocked.blocked.items():
+            page.locator("#r0-rail tr", has=page.locator("code", has_text=rule)).locator("a.seqs").click()
+            assert said.inner_text() == f"1 to 100 of {len(seqs):,} (of 10,000 trials)"
+        page.locator("#r0-rail p", has_text="Refused wrongly").locator("a.seqs").click()
+        assert said.inner_text() == f"1 to 100 of {len(blocked.keeps_blocked):,} (of 10,000 trials)"
+        assert opened.complaints == []
+
+
 def test_rows_are_sorted_filtered_and_paged_with_their_totals(browser: Any, files: dict[str, Path]) -> None:
     with Opened(browser, files["long"]) as opened:
         page = opened.page

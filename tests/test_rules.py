@@ -285,7 +285,11 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("baseline", WARN, "7, and 8 are needed", made(*spaced(7, 1))),
     # One configuration at .1 and .9 in turn: its sd is .43, and the median lies .5 above the baseline.
     ("baseline", WARN, "8 of 8 trials beat the baseline (p=0.0078, bound 0.01): measure it again",
-     made(*[("a", 2, "kept", 0.1), ("a", 2, "kept", 0.9)] * 4)),
+     made(*[("a", 2, "reverted", 0.1), ("a", 2, "reverted", 0.9)] * 4)),
+    ("baseline", WARN, "not evaluable: what comes after a keep",  # which is in the base of all that follow
+     made(KEEP, *[("z", i, "reverted", 0.5, {"under": {"a": 2}}) for i in range(9)])),
+    ("baseline", WARN, "not evaluable: what comes after a keep",  # of which nobody knows what it stands on
+     made(KEEP, *[("z", i, "reverted", 0.5) for i in range(9)], placed=False)),
     ("baseline", PASS, "0 of 8 trials beat the baseline", made(*spaced(8, 1))),
     # Two configurations that never scatter, at .5 and .6: the median lies .45 above.
     ("baseline", PASS, "and by more than luck: the median by 0.45", made(*[KEEP, ("z", 1, "reverted", 0.6)] * 5)),

@@ -54,7 +54,7 @@ def test_every_run_stands_there_with_its_word_and_what_watch_says_of_it(place: t
     amnesiac = found["night/amnesiac.jsonl"]
     (doc,) = trajscope.analyze(runs / "night" / "amnesiac.jsonl")
     assert amnesiac["watch"]["word"] == doc["verdict"]["word"] == "FLAILING"
-    jsonschema.validate(amnesiac["watch"], json.loads((ROOT / "docs" / "watch.schema.json").read_text()))
+    jsonschema.validate(amnesiac["watch"], json.loads((ROOT / "docs" / "schema" / "watch.schema.json").read_text()))
     for part in ("baseline", "coverage", "pairs", "plateau", "best", "nulls", "cost", "metric"):
         own = {k: v for k, v in amnesiac[part].items() if k in doc[part] and not isinstance(v, dict)}
         assert own

@@ -258,3 +258,35 @@ def test_a_drought_is_the_mean_over_all_rates(n: int, wins: float, losses: float
 
     mean, _ = integrate.quad(lambda rate: (1 - rate) ** n * beta.pdf(rate, wins, losses), 0, 1)
     assert stats.drought(n, wins, losses) == pytest.approx(mean, rel=1e-6)
+
+
+# --- distributions --------------------------------------------------------------------------------------------------
+# Planted: the tails swapped, half a degree of freedom, the fraction cut off after ten terms.
+
+
+@settings(max_examples=300)
+@given(st.floats(0.5, 3e5), st.floats(0.5, 3e5), st.floats(-4, 4))
+def test_a_beta_share_is_scipys(a: float, b: float, away: float) -> None:
+    from scipy.special import betainc
+
+    sd = math.sqrt(a * b / ((a + b) ** 2 * (a + b + 1)))
+    x = min(1.0, max(0.0, a / (a + b) + away * sd))
+    assert stats.beta_share(a, b, x) == pytest.approx(betainc(a, b, x), rel=1e-8, abs=1e-200)
+
+
+@pytest.mark.parametrize("df", [1, 2, 3, 7, 37, 12.5, 999, 1e5, 1e7])
+def test_students_quantile_and_tail_are_scipys(df: float) -> None:
+    from scipy.special import stdtr, stdtrit
+
+    for p in (0.55, 0.9, 0.975, 0.9999):
+        assert stats.student_quantile(p, df) == pytest.approx(stdtrit(df, p), rel=1e-8)
+    for t in (-40, -2.5, 0, 0.1, 1.9, 12):
+        assert stats.student_tail(t, df) == pytest.approx(stdtr(df, -t), rel=1e-8, abs=1e-200)
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (1, 50), (23, 50), (50, 50), (3, 10_000), (4_999, 5_000)])
+def test_the_ends_of_a_share_are_scipys(k: int, n: int) -> None:
+    from scipy.special import betaincinv
+
+    for p in (0.025, 0.5, 0.975):
+        assert stats.beta_quantile(k, n - k + 1, p) == pytest.approx(betaincinv(k, n - k + 1, p), rel=1e-9)

@@ -155,7 +155,8 @@ class Configs:
         self._base = dict(base)
         self._salt = (evaluator, data, parent)
         spelt = {_key(k): _canonical(base[k], 0) for k in sorted(base, key=str)}
-        self._parts = {k: f"{_spelt(k)}: {_spelt(spelt[k])}" for k in sorted(spelt)}
+        self._names = {k: _spelt(k) for k in spelt}
+        self._parts = {k: f"{self._names[k]}: {_spelt(spelt[k])}" for k in sorted(spelt)}
         self._tail = f"}}, {', '.join(map(_spelt, self._salt))}]"
 
     def after(self, changes: Iterable[Change] = ()) -> str:
@@ -164,8 +165,9 @@ class Configs:
         for c in changes:
             if isinstance(c.value, list | dict) or len(c.text) > MAX_TEXT // 2:
                 return config_hash({**self._base, **{c.knob: c.value for c in changes}}, *self._salt)
-            order = order or c.knob not in parts
-            parts[c.knob] = f"{_spelt(c.knob)}: {c.text}"
+            name = self._names.get(c.knob)
+            order = order or name is None
+            parts[c.knob] = f"{name or _spelt(c.knob)}: {c.text}"
         inner = (parts[k] for k in sorted(parts)) if order else parts.values()
         return _digest(f"[{{{', '.join(inner)}{self._tail}")[:16]
 

@@ -1,6 +1,6 @@
 """Tests and estimates on plain numbers: noise tests, binomial tails, expectations under shuffling.
 
-The standard library is enough for these; what needs more imports scipy inside its own function.
+The standard library is enough for these.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from statistics import NormalDist, median
 
+MOST_TERMS = 100_000  # of a continued fraction; it takes about the root of its larger number
 EXACT = 20  # numbers up to which a trend's p is exact, where none of them tie
 MAD_SD = 1.4826  # a normal's sd in medians of absolute deviations
 Z95 = 1.6448536269514722  # one-sided 5%
@@ -90,10 +91,7 @@ def smaller_variance(variance: float, df: int, pooled: float, pooled_df: int) ->
     """P of a variance at least this much smaller than the pool's, were both of one spread (F test)."""
     if pooled <= 0:
         return 1.0
-    from scipy.special import betainc
-
-    x = df * variance / (df * variance + pooled_df * pooled)
-    return float(betainc(df / 2, pooled_df / 2, x))
+    return beta_share(df / 2, pooled_df / 2, df * variance / (df * variance + pooled_df * pooled))
 
 
 def fisher(ps: Sequence[float]) -> float:
@@ -112,9 +110,54 @@ def fisher(ps: Sequence[float]) -> float:
 
 def student_tail(t: float, df: float) -> float:
     """P of at least t under Student's distribution."""
-    from scipy.special import stdtr
+    tail = beta_share(df / 2, 0.5, df / (df + t * t)) / 2
+    return tail if t >= 0 else 1 - tail
 
-    return float(stdtr(df, -t))
+
+def student_quantile(p: float, df: float) -> float:
+    """What Student's distribution stays under with probability p, one over a half."""
+    y = beta_quantile(0.5, df / 2, 2 * p - 1)  # of t² / (df + t²), which keeps its digits however large df is
+    return math.sqrt(df * y / (1 - y))
+
+
+def beta_share(a: float, b: float, x: float) -> float:
+    """P of at most x under a beta distribution, by the continued fraction (Lentz)."""
+    # By hand, because importing what knows it takes scipy longer than all else that an analysis does.
+    if not 0 < x < 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):  # where the fraction of the other tail is the quicker one
+        return 1 - beta_share(b, a, 1 - x)
+    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    c, d = 1.0, 1 / _off_zero(1 - (a + b) * x / (a + 1))
+    found = d
+    for m in range(1, MOST_TERMS):
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / _off_zero(1 + term * d)
+            c = _off_zero(1 + term / c)
+            found *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return min(1.0, math.exp(scale) * found / a)
+
+
+def beta_quantile(a: float, b: float, p: float) -> float:
+    """What a beta distribution stays under with probability p, to the last digit but one."""
+    low, high = 0.0, 1.0
+    while low < (middle := (low + high) / 2) < high:
+        if beta_share(a, b, middle) < p:
+            low = middle
+        else:
+            high = middle
+        if high - low < 1e-15 * high:
+            break
+    return high
+
+
+def _off_zero(x: float) -> float:
+    return x if abs(x) > 1e-300 else 1e-300
 
 
 def robust(pool: Sequence[float], least: float) -> tuple[float, float]:

@@ -49,8 +49,10 @@ def believed(
     layers: list[alt.Chart] = []
     if low is not None and high is not None:
         span = pl.DataFrame({"low": [low], "high": [high], "middle": [middle], "lane": ["best configuration"]})
-        said = ["middle:Q", "low:Q", "high:Q"]
-        band = alt.Chart(span).mark_bar(color=BAND, size=44).encode(x=x("low:Q"), x2="high:Q", y=y, tooltip=said)
+        said = [alt.Tooltip("middle:Q"), alt.Tooltip("low:Q"), alt.Tooltip("high:Q")]
+        band = (
+            alt.Chart(span).mark_bar(color=BAND, size=44).encode(x=x("low:Q"), x2=alt.X2("high:Q"), y=y, tooltip=said)
+        )
         layers.append(band)
         if middle is not None:
             layers.append(alt.Chart(span).mark_tick(color=ACCENT, thickness=3, size=44).encode(x=x("middle:Q"), y=y))
@@ -69,7 +71,7 @@ def believed(
             shape=alt.Shape("kind:N", **ink(0)),
             fill=alt.Fill("kind:N", **ink(1)),
             size=alt.Size("kind:N", **ink(2)),
-            tooltip=["said:N", "seq:Q"],
+            tooltip=[alt.Tooltip("said:N"), alt.Tooltip("seq:Q")],
         )
     )
     notes = [f"{rows.filter(pl.col('kind') != BASE).height} evaluations of the best configuration."]

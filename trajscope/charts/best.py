@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from trajscope.charts.theme import ACCENT, GREY, INK, WIDTH, blank, finish, flat_title, label, whole_ticks
+from trajscope.charts.theme import ACCENT, GREY, INK, WIDTH, at_x, at_y, blank, finish, flat_title, label, whole_ticks
 from trajscope.staircase import KINDS, counted, staircase
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def best_so_far(
             high=(pl.col("best") + run.noise_sd).clip(run.low, run.high),
         )
         band = alt.Chart(halo).mark_area(interpolate="step-after", color="#dde4eb")
-        layers.append(band.encode(x=x, y=y("low:Q"), y2="high:Q"))
+        layers.append(band.encode(x=x, y=y("low:Q"), y2=alt.Y2("high:Q")))
     if run.baseline is not None:
         rule = alt.Chart(pl.DataFrame({"value": [run.baseline]})).mark_rule(color=INK, strokeDash=[5, 4])
         layers.append(rule.encode(y=y("value:Q")))
@@ -101,7 +101,7 @@ def best_so_far(
             fill=alt.Fill("kind:N", **ink(1)),
             stroke=alt.Stroke("kind:N", **ink(2)),
             size=alt.Size("kind:N", **ink(3, shrink)),
-            tooltip=["seq:Q", "value:Q", "kind:N"],
+            tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("value:Q"), alt.Tooltip("kind:N")],
         )
     )
 
@@ -119,5 +119,5 @@ def best_so_far(
         mark = alt.Chart(pl.DataFrame({"text": [text]})).mark_text(
             align="left", baseline="middle", lineBreak="\n", color=color, fontSize=12, dy=-9, limit=right - 8
         )
-        layers.append(mark.encode(x=alt.value(WIDTH - left - right + 6), y=alt.value(at), text="text:N"))
+        layers.append(mark.encode(x=at_x(WIDTH - left - right + 6), y=at_y(at), text=alt.Text("text:N")))
     return finish(layers, question, run.notes, height=height, left=left, right=right, above=50)

@@ -11,6 +11,11 @@ import os
 import tempfile
 from importlib import metadata, resources
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Future
 
 SEAL = 64  # letters in front of the kept script: its hash, which shows whether all of it was written
 
@@ -35,6 +40,32 @@ def bundle() -> str:
 def embed() -> str:
     """The script beside it, a module, that puts pictures into a page; the texts of strangers reach it as text alone."""
     return resources.files("trajscope.charts").joinpath("embed.js").read_text("utf-8")
+
+
+class Pen:
+    """Draws pictures as SVG, in a thread of its own: the engine takes half a second to start, and Python goes on."""
+
+    def __init__(self) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._thread = ThreadPoolExecutor(1, "pen")  # one, so that what is drawn comes in its order
+
+    def __enter__(self) -> Self:
+        self._thread.submit(_drawn, {"mark": "point"})  # anything: the first takes as long as it starts
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown(cancel_futures=True)
+
+    def draw(self, spec: Mapping[str, Any]) -> Future[str]:
+        """A picture, once it is drawn."""
+        return self._thread.submit(_drawn, spec)
+
+
+def _drawn(spec: Mapping[str, Any]) -> str:
+    import vl_convert
+
+    return vl_convert.vegalite_to_svg(dict(spec), allowed_base_urls=[])
 
 
 def version() -> str:

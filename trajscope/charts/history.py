@@ -5,7 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from trajscope.charts.best import INKS
-from trajscope.charts.theme import ACCENT, BAND, GREY, INK, MUTED, SHADE, WIDTH, blank, flat_title, label, themed
+from trajscope.charts.theme import (
+    ACCENT,
+    BAND,
+    GREY,
+    INK,
+    MUTED,
+    SHADE,
+    WIDTH,
+    at_x,
+    at_y,
+    blank,
+    flat_title,
+    label,
+    themed,
+)
 from trajscope.staircase import Staircase, counted, staircase
 
 if TYPE_CHECKING:
@@ -83,7 +97,7 @@ def history(
     )  # fmt: skip
     if alarms is not None and alarms.height:
         flags = alt.Chart(alarms).mark_point(shape="triangle-down", size=90, filled=True, color=INK, opacity=1)
-        layers.append(flags.encode(x=x, y=alt.value(-9), tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("text:N")]))
+        layers.append(flags.encode(x=x, y=at_y(-9), tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("text:N")]))
     top = alt.LayerChart(layer=layers, width=WIDTH - left - right, height=HEIGHT)
     under = _lanes(trials, x_scale, width=WIDTH - left - right, left=left)
     notes = [*run.notes]
@@ -162,6 +176,6 @@ def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, *, width: int, left: int) -
         ),
         alt.Chart(named)
         .mark_text(align="right", fontSize=12, color=INK, limit=left - 22)
-        .encode(x=alt.value(-10), y=y, text=alt.Text("name:N")),
+        .encode(x=at_x(-10), y=y, text=alt.Text("name:N")),
     ]
     return alt.LayerChart(layer=layers, width=width, height=max(1, len(heads)) * STEP)

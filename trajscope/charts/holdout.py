@@ -22,7 +22,7 @@ def holdout(keeps: pl.DataFrame, *, metric: str, name: str) -> alt.LayerChart:
     if keeps.is_empty():
         return blank(question, "No keep has a value of the holdout.")
     base = alt.Chart(keeps).encode(x=alt.X("seq:Q", axis=alt.Axis(title="trial (seq)", grid=False, format=",d")))
-    tip = ["seq:Q", "value:Q", "holdout:Q"]
+    tip = [alt.Tooltip("seq:Q"), alt.Tooltip("value:Q"), alt.Tooltip("holdout:Q")]
     own = base.mark_line(color=ACCENT, strokeWidth=2, point={"shape": "diamond", "color": ACCENT, "size": 70}).encode(
         y=alt.Y("value:Q", scale=alt.Scale(zero=False), axis=alt.Axis(title=label(metric, 40), titleColor=ACCENT)),
         tooltip=tip,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from trajscope.charts.theme import ACCENT, GREY, INK, MUTED, PALE, blank, finish, label, whole_ticks
+from trajscope.charts.theme import ACCENT, GREY, INK, MUTED, PALE, at_x, blank, finish, label, whole_ticks
 from trajscope.staircase import counted
 
 if TYPE_CHECKING:
@@ -71,16 +71,18 @@ def knob_coverage(knobs: pl.DataFrame) -> alt.LayerChart:
         every.mark_bar(**bar_ink, color=PALE, stroke=GREY, strokeWidth=1).encode(x=x("proposed:Q"), y=y),
         every.mark_bar(**bar_ink, color=ACCENT).encode(x=x("kept:Q"), y=y),
         every.mark_text(align="right", color=INK, limit=name_px - 12, fontSize=13).encode(
-            x=alt.value(-9), y=y, text="name:N"
+            x=at_x(-9), y=y, text=alt.Text("name:N")
         ),
-        done.mark_text(**words, dx=7, color=MUTED).encode(x=x("proposed:Q"), y=y, text="said:N"),
-        never.mark_text(**words, dx=24, color=INK, fontWeight="bold").encode(x=x("proposed:Q"), y=y, text="said:N"),
+        done.mark_text(**words, dx=7, color=MUTED).encode(x=x("proposed:Q"), y=y, text=alt.Text("said:N")),
+        never.mark_text(**words, dx=24, color=INK, fontWeight="bold").encode(
+            x=x("proposed:Q"), y=y, text=alt.Text("said:N")
+        ),
         never.mark_point(shape=CROSS, size=70, stroke=INK, strokeWidth=2, opacity=1, xOffset=13).encode(
             x=x("proposed:Q"), y=y
         ),
         alt.Chart(pl.DataFrame(heads))
         .mark_text(align="left", color=INK, fontWeight="bold", limit=head_px - 8, fontSize=13)
-        .encode(x=alt.value(12 - left), y=y, text="text:N"),
+        .encode(x=at_x(12 - left), y=y, text=alt.Text("text:N")),
     ]
     return finish(layers, question, notes, height=round(step * (at + 0.2)), left=left, right=210)
 

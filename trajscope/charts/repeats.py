@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from trajscope.charts.theme import INK, WIDTH, blank, finish, flat_title, whole_ticks
+from trajscope.charts.theme import INK, WIDTH, at_y, blank, finish, flat_title, whole_ticks
 from trajscope.staircase import counted
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ grid=False, domain=False, ticks=not few, labels=not few, titleY=30, **whole_tick
 
     def words(which: pl.Expr, field: str, y: float) -> alt.Chart:
         chart: alt.Chart = alt.Chart(rows.filter(which)).mark_text(color=INK, fontSize=12)
-        return chart.encode(x=alt.X("middle:Q", scale=x_scale, axis=x_axis), y=alt.value(y), text=field)
+        return chart.encode(x=alt.X("middle:Q", scale=x_scale, axis=x_axis), y=at_y(y), text=field)
 
     wide = pl.col("room") >= pl.col("hits").str.len_chars() * 6.5 + 6
     bars = alt.Chart(rows).mark_rect(color="#b7c4d1", stroke="white", strokeWidth=3 if few else 0.5)
@@ -87,7 +87,7 @@ grid=False, domain=False, ticks=not few, labels=not few, titleY=30, **whole_tick
             **across,
             y=alt.Y("rate:Q", scale=y_scale, axis=y_axis),
             y2=alt.datum(0),
-            tooltip=["first:Q", "last:Q", "n:Q", "rate:Q", "expected:Q"],
+            tooltip=[alt.Tooltip(f"{name}:Q") for name in ("first", "last", "n", "rate", "expected")],
         ),
         lines.encode(**across, y=alt.Y("expected:Q", scale=y_scale, axis=y_axis)),
         words(wide, "hits:N", height - 14),

@@ -101,6 +101,22 @@ def _units(spec: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _units(part)
 
 
+# A channel as a value of its class: said as a text or a dict it is looked for among all classes of the grammar, by
+# their hashes, which takes longer than the rest of a picture.
+def at_x(value: float) -> alt.XValue:
+    """A place on the picture, from its left edge."""
+    import altair as alt
+
+    return alt.XValue(value)  # type: ignore[no-untyped-call]  # altair says no types of these two
+
+
+def at_y(value: float) -> alt.YValue:
+    """A place on the picture, from its upper edge."""
+    import altair as alt
+
+    return alt.YValue(value)  # type: ignore[no-untyped-call]  # as above
+
+
 def whole_ticks(first: int, last: int) -> dict[str, Any]:
     """Ticks at whole numbers only; a short axis has to name them, or halves are drawn and rounded."""
     ticks: dict[str, Any] = {"values": list(range(first, last + 1))} if last - first <= 12 else {"tickCount": 10}
@@ -118,7 +134,9 @@ def blank(question: str, message: str) -> alt.LayerChart:
     import altair as alt
     import polars as pl
 
-    text = alt.Chart(pl.DataFrame({"text": [message]})).mark_text(fontSize=15, color=MUTED).encode(text="text:N")
+    text = (
+        alt.Chart(pl.DataFrame({"text": [message]})).mark_text(fontSize=15, color=MUTED).encode(text=alt.Text("text:N"))
+    )
     return finish([text], question, [], height=120, left=70, right=70, above=14)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from trajscope.charts.theme import ACCENT, GREY, INK, MIDDLE, MUTED, PALE, blank, finish, label
+from trajscope.charts.theme import ACCENT, GREY, INK, MIDDLE, MUTED, PALE, at_x, blank, finish, label
 
 if TYPE_CHECKING:
     import altair as alt
@@ -60,34 +60,37 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None) -> alt.Lay
         legend=alt.Legend(orient="none", direction="horizontal", legendX=12 - left, legendY=-30, title=None,
                           symbolType="square", symbolStrokeColor=GREY),
     )  # fmt: skip
-    tip = ["said:N", "proposed:Q", "kept:Q", alt.Tooltip("mean:Q", format=".6g")]
+    tip = [
+        alt.Tooltip("said:N"), alt.Tooltip("proposed:Q"), alt.Tooltip("kept:Q"), alt.Tooltip("mean:Q", format=".6g"),
+    ]  # fmt: skip
     chart = alt.Chart(rows)
     never, tried = chart.transform_filter("datum.proposed == 0"), chart.transform_filter("datum.proposed > 0")
     space: dict[str, Any] = {"x": x, "y": y}
-    on_dark = alt.condition(f"datum.kind == '{MOSTLY}'", alt.value("white"), alt.value(INK))
+    words = alt.Text("text:N")
+    on_dark = alt.ColorValue(INK, condition={"test": f"datum.kind == '{MOSTLY}'", "value": "white"})
     boxes = chart.transform_calculate(
         x1="datum.at - 0.47", x2="datum.at + 0.47", y1="datum.row - 0.44", y2="datum.row + 0.44"
     )
     layers = [
         boxes.mark_rect(stroke=GREY, strokeWidth=0.7).encode(
-            x=alt.X("x1:Q", scale=x_scale, axis=None), x2="x2:Q", y=alt.Y("y1:Q", scale=y_scale, axis=None), y2="y2:Q",
-            fill=fill, tooltip=tip,
+            x=alt.X("x1:Q", scale=x_scale, axis=None), x2=alt.X2("x2:Q"), y=alt.Y("y1:Q", scale=y_scale, axis=None),
+            y2=alt.Y2("y2:Q"), fill=fill, tooltip=tip,
         ),
         never.mark_point(shape=HATCH, size=900, stroke=GREY, strokeWidth=0.8, filled=False, opacity=1).encode(
             **space, tooltip=tip
         ),
         tried.mark_text(fontSize=13, fontWeight="bold", dy=-5).encode(
-            **space, text="count:N", color=on_dark
+            **space, text=alt.Text("count:N"), color=on_dark
         ),
         tried.mark_text(fontSize=10, dy=9).encode(
-            **space, text="text:N", color=on_dark
+            **space, text=words, color=on_dark
         ),
-        never.mark_text(fontSize=10, dy=9, color=MUTED, stroke="white", strokeWidth=3).encode(**space, text="text:N"),
-        never.mark_text(fontSize=10, dy=9, color=MUTED).encode(**space, text="text:N"),
+        never.mark_text(fontSize=10, dy=9, color=MUTED, stroke="white", strokeWidth=3).encode(**space, text=words),
+        never.mark_text(fontSize=10, dy=9, color=MUTED).encode(**space, text=words),
         chart.transform_filter("datum.default").mark_point(shape="triangle-down", size=36, color=INK, filled=True,
                                                            opacity=1, xOffset=-26, yOffset=-9).encode(**space),
         alt.Chart(heads).mark_text(align="right", fontSize=13, color=INK, limit=left - 24).encode(
-            x=alt.value(-8), y=y, text="name:N"
+            x=at_x(-8), y=y, text=alt.Text("name:N")
         ),
     ]  # fmt: skip
     params = []

@@ -43,14 +43,14 @@ def walkers(reach: pl.DataFrame, *, total: int | None, what: str = "cells") -> a
     last, met = int(reach["reached"][-1]), float(walk["mean"][-1])
     at = pl.DataFrame({"c": [n, n], "y": [float(last), met], "text": [f"this run: {last:,}", f"blind: {met:,.1f}"]})
     layers = [
-        alt.Chart(walk).mark_area(color=BAND).encode(x=x, y=y("low:Q"), y2="high:Q"),
+        alt.Chart(walk).mark_area(color=BAND).encode(x=x, y=y("low:Q"), y2=alt.Y2("high:Q")),
         alt.Chart(walk).mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=2).encode(x=x, y=y("mean:Q")),
         alt.Chart(reach)
         .mark_line(color=ACCENT, strokeWidth=2.5, interpolate="step-after")
-        .encode(x=x, y=y("reached:Q"), tooltip=["c:Q", "reached:Q"]),
+        .encode(x=x, y=y("reached:Q"), tooltip=[alt.Tooltip("c:Q"), alt.Tooltip("reached:Q")]),
         alt.Chart(at)
         .mark_text(align="left", dx=6, color=INK, fontSize=12, limit=right - 10)
-        .encode(x=x, y=y("y:Q"), text="text:N"),
+        .encode(x=x, y=y("y:Q"), text=alt.Text("text:N")),
     ]
     notes = ["Solid: this run. Dashed, shaded: walkers that draw uniformly, their mean and two standard deviations."]
     return finish(layers, question, notes, height=height, left=left, right=right, above=30)

@@ -95,7 +95,7 @@ def verify(
 ) -> None:
     """Ask whether every file is what the manifest says, and whether these runs are those it was made of.
 
-    Exit codes: 0 it is, 1 something differs, 3 that cannot be told.
+    Exit codes: 0 it is, 1 something differs, 3 that cannot be told: the runs, or some of them, are not named.
 
     Example: trajscope corpus verify corpus runs/*.jsonl
     """

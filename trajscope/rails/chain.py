@@ -82,10 +82,10 @@ class Rails:
         return self.ask(raw).verdict
 
     def ask(self, raw: object) -> Answer:
-        """The first refusal of a proposal (JSON text, its bytes or a mapping), or PASS."""
+        """The first refusal of a proposal (JSON text, its bytes, a mapping, or one that was read before), or PASS."""
         rule, found, new = "schema", None, ""
         try:
-            read = self._proposals.read(raw)
+            read = raw if isinstance(raw, Proposal) else self._proposals.read(raw)
             if not isinstance(read, Proposal):
                 return Answer(read)
             found = read

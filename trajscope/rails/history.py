@@ -157,9 +157,13 @@ class History:
         usd: float | None = None,
     ) -> None:
         """One more trial, as it runs. If a followed file gets it too, under this path and line, it counts once."""
-        if any(f.name == seen.where for f in self._follows):
+        if self._follows and any(f.name == seen.where for f in self._follows):
             self._own.add((seen.where, seen.line))
         self._note(pair, seen, intent)
+        if wall_s is None and tokens is None and usd is None:
+            if seen.status not in NOT_RUN:
+                self._unpriced = {name: n + 1 for name, n in self._unpriced.items()}
+            return
         self._price([Tried(seen.seq, seen.status, wall_s=wall_s, tokens=tokens, usd=usd)])
 
     def refresh(self) -> None:

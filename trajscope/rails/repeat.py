@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 
 from trajscope.menu import Menu
 from trajscope.pair import NEAR, Pair
@@ -19,7 +20,8 @@ class Repeat:
     """The rail against repeats, over the full history of the campaign.
 
     `share` of the trials that ran, and never fewer than `least`, may be declared revisits, and as many replicates;
-    at most `per_config` replicates of one configuration.
+    at most `per_config` replicates of one configuration. A refusal names what is untried instead, unless without
+    `offers`: to find that takes longer than to refuse.
     """
 
     def __init__(
@@ -29,16 +31,23 @@ class Repeat:
         *,
         base: Mapping[str, object] | None = None,
         near: bool = True,
+        offers: bool = True,
         share: float = 0.10,
         least: int = 2,
         per_config: int = 5,
     ) -> None:
         self.history = history
-        self.untried = Untried(history, menu or history.menu, base)
+        self._offers = offers
+        self._stand = menu or history.menu, base
         self._near = near
         self._share = share
         self._least = least
         self._per_config = per_config
+
+    @cached_property
+    def untried(self) -> Untried:
+        """What could be proposed instead."""
+        return Untried(self.history, *self._stand)
 
     def check(self, proposal: Proposal, base: str | None = None, config: str | None = None) -> Verdict:
         """Whether a proposal may be tried; `base` is the hash of what it changes, `config` of what would run."""
@@ -118,7 +127,8 @@ class Repeat:
         run = self.history.run
         own = dict.fromkeys(s.seq for s in shown if s.where == run)
         other = dict.fromkeys(s.place for s in shown if s.where != run)
-        return Verdict(rule, Level.FAIL, reason, tuple(own), tuple(other), self.untried.labels())
+        instead = self.untried.labels() if self._offers else ()
+        return Verdict(rule, Level.FAIL, reason, tuple(own), tuple(other), instead)
 
     def _unknown(self, rule: str, reason: str, *shown: Seen) -> Verdict:
         return self._refuse(rule, reason, *shown)._replace(level=Level.UNKNOWN)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from trajscope.batch import Batch
 from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
-from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
+from trajscope.pair import MAX_TEXT, Change, Configs, canon, config_hash, pair
 from trajscope.readers import Source, specs
 from trajscope.readers.fields import (
     finite,
@@ -60,6 +60,14 @@ _TYPES = frozenset(("run", "trial", "measure", "event", "end"))
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"v"\s*:\s*\d+\s*,\s*"type"\s*:\s*"run"')
 
 
+class _Base(NamedTuple):
+    """What proposals stand on: its hash and parent commit, the canonical texts of its values, and its hashes."""
+
+    name: tuple[str, str | None]
+    texts: Mapping[str, str]
+    configs: Configs
+
+
 class Native:
     """One native file; it holds one run."""
 
@@ -73,6 +81,7 @@ class Native:
         self.prev: str | None = ZEROS
         self._pairs: dict[tuple[str, bytes], Change] = {}
         self.incumbent: str | None = None
+        self._base: _Base | None = None
         self._known: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {}  # base and kept configurations
         self._salt: dict[str, str | None] = {}
         self._graders: dict[str, str] = {}  # declared files that score, with their hashes
@@ -209,6 +218,7 @@ class Native:
                 self._menu = menus.parse(obj["menu"], "menu")
             except MenuError as e:
                 why = str(e)
+        self._base = None
         self._salt = {"evaluator": text(obj.get("evaluator_hash")), "data": text(obj.get("data_hash"))}
         self.incumbent = text(base.get("hash")) or (self._hash(config) if config is not None else None)
         if config is not None and self.incumbent:
@@ -355,14 +365,22 @@ class Native:
             config = {**base, **{c.knob: c.value for c in changes}}
             moves = {**moves, **{c.knob: c for c in changes}}
             trial.moved = pair(moves.values())
-            stood = all(c.knob in base and self._change(c.knob, base[c.knob]).text == c.text for c in changes)
-            trial.noop = trial.noop or stood
-            trial.config = trial.config or self._hash(config, row.parent)
+            stands = self._stands(trial.base, base, row.parent)
+            trial.noop = trial.noop or all(stands.texts.get(c.knob) == c.text for c in changes)
+            trial.config = trial.config or stands.configs.after(changes)
             if trial.status == "kept":
                 self._known[trial.config] = (config, moves)
         if trial.status == "kept" and trial.config is not None:
             self.incumbent = trial.config
         self._integrity(trial, row, config or {c.knob: c.value for c in changes})
+
+    def _stands(self, name: str, base: Mapping[str, Any], parent: str | None) -> _Base:
+        """The base that proposals stand on now, worked out once for all of them."""
+        if self._base is None or self._base.name != (name, parent):
+            texts = {k: self._change(k, v).text for k, v in base.items()}
+            configs = Configs(base, self._salt["evaluator"], self._salt["data"], parent)
+            self._base = _Base((name, parent), texts, configs)
+        return self._base
 
     def _integrity(self, trial: Trial, row: LineFields, want: Mapping[str, Any]) -> None:
         drift = []

@@ -22,7 +22,8 @@ from trajscope.recover.standing import GIVEN
 from trajscope.recover.tokens import tokens
 
 READ = 2048  # letters of a text that are looked at: descriptions of 3 KB exist, and say first what they did
-KEPT = 1 << 16  # letters that are hashed
+KEPT = 1 << 16  # letters that tell one text from another
+SPELT = 60  # letters of a text that stand as they are; of a longer one so many, and a hash of the whole
 # How often a person who read the text named the same pair, by how it was said; see docs/recovery.md.
 SURE = {"arrow": 0.9, "from": 0.9, "equals": 0.85, "set": 0.8, "words": 0.7, "colon": 0.7, "plain": 0.6, "share": 0.5,
     "count": 0.7, GIVEN: 0.7, REST: 0.6}  # fmt: skip
@@ -60,7 +61,7 @@ def described(text: str, *, metrics: Iterable[str] = (), menu: Menu | None = Non
     reports = False  # beside `accuracy=0.9` words with a number say what of
     for found in read(text[:READ]):
         if found.how == REST:
-            if said and (rest := _digest(found.value)):
+            if said and (rest := _words(found.value)):
                 said[_WORDS] = _Said(canon(_WORDS, rest), REST, False)
             continue
         plain = folded(found.name)
@@ -86,13 +87,16 @@ def hashed(text: str) -> Found | None:
 
     Case, spaces and what ends a sentence tell nothing apart, numbers do. None where there are no words.
     """
-    digest = _digest(text)
-    return Found(pair((canon(_WORDS, digest),)), "hash", 0.3) if digest else None
+    words = _words(text)
+    return Found(pair((canon(_WORDS, words),)), "hash", 0.3) if words else None
 
 
-def _digest(text: str) -> str:
+def _words(text: str) -> str:
+    """A text as a value: a person can read it, and no other text has it."""
     words = normal(text)
-    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:8] if words else ""
+    if len(words) <= SPELT and words.isprintable():
+        return words
+    return f"{words[:SPELT].rstrip()} … {hashlib.sha256(words.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
 
 
 def normal(text: str) -> str:

@@ -67,27 +67,28 @@ def build(
 
     `corpus` is what it said of them, by run id, where it was asked before.
     """
-    accounts: list[dict[str, Any]] = []
-    of: list[int] = []
-    held: list[dict[str, Any]] = []
-    for source, reader in files:
-        holding, texts = Holding(), Texts(source.path)
-        known = source if str(source.path) == "-" else replace(source, fetch=source.fetch or texts.fetch)
-        found = gather(known, reader, holding.through(sources.read(source.path)))
-        of += [len(held)] * len(found)
-        accounts += found
-        if policy is not None:
-            corpus = {**(corpus or {}), **distil.answers(known, reader, distil.trials(found), policy)}
-        packed = holding.packed() if texts.whole and source.repo is None else None
-        held.append(
-            {
-                "name": source.path,
-                "said": said(source, reader),
-                "sha256": holding.sha256,
-                "bytes": holding.bytes,
-                "held": packed is not None,
-                "gz": packed,
-                "blobs": texts.found if packed is not None else {},
-            }
-        )
-    return Report(tuple(accounts), page(accounts, of, held, engine.version(), corpus))
+    with engine.Pen() as pen:
+        accounts: list[dict[str, Any]] = []
+        of: list[int] = []
+        held: list[dict[str, Any]] = []
+        for source, reader in files:
+            holding, texts = Holding(), Texts(source.path)
+            known = source if str(source.path) == "-" else replace(source, fetch=source.fetch or texts.fetch)
+            found = gather(known, reader, holding.through(sources.read(source.path)))
+            of += [len(held)] * len(found)
+            accounts += found
+            if policy is not None:
+                corpus = {**(corpus or {}), **distil.answers(known, reader, distil.trials(found), policy)}
+            packed = holding.packed() if texts.whole and source.repo is None else None
+            held.append(
+                {
+                    "name": source.path,
+                    "said": said(source, reader),
+                    "sha256": holding.sha256,
+                    "bytes": holding.bytes,
+                    "held": packed is not None,
+                    "gz": packed,
+                    "blobs": texts.found if packed is not None else {},
+                }
+            )
+        return Report(tuple(accounts), page(accounts, of, held, engine.version(), pen, corpus))

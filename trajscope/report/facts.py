@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trajscope.analysis import Key
 from trajscope.run import Run
-from trajscope.stats import uniform_distinct
+from trajscope.stats import student_quantile, uniform_distinct
 
 if TYPE_CHECKING:
     from trajscope.report.gather import RunSeen
@@ -88,7 +88,7 @@ def best(
         return out
     # Evaluated once, the best is its own and only witness; the interval is then around what it claimed.
     middle = b["shrunk"] if out["n"] > 1 and b["shrunk"] is not None else b["value"]
-    t95 = student_quantile(noise["df"])
+    t95 = student_quantile(0.975, noise["df"])
     reach = t95 * noise["sd"] / math.sqrt(max(1, out["n"]))
     out["low"], out["high"] = middle - reach, middle + reach
     if doc["baseline"]["value"] is not None:
@@ -96,13 +96,6 @@ def best(
         wide = t95 * noise["sd"] * math.sqrt(1 / max(1, out["n"]) + 1 / max(1, out["base_n"]))
         out["gain_low"], out["gain_high"] = gain - wide, gain + wide
     return out
-
-
-def student_quantile(df: float) -> float:
-    """What Student's distribution stays under with 97.5%."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(df, 0.975))
 
 
 def clock(times_ms: Sequence[int | None], walls_s: Sequence[float | None]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Knows no HTML.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from trajscope import analysis, rules, sources
@@ -23,13 +23,13 @@ from trajscope.trial import Event, Header, Item, Measure, Trial
 from trajscope.verdict import Level
 
 MOST_ROWS = 200_000  # rows that go into a report; of a longer run the first and the last
-REPLAYED = 2_000  # trials that are put to the rails again: a millisecond each
 LOOKS = 128  # times at least that the rules are asked on the way, of a run of so many trials
 MOST_EVENTS = 500
+NAMED = 8  # trials that are named behind something; the rows show all of them
 MOST_VISITS = 5_000  # of trials to tiles, for whoever outlines the tiles of some trials
 
 # Columns of a row as the report holds it.
-COLUMNS = ("seq", "at", "iter", "status", "pair", "k", "first", "value", "best", "wall_s", "time_ms", "marks")
+COLUMNS = ("seq", "at", "iter", "status", "pair", "k", "first", "value", "best", "wall_s", "time_ms", "marks", "rail")
 MARKS = ("kept", "new_best", "noop", "near", "revisit", "replicate", "drifted", "evaluated")  # bits of `marks`
 
 
@@ -56,7 +56,11 @@ class RunSeen:
         self.events: list[Event] = []
         self.holdouts: list[tuple[int, float, Any]] = []
         self.refused: dict[str, int] = {}
-        self.replay = Replaying(source, most=REPLAYED)
+        menu = source.menu or run.header.menu
+        # Without a menu, or a base, the other rails refuse whatever comes: they cannot know.
+        self.missing = "menu" if menu is None or not menu.declared else "base" if run.header.base is None else None
+        self.replay = Replaying(source, "repeat" if self.missing else None)
+        self.rails: dict[str, int] = {}  # that would have refused something, and their numbers in the rows
         self.replay.take(run.header)
         self.reach: list[tuple[int, int, int]] = []  # counted trials, knobs and cells reached by then
         self._knobs = self._cells = 0
@@ -78,7 +82,11 @@ class RunSeen:
         marks = sum(1 << i for i, name in enumerate(MARKS) if getattr(row, name))
         first = self.run.ground.pairs[row.pair].first if row.k > 1 else None
         best = row.best_kept
-        found = (t.seq, t.at, t.iter, row.status, row.pair, row.k, first, t.value, best, t.wall_s, t.time_ms, marks)
+        refuses = self.replay.take(t)
+        rail = -1 if refuses is None else self.rails.setdefault(refuses, len(self.rails))
+        found = (
+            t.seq, t.at, t.iter, row.status, row.pair, row.k, first, t.value, best, t.wall_s, t.time_ms, marks, rail,
+        )  # fmt: skip
         for column, x in zip(self.columns.values(), found, strict=True):
             column.append(x)
         self.configs.append(t.config if row.eligible else None)
@@ -94,7 +102,6 @@ class RunSeen:
             other = (t.metrics or {}).get(self._holdout) if self._holdout else None
             if isinstance(t.value, float | int) and (isinstance(other, float | int) or t.holdout is not None):
                 self.holdouts.append((t.seq, t.value, t.holdout if other is None else other))
-        self.replay.take(t)
         n = self.run.tally.trials
         if n % self._every == 0:
             self._look(t.seq)
@@ -136,7 +143,8 @@ class RunSeen:
             "tiles": self.grid.tiles(),
             "visits": self.grid.visits(MOST_VISITS),
             "reach": self.reach,
-            "replay": _replayed(self.replay, len(rows["seq"])),
+            "rails": list(self.rails),
+            "replay": _replayed(self.replay, self.missing),
             "refused": sorted(self.refused.items(), key=lambda x: -x[1])[:50],
             "holdouts": self.holdouts,
             "events": [_event(e) for e in self.events if e.kind in ("override", "selftest", "pause", "ack", "repair")],
@@ -174,15 +182,25 @@ def gather(source: Source, reader: str | None, chunks: Iterable[bytes]) -> list[
     return [seen[id(run)].account(source.path, feed.format) for run in feed.runs]
 
 
-def _replayed(replay: Replaying, trials: int) -> dict[str, Any]:
-    """What the rails would have blocked, or why that cannot be said."""
+def _replayed(replay: Replaying, missing: str | None) -> dict[str, Any]:
+    """What the rails would have blocked, or why that cannot be said. Which trials those are is in the rows."""
     try:
         found = replay.answer()
     except SourceError as e:
         return {"why": str(e).partition(": ")[2] or str(e)}
-    said = found._asdict()
-    said["of_all"] = not replay.full or found.trials + len(found.silent) >= trials
-    return said
+    return {
+        **{k: getattr(found, k) for k in ("trials", "passed", "returned_s", "total_s", "unpriced")},
+        "missing": missing,  # for want of which only the rail against repeats was asked
+        "unsure": replay.unsure,
+        "by_rule": {rule: _counted(seqs) for rule, seqs in found.blocked.items()},
+        "keeps": _counted(found.keeps),
+        "keeps_blocked": _counted(found.keeps_blocked),
+        "silent": _counted(found.silent),
+    }
+
+
+def _counted(seqs: Sequence[int]) -> dict[str, Any]:
+    return {"n": len(seqs), "first": list(seqs[:NAMED])}
 
 
 def _event(e: Event) -> dict[str, Any]:

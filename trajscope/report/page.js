@@ -3,6 +3,7 @@
 // before this, in the same module.
 const MARKS = ["kept", "new_best", "noop", "near", "revisit", "replicate", "drifted", "evaluated"];
 const STATUSES = ["kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer error", "other"];
+const NOT_RUN = new Set(["blocked", "proposer error"]);
 const PER_PAGE = 100, LONGEST = 20000;
 const held = JSON.parse(document.getElementById("trajscope-data").textContent);
 
@@ -59,7 +60,7 @@ class Rows {
     const r = this.rows, find = this.find.value.trim().toLowerCase(), status = this.status.value;
     const found = [];
     for (let i = 0; i < this.n; i++) {
-      if (this.only && !this.only(r.seq[i])) continue;
+      if (this.only && !this.only(r.seq[i], i)) continue;
       if (status !== "" && r.status[i] !== Number(status)) continue;
       if (find) {
         const text = `${r.seq[i]} ${r.pair[i] < 0 ? "" : this.names[r.pair[i]]} ${STATUSES[r.status[i]]} ${this.signs(i)}`.toLowerCase();
@@ -128,6 +129,12 @@ class Rows {
     if (text.length > LONGEST) pre.append(`... and ${text.length - LONGEST} letters more`);
     return pre;
   }
+  refused(rail) {
+    const { rail: by, marks, pair, status } = this.rows, which = this.run.rails.indexOf(rail);
+    if (rail === "kept") return (_seq, i) => by[i] >= 0 && marks[i] & 1;
+    if (rail === "silent") return (_seq, i) => pair[i] < 0 && !NOT_RUN.has(STATUSES[status[i]]);
+    return (_seq, i) => by[i] === which;
+  }
   show(only, chosen = null) {
     this.only = only;
     this.chosen = chosen;
@@ -174,13 +181,14 @@ const begin = async () => {
     tables[run.at] = new Rows(box, await unpacked(run.gz), held.sources[run.source]);
   }
   document.addEventListener("click", (event) => {
-    const link = event.target.closest?.("a[data-seq], a[data-seqs]");
+    const link = event.target.closest?.("a[data-seq], a.seqs");
     if (!link) return;
     const at = link.hash.slice(1).split("-")[0], proof = link.closest(".proof");
-    const seqs = new Set((proof?.dataset.seqs ?? link.dataset.seqs ?? link.dataset.seq).split(" ").map(Number));
     if (!tables[at]) return;
     event.preventDefault();
-    tables[at].show((seq) => seqs.has(seq), Number(link.dataset.seq ?? NaN));
+    const seqs = new Set((proof?.dataset.seqs ?? link.dataset.seq ?? "").split(" ").map(Number));
+    const only = proof?.dataset.rail ? tables[at].refused(proof.dataset.rail) : (seq) => seqs.has(seq);
+    tables[at].show(only, Number(link.dataset.seq ?? NaN));
     document.getElementById(`${at}-rows`).scrollIntoView();
   });
   let waiting = 0;

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trajscope import charts
 from trajscope.charts import engine
@@ -21,6 +21,9 @@ from trajscope.report.brief import Brief, brief
 from trajscope.report.markup import Html, code, figure, joined, rows, tag, text
 from trajscope.report.pack import pack, script
 from trajscope.report.pictures import pictures
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 PARTS = (
     ("distrust", "Distrust"), ("number", "Number"), ("ground", "Ground"), ("history", "History"),
@@ -32,17 +35,15 @@ Spec = dict[str, Any]
 class Drawn:
     """The pictures of one run, as specifications and as they stand in the page without a script."""
 
-    def __init__(self, at: str, account: Mapping[str, Any]) -> None:
-        import vl_convert
-
+    def __init__(self, at: str, account: Mapping[str, Any], pen: engine.Pen) -> None:
         self.at = at
         self.specs: dict[str, Spec] = {}
-        self.stills: dict[str, str] = {}
+        self.stills: dict[str, Future[str]] = {}
         for name, chart in pictures(account).items():
             # The specification is validated by the tests, not again at every report.
             spec = charts.bare(chart.to_dict(validate=False))
             self.specs[f"{at}-{name}"] = spec
-            self.stills[name] = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+            self.stills[name] = pen.draw(spec)
 
     def figure(self, name: str) -> Html:
         """A picture with its question and what it says in words."""
@@ -55,7 +56,9 @@ class Drawn:
         # It numbers what it clips by everything it ever drew: by the picture, so that the same run makes the same page.
         stems: dict[str, str] = {}
         still = re.sub(
-            r"\bclip\d+\b", lambda m: stems.setdefault(m[0], f"{self.at}-{name}-clip{len(stems)}"), self.stills[name]
+            r"\bclip\d+\b",
+            lambda m: stems.setdefault(m[0], f"{self.at}-{name}-clip{len(stems)}"),
+            self.stills[name].result(),
         )
         # The engine names marks that it adds itself; the whole is one picture with one name.
         silent = re.sub(r' (?:role|aria-label|aria-roledescription)="[^"]*"', "", still)
@@ -70,15 +73,17 @@ def page(
     of: Sequence[int],
     sources: Sequence[Mapping[str, Any]],
     tool: str,
+    pen: engine.Pen,
     corpus: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
     """The report of these runs; `of` says which source each comes from, `corpus` what the gate says, by run id."""
+    drawings = [Drawn(f"r{i}", account, pen) for i, account in enumerate(accounts)]
     briefs = [brief(a) for a in accounts]
     specs: dict[str, Spec] = {}
     articles = []
     for i, (account, b) in enumerate(zip(accounts, briefs, strict=True)):
         answer = (corpus or {}).get(account["doc"]["run_id"])
-        drawn = Drawn(f"r{i}", account)
+        drawn = drawings[i]
         specs |= drawn.specs
         articles.append(article(f"r{i}", account, b, drawn, sources[of[i]], tool, answer, alone=len(accounts) == 1))
     title = (

@@ -7,10 +7,11 @@ from typing import Any
 
 from trajscope import analysis
 from trajscope.readable import duration, number, ordinal, plural, short
+from trajscope.report.brief import sentence
 from trajscope.report.facts import DEFINED
-from trajscope.report.gather import MARKS, REPLAYED
+from trajscope.report.gather import MARKS
 from trajscope.report.markup import Html, code, figure, joined, rows, tag, text
-from trajscope.report.sections import cost_line, mark, section, trial, trials
+from trajscope.report.sections import cost_line, mark, refused, section, trial, trials
 from trajscope.trial import STATUSES
 
 Account = Mapping[str, Any]
@@ -133,28 +134,46 @@ def _why(e: Mapping[str, Any]) -> str:
 def _replayed(at: str, account: Account) -> list[object]:
     r = account["replay"]
     if "why" in r:
-        return [tag("p", text(r["why"]))]
-    blocked = r["trials"] - r["passed"]
-    of_all = (
-        "" if r["of_all"] else f" Asked of the first {REPLAYED:,} trials that ran; a longer run is not replayed whole."
-    )
-    back, total = (figure(f"replay.{name}", r[name], duration(r[name])) for name in ("returned_s", "total_s"))
-    said = tag(
-        "p", figure("replay.blocked", blocked), " of ", figure("replay.trials", r["trials"]),
-        " trials would have been refused, and ", back, " of ", total, " given back.", of_all,
-    )  # fmt: skip
-    lines = [(code(rule, 30), f"{len(seqs):,}", trials(at, seqs, "")) for rule, seqs in r["blocked"].items()]
+        return [tag("p", sentence(short(r["why"], 300)), ".")]
+    blocked, (unsure, why) = r["trials"] - r["passed"], r["unsure"]
+    said: list[object] = [
+        figure("replay.blocked", blocked), " of ", figure("replay.trials", r["trials"], plural(r["trials"], "trial")),
+        " would have been refused",
+    ]  # fmt: skip
+    if r["total_s"]:
+        back, total = (figure(f"replay.{name}", r[name], duration(r[name])) for name in ("returned_s", "total_s"))
+        said += [", and ", back, " of ", total, " given back"]
+    said.append(". ")
+    if not r["total_s"]:
+        said.append("How long they took is not recorded. ")
+    elif r["unpriced"]:
+        said.append(f"How long {r['unpriced']:,} of the refused took is not recorded. ")
+    if unsure:
+        said.append(f"{unsure:,} of them because it could not be known: {short(why, 200)}. ")
+    if r["missing"]:
+        said.append(
+            f"Only the rail against repeats was asked: no {r['missing']} is known, and without one the others refuse "
+            "whatever comes. "
+        )
+    if (silent := r["silent"])["n"]:
+        which = refused(at, silent, "silent", "trials")
+        said += [
+            f"{plural(silent['n'], 'trial')} could not be asked about, for want of what they changed: ",
+            which,
+            ".",
+        ]
+    lines = [(code(rule, 30), f"{x['n']:,}", refused(at, x, rule, "")) for rule, x in r["by_rule"].items()]
     table = rows(("rail", "would refuse", "trials"), lines, aria_label="what the rails would refuse") if lines else ""
-    lost = r["keeps_blocked"]
-    if not r["keeps"]:
+    lost, kept = r["keeps_blocked"], r["keeps"]["n"]
+    if not kept:
         wrong: object = tag("p", "Nothing was kept, so nothing that was kept would have been lost.")
-    elif not lost:
-        wrong = tag("p", "Wrongful: none. No keep is among them.")
+    elif not lost["n"]:
+        wrong = tag("p", "Refused wrongly: none. No keep is among them.")
     else:
-        of = f"{len(lost):,} of {plural(len(r['keeps']), 'keep')}"
-        many = f"{of} would have been refused, unless declared as replicates: "
-        wrong = tag("p", tag("strong", "Wrongful, perhaps: "), many, trials(at, lost))
-    return [said, table, wrong]
+        of = f"{lost['n']:,} of {plural(kept, 'keep')}"
+        many = f"{of} would have been refused, unless declared as replicates or revisits: "
+        wrong = tag("p", tag("strong", "Refused wrongly, perhaps: "), many, refused(at, lost, "kept"), ".")
+    return [tag("p", *said), table, wrong]
 
 
 def corpus(at: str, answer: Mapping[str, Any] | None) -> Html:

@@ -38,14 +38,21 @@ def trial(at: str, seq: int) -> Html:
 
 def trials(at: str, seqs: tuple[int, ...] | list[int], label: str = "trials") -> Html:
     """Links to the rows of trials."""
-    if not seqs:
+    return _links(at, seqs[:SHOWN], len(seqs), label, data_seqs=" ".join(map(str, seqs)))
+
+
+def refused(at: str, found: Mapping[str, Any], rail: str, label: str = "trials") -> Html:
+    """Links to the rows of trials that a rail would have refused; the rows know which those are."""
+    return _links(at, found["first"], found["n"], label, data_rail=rail)
+
+
+def _links(at: str, first: tuple[int, ...] | list[int], n: int, label: str, **which: str) -> Html:
+    if not n:
         return Html("")
-    links = [joined((" ", trial(at, s))) for s in seqs[:SHOWN]]
-    rest = f" and {len(seqs) - SHOWN:,} more" if len(seqs) > SHOWN else ""
-    whole = tag("a", rest.strip(), href=f"#{at}-rows", data_seqs=" ".join(map(str, seqs)), cls="seqs") if rest else ""
-    whole = joined((" ", whole)) if whole else ""
-    shown = label if len(seqs) > 1 else label.rstrip("s")
-    return tag("span", shown, links, whole, cls="proof", data_seqs=" ".join(map(str, seqs)))
+    links = [joined((" ", trial(at, s))) for s in first]
+    rest = f"and {n - len(first):,} more" if n > len(first) else ""
+    whole = joined((" ", tag("a", rest, href=f"#{at}-rows", cls="seqs"))) if rest else ""
+    return tag("span", label if n > 1 else label.rstrip("s"), links, whole, cls="proof", **which)
 
 
 def head(at: str, account: Account, b: Brief) -> Html:

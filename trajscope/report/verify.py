@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from trajscope import sources
-from trajscope.charts.engine import version
+from trajscope.charts.engine import Pen, version
 from trajscope.corpus.policy import SHIPPED
 from trajscope.errors import SourceError, TrajscopeError
 from trajscope.readable import plural, short
@@ -56,17 +56,18 @@ def verify(path: str | os.PathLike[str], originals: Sequence[str | os.PathLike[s
     out: list[Verdict] = []
     counted: list[dict[str, Any]] = []
     asked = list(enumerate(files)) if corpus else []
-    for i, source in enumerate(files):
-        out.append(_bytes(source))
-        known, found = _original(Path(path), source, originals)
-        out.append(known)
-        again, why = _again(source, found)
-        out += [why] if why else []
-        wanted = [r for r, n in zip(runs, of, strict=True) if n == i]
-        counted += again if again is not None else wanted
-        out.append(_data(source["name"], wanted, again))
-    out += [_learnt(source, corpus, [r for r, n in zip(runs, of, strict=True) if n == i]) for i, source in asked]
-    out += _shown(html, counted, of, files, tool, corpus)
+    with Pen() as pen:
+        for i, source in enumerate(files):
+            out.append(_bytes(source))
+            known, found = _original(Path(path), source, originals)
+            out.append(known)
+            again, why = _again(source, found)
+            out += [why] if why else []
+            wanted = [r for r, n in zip(runs, of, strict=True) if n == i]
+            counted += again if again is not None else wanted
+            out.append(_data(source["name"], wanted, again))
+        out += [_learnt(source, corpus, [r for r, n in zip(runs, of, strict=True) if n == i]) for i, source in asked]
+        out += _shown(html, counted, of, files, tool, pen, corpus)
     numbers = sum(1 for piece in pieces(html) if piece.path is not None)
     return Checked(tuple(out), numbers)
 
@@ -267,11 +268,11 @@ def _read_page(html: str) -> _Reading:
 
 
 def _shown(
-    html: str, accounts: list[dict[str, Any]], of: list[int], files: list[Any], tool: str, corpus: Any
+    html: str, accounts: list[dict[str, Any]], of: list[int], files: list[Any], tool: str, pen: Pen, corpus: Any
 ) -> list[Verdict]:
     """Whether the page says what its data say."""
     try:
-        fresh = page(accounts, of, files, tool, corpus)
+        fresh = page(accounts, of, files, tool, pen, corpus)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as e:
         why = f"no page can be made of its data ({type(e).__name__}: {e}); it was changed"
         return [Verdict("page", Level.FAIL, why)]

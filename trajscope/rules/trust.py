@@ -89,6 +89,8 @@ def baseline(run: Run, v: Values) -> Answer:
     p, (better, n) = v["audit.baseline_bias.p"], run.tally.beats_baseline
     if isinstance(p, Unknown):
         return lacking(p.why)
+    if run.tally.keep_count > 2 * run.evidence("not_composing").n:
+        return lacking("what comes after a keep may be built on it, and beats the baseline by that")
     said = f"{better} of {n} trials beat the baseline (p={p:.2g}, bound {BIAS:g})"
     if p >= BIAS or better <= n / 2:
         return Level.PASS, said, []
