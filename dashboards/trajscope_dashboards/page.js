@@ -7,7 +7,7 @@ const MARKS = { FAIL: "✗", UNKNOWN: "?", WARN: "!" };
 const ORDER = ["TAMPERED", "SUSPECT", "STALLED", "FLAILING", "UNKNOWN", "RESEARCHING"];
 const LIVING = ["running", "reading", "waiting", "stalled", "not begun"];
 const BELIEFS = { CONFIRMED: "confirmed by other evaluations", UNCONFIRMED: "not confirmed by any other evaluation", UNKNOWN: "gain or luck: not known", DOUBTED: "not to be trusted", NONE: "nothing was kept yet" };
-const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000;
+const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000, FRESH_MS = 4000;
 const kind = document.body.dataset.page, here = document.body.dataset.run;
 const $ = (id) => document.getElementById(id);
 
@@ -132,7 +132,10 @@ class Trials {
     this.total = said.total;
     if ($("find").value.trim() || this.range) return this.draw();
     // Newest first: what came goes on top, and as much leaves below.
-    this.body.prepend(...said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse());
+    const fresh = said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse();
+    this.body.prepend(...fresh);
+    // No animation: it would paint the table sixty times a second for as long as rows come.
+    setTimeout(() => fresh.forEach((tr) => tr.classList.remove("new")), FRESH_MS);
     let lines = this.body.querySelectorAll("tr:not(.more)");
     for (let i = lines.length - 1; i >= this.shown; i--) {
       if (lines[i].nextElementSibling?.classList.contains("more")) lines[i].nextElementSibling.remove();
