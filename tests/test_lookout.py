@@ -96,6 +96,18 @@ def test_what_a_holdout_says_of_keeps_is_noted_and_that_there_is_none_is_said_in
     ]
 
 
+def test_a_measure_of_the_best_configuration_is_one_of_its_evaluations(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    with start(path) as run:
+        run.measure("baseline", value=2.0)
+        run.trial({"lr": 1}, value=1.0, kept=True, config_hash="best")
+        run.measure("confirm", value=1.25, config_hash="best")
+        run.measure("degenerate", value=9.0, config_hash="best")
+    _, found = looked(path)
+    assert found is not None
+    assert found.evaluations.rows() == [(2, 1.0, "claimed"), (3, 1.25, "measured again"), (None, 2.0, "baseline")]
+
+
 def test_the_lines_of_a_run_are_its_rows_in_sql() -> None:
     path = sample("amnesiac")
     sight, _ = looked(path)

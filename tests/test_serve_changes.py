@@ -35,6 +35,11 @@ def test_an_old_value_with_its_changes_is_the_new_one(old: Any, new: Any) -> Non
     assert _text(old) == before
 
 
+@pytest.mark.parametrize(("old", "new"), [(True, 1), (0, False), ([1], [True]), ({"a": [0.0]}, {"a": [False]})])
+def test_what_python_holds_to_be_equal_is_told_where_json_does_not(old: Any, new: Any) -> None:
+    assert _text(patched(old, changes.changes(old, new))) == _text(new)
+
+
 @given(st.lists(JSON, max_size=3), st.integers(0, 70), st.integers(0, 70), st.lists(JSON, max_size=3))
 def test_of_a_long_list_what_comes_at_its_end_is_told_alone(
     ends: list[Any], old: int, new: int, more: list[Any]
