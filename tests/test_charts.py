@@ -301,3 +301,15 @@ def test_importing_the_charts_imports_nothing_heavy() -> None:
     heavy = "{'altair', 'polars', 'vl_convert', 'numpy'}"
     code = f"import sys, trajscope.charts, trajscope.figures; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_trial_that_may_not_be_the_best_is_drawn_and_is_not_the_best() -> None:
+    # Planted: the column is not looked at. Where nothing was kept the best is taken over what may be it.
+    rows = {"seq": [1, 2, 3], "value": [0.7, 0.5, 0.6], "kept": [False] * 3, "repeat": [False] * 3}
+    frame = pl.DataFrame({**rows, "eligible": [True, False, True]})
+    run = staircase(frame, goal="minimize", baseline=None, noise_sd=None)
+    assert run is not None
+    assert (run.best, run.best_seq, run.points.height) == (0.6, 3, 3)
+    of_all = staircase(frame.drop("eligible"), goal="minimize", baseline=None, noise_sd=None)
+    assert of_all is not None
+    assert of_all.best == 0.5

@@ -2,7 +2,8 @@
 
 Planted and seen to fail: the interval without the square root, a doubt that warns above one that fails, a text that is
 not escaped, clip paths that the engine numbers by all it ever drew, a pause that a long trial explains, a replay that
-stops on the way, every rail asked without a menu.
+stops on the way, every rail asked without a menu, a moment for each time that an alarm came back, an empty picture
+that is drawn.
 """
 
 from __future__ import annotations
@@ -131,6 +132,49 @@ def test_the_story_tells_when_alarms_began_and_what_was_kept(amnesiac: Any) -> N
     contributed = {k.seq: k for k in keeps(amnesiac.accounts[0])}
     assert sorted(contributed) == [4, 6, 23, 31, 33, 43, 45, 46]
     assert contributed[45].in_sd == pytest.approx(0.102 / 0.0197635, rel=1e-4)
+
+
+def test_what_there_is_nothing_to_draw_of_is_said_in_words(amnesiac: Any) -> None:
+    page = made(SAMPLES / "linter" / "linter.jsonl").html
+    assert "<strong>Would a blind walker have seen more?</strong> How many knobs there are is not known" in page
+    assert page.count('<svg role="img"') == 3
+    assert "without a menu nobody knows which others there are" in page
+    assert amnesiac.html.count('<svg role="img"') == 4
+    assert "80 of 94 tiles were never tried; 7 of 13 knobs not at all." in amnesiac.html
+
+
+def test_what_came_and_went_is_told_once_with_how_often(amnesiac: Any) -> None:
+    def turn(seq: int, rule: str, level: str) -> dict[str, Any]:
+        return {"seq": seq, "after": seq, "rule": rule, "level": level, "reason": f"{rule} {level} at {seq}"}
+
+    turns = [turn(s, "repeats", "FAIL" if s % 2 else "WARN") for s in (11, 12, 13, 14, 15, 16)]
+    words = [turn(s, "", w) for s, w in ((10, "RESEARCHING"), (20, "FLAILING"), (30, "RESEARCHING"))]
+    told = [(m.seq, m.text) for m in moments({**amnesiac.accounts[0], "turns": [*turns, *words], "events": []})]
+    assert [x for x in told if "repeats" in x[1]] == [
+        (11, "repeats begins to fail: repeats FAIL at 11 (3 times in all, last from trial 15)"),
+        (16, "repeats no longer fails"),
+    ]
+    assert [x for x in told if "RESEARCHING" in x[1]] == [
+        (10, "RESEARCHING:  RESEARCHING at 10 (twice in all, last from trial 30)"),
+        (30, "RESEARCHING once more, to the end"),
+    ]
+
+
+def test_other_metrics_of_the_keeps_have_columns_of_their_own() -> None:
+    html = made(SAMPLES / "linter" / "linter.jsonl").html
+    table = html[html.index("What each keep contributed") :]
+    assert '<th scope="col">peak_mem_gb</th>' in table
+    assert "<td>\u221218.1</td>" in table
+    assert "<td>the same</td>" in table
+    assert "in noise sd" not in table.partition("</table>")[0]  # there is none to measure it in
+
+
+def test_of_a_file_without_a_trial_the_first_advice_is_to_look_at_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    start(path, metric={"name": "m", "goal": "minimize"}, run_id="none").close()
+    path.write_bytes(path.read_bytes() + b"Traceback (most recent call last):\n  File x, line 3\n")
+    (account,) = made(path).accounts
+    assert brief(account).actions[0] == "Look at the 2 lines that could not be read: no number here counts them."
 
 
 def test_the_rails_are_asked_of_every_trial_however_long_the_run() -> None:

@@ -148,6 +148,9 @@ def test_a_doubt_leads_to_its_rows_and_a_brush_chooses_trials_in_every_view(
         assert 8 <= seqs[0] <= 14
         assert 22 <= seqs[-1] <= 28
         page.locator('#r0-ground .picture path[stroke-width="2.5"]').first.wait_for(state="attached")
+        # The points of the score are dimmed outside of it, and so are those of the lanes below.
+        assert opened.ask("document.querySelectorAll('#r0-history path[opacity=\"0.25\"]').length") > 20
+        assert opened.ask("document.querySelectorAll('#r0-history path[opacity=\"0.2\"]').length") > 20
         assert opened.complaints == []
 
 
@@ -223,8 +226,9 @@ def test_on_a_phone_nothing_is_wider_than_the_screen_and_pictures_fit_it(browser
 
 
 def test_on_paper_the_rows_stand_as_a_table_and_the_controls_are_gone(browser: Any, files: dict[str, Path]) -> None:
-    with Opened(browser, files["amnesiac"]) as opened:
+    with Opened(browser, files["amnesiac"], viewport={"width": 794, "height": 1123}) as opened:
         opened.page.emulate_media(media="print")
+        assert opened.ask("document.documentElement.scrollWidth <= innerWidth")
         assert opened.page.locator(".static tbody tr").first.is_visible()
         assert not opened.page.locator("nav").is_visible()
         assert not opened.page.locator(".live").is_visible()

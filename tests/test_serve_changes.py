@@ -102,8 +102,21 @@ def test_a_change_that_is_as_long_as_the_picture_is_not_told() -> None:
 
 @pytest.mark.parametrize("name", drawing.NAMES)
 def test_the_parts_of_a_picture_are_named_by_their_order_and_not_by_what_is_in_them(tmp_path: Path, name: str) -> None:
-    lookout = trajscope.Lookout(tmp_path)
-    begun(tmp_path / "run.jsonl", 20).close()
+    spec = drawing.specs(_frames(tmp_path), (name,))[name]
+    text = json.dumps({k: v for k, v in spec.items() if k != "datasets"})
+    assert list(spec.get("datasets", {})) == [f"rows{i}" for i in range(len(spec.get("datasets", {})))]
+    assert "view_" not in text
+    assert "data-" not in text
+    for i in range(len(spec["datasets"])):
+        assert f'{{"name": "rows{i}"}}' in text
+
+
+def _frames(folder: Path) -> Any:
+    """The frames of a run that has something for each picture."""
+    if not (folder / "run.jsonl").exists():
+        with begun(folder / "run.jsonl", 20, metrics=[{"name": "held", "role": "holdout", "goal": "minimize"}]) as run:
+            run.trial({"lr": 0.01}, value=1.0, kept=True, metrics={"held": 2.0})
+    lookout = trajscope.Lookout(folder)
     rounds = lookout.rounds()
     while not lookout.sights:
         next(rounds)
@@ -111,13 +124,7 @@ def test_the_parts_of_a_picture_are_named_by_their_order_and_not_by_what_is_in_t
     lookout.want(one)
     while not lookout.sights[one].noted:
         next(rounds)
-    spec = drawing.specs(lookout.frames(one), (name,))[name]
-    text = json.dumps({k: v for k, v in spec.items() if k != "datasets"})
-    assert list(spec.get("datasets", {})) == [f"rows{i}" for i in range(len(spec.get("datasets", {})))]
-    assert "view_" not in text
-    assert "data-" not in text
-    for i in range(len(spec["datasets"])):
-        assert f'{{"name": "rows{i}"}}' in text
+    return lookout.frames(one)
 
 
 def _spec(n: int) -> dict[str, Any]:
@@ -127,3 +134,25 @@ def _spec(n: int) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """JSON that tells 1 from true and from 1.0, which Python holds to be equal."""
     return json.dumps(value, sort_keys=True)
+
+
+@pytest.mark.parametrize("name", drawing.NAMES)
+def test_a_picture_is_made_of_what_it_is_said_to_be_made_of_and_of_nothing_else(tmp_path: Path, name: str) -> None:
+    asked: set[str] = set()
+    frames = _frames(tmp_path)
+
+    class Asked:
+        def __getattr__(self, field: str) -> Any:
+            asked.add(field)
+            return getattr(frames, field)
+
+    assert drawing.specs(Asked(), (name,))
+    # Which picture is drawn at all is asked of the holdouts, and how many trials there are of the trials.
+    asked -= {"holdouts", "trials"} - set(drawing._MADE_OF[name])
+    assert asked == set(drawing._MADE_OF[name])
+    made_of = drawing.inputs(frames, name)
+    assert drawing.same(made_of, drawing.inputs(_frames(tmp_path), name))
+    assert not drawing.same(None, made_of)
+    for i, x in enumerate(made_of):
+        other = x.clear() if hasattr(x, "clear") else "another"
+        assert not drawing.same(made_of, (*made_of[:i], other, *made_of[i + 1 :])), drawing._MADE_OF[name][i]

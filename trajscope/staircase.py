@@ -48,18 +48,23 @@ class Staircase(NamedTuple):
 def staircase(
     trials: pl.DataFrame, *, goal: Literal["minimize", "maximize"], baseline: float | None, noise_sd: float | None
 ) -> Staircase | None:
-    """Prepare the picture of `trials` (seq, value, kept, repeat); None where no trial has a finite value."""
+    """Prepare the picture of `trials` (seq, value, kept, repeat); None where no trial has a finite value.
+
+    Where nothing was kept every trial may be the best, unless a column `eligible` says otherwise.
+    """
     import polars as pl
 
     sign = -1.0 if goal == "minimize" else 1.0
     baseline, noise_sd = _usable(baseline), _usable(noise_sd)
     flags = pl.col("kept", "repeat").cast(pl.Boolean).fill_null(value=False)
-    rows = trials.select(pl.col("seq").cast(pl.Int64), pl.col("value").cast(pl.Float64), flags).sort("seq")
+    may = pl.col("eligible").fill_null(value=False) if "eligible" in trials.columns else pl.lit(value=True)
+    rows = trials.select(pl.col("seq").cast(pl.Int64), pl.col("value").cast(pl.Float64), flags, may.alias("may"))
+    rows = rows.sort("seq")
     rows = rows.filter(pl.col("value").abs() < LARGEST)  # drops null, NaN and the infinities too
     if rows.is_empty():
         return None
     # Where a format has no keeps, every evaluated trial may be the best.
-    eligible = pl.col("kept") | pl.lit(not rows["kept"].any())
+    eligible = pl.col("kept") if rows["kept"].any() or not rows["may"].any() else pl.col("may")
     signed = pl.when(eligible).then(pl.col("value") * sign)
     rows = rows.with_columns(eligible=eligible, best=signed.cum_max().forward_fill() * sign)
     best = float(rows["best"][-1])

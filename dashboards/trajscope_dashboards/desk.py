@@ -24,7 +24,7 @@ SCHEMA = 1  # of what programs get
 REST = 0.25  # times what drawing took that nothing is drawn
 MOST_REST_S = 5.0
 FIRST_S = 0.2  # between two drawings of the first picture, so that rows which come together are drawn together
-OTHERS_S = 2.0  # between two drawings of a picture that hardly moves
+OTHERS_S = 3.0  # between two drawings of a picture that hardly moves
 WORTH = 2  # times that what changed must be smaller than the whole to be told instead of it
 LOOKED_S = 30.0  # after which nobody is held to look at a run any more
 
@@ -64,6 +64,7 @@ class _Drawn:
 
     def __init__(self) -> None:
         self.of: dict[str, object] = {}
+        self.inputs: dict[str, tuple[Any, ...]] = {}
         self.at_s: dict[str, float] = {}
 
 
@@ -182,7 +183,7 @@ class Desk:
         if wait > 0:
             return wait
         d.of[name], d.at_s[name] = made_of, now_s
-        self._make(run, s, (name,))
+        self._make(run, s, name, d)
         return 0.0
 
     @staticmethod
@@ -190,11 +191,15 @@ class Desk:
         """The time from which a picture may be drawn again."""
         return d.at_s.get(name, float("-inf")) + (FIRST_S if name == drawing.FIRST else OTHERS_S)
 
-    def _make(self, run: str, sight: Sight, names: tuple[str, ...]) -> None:
-        """Put pictures on the desk, those that are others than before."""
+    def _make(self, run: str, sight: Sight, name: str, d: _Drawn) -> None:
+        """Put a picture on the desk, if it is another than before."""
         try:
             frames = self.lookout.frames(run)
-            made = drawing.specs(frames, names) if frames is not None else {}
+            inputs = drawing.inputs(frames, name) if frames is not None else ()
+            if frames is None or (name in self._lying(run) and drawing.same(d.inputs.get(name), inputs)):
+                return
+            spec = drawing.specs(frames, (name,)).get(name)
+            d.inputs[name] = inputs
         except Exception as e:  # noqa: BLE001  # the outermost surface of this thread: the page goes on without it
             print(f"trajscope: {run} cannot be drawn ({type(e).__name__}: {e})", file=sys.stderr, flush=True)
             return
@@ -203,12 +208,16 @@ class Desk:
             if post is None or post.sight.course != sight.course:
                 return
             count = self.count + 1
-            new = {name: x for name, spec in made.items() if (x := drawn(post.drawn.get(name), spec, count))}
-            if not new:
+            new = drawn(post.drawn.get(name), spec, count) if spec is not None else None
+            if new is None:
                 return
-            self.posts = {**self.posts, run: replace(post, drawn={**post.drawn, **new})}
+            self.posts = {**self.posts, run: replace(post, drawn={**post.drawn, name: new})}
             self.count = count
         self._ring()
+
+    def _lying(self, run: str) -> Mapping[str, Picture]:
+        post = self.posts.get(run)
+        return post.drawn if post is not None else {}
 
     def _ring(self) -> None:
         loop = self._loop

@@ -23,6 +23,16 @@ QUESTIONS = {
 }
 
 
+def inputs(frames: Any, name: str) -> tuple[Any, ...]:
+    """All that a picture is made of."""
+    return tuple(getattr(frames, field) for field in _MADE_OF[name])
+
+
+def same(a: tuple[Any, ...] | None, b: tuple[Any, ...]) -> bool:
+    """Whether two pictures made of these would be the same."""
+    return a is not None and all(x.equals(y) if hasattr(x, "equals") else x == y for x, y in zip(a, b, strict=True))
+
+
 def specs(frames: Any, names: Iterable[str]) -> dict[str, Spec]:
     """The pictures of these names."""
     from altair.utils.schemapi import debug_mode
@@ -67,6 +77,15 @@ _DRAW: dict[str, Any] = {
     "tiles": lambda f: charts.tile_map(f.tiles, f.visits),
     "walkers": _walkers,
     "repeats": lambda f: charts.repeat_rate(f.rates),
+}
+
+_MADE_OF = {
+    "history": ("trials", "metric", "goal", "unit", "baseline", "noise_sd", "plateau"),
+    "believed": ("evaluations", "believed", "metric"),
+    "holdout": ("holdouts", "holdout", "metric"),
+    "tiles": ("tiles", "visits"),
+    "walkers": ("reach", "ground"),
+    "repeats": ("rates",),
 }
 
 

@@ -7,7 +7,7 @@ const MARKS = { FAIL: "✗", UNKNOWN: "?", WARN: "!" };
 const ORDER = ["TAMPERED", "SUSPECT", "STALLED", "FLAILING", "UNKNOWN", "RESEARCHING"];
 const LIVING = ["running", "reading", "waiting", "stalled", "not begun"];
 const BELIEFS = { CONFIRMED: "confirmed by other evaluations", UNCONFIRMED: "not confirmed by any other evaluation", UNKNOWN: "gain or luck: not known", DOUBTED: "not to be trusted", NONE: "nothing was kept yet" };
-const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000;
+const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000, FRESH_MS = 4000;
 const kind = document.body.dataset.page, here = document.body.dataset.run;
 const $ = (id) => document.getElementById(id);
 
@@ -54,15 +54,18 @@ const listen = (address, heard) => {
 
 // --- all runs ---------------------------------------------------------------------------------------------------------
 const age = (run) => run.read !== null ? `reading, ${share(run.read)}` : run.watch.age_s === null ? run.watch.state : `${run.watch.state}, ${took(run.watch.age_s + (Date.now() - run.heard) / 1000)} ago`;
+// A name that a narrow line may break where its parts meet, and not within them.
+const broken = (name) => name.split(/(?<=[/_~.+-])/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
 const named = (r) => {
   const at = r.name.lastIndexOf("/") + 1;
-  return make("a", { href: `/runs/${r.id}` }, at ? make("span", { class: "folder", text: r.name.slice(0, at) }) : null, r.name.slice(at));
+  return make("a", { href: `/runs/${r.id}` }, at ? make("span", { class: "folder" }, ...broken(r.name.slice(0, at))) : null, ...broken(r.name.slice(at)));
 };
+const scored = (r) => [number(r.watch.best), ...(r.watch.best !== null && r.metric.name ? [make("span", { class: "metric" }, ...broken(r.metric.name))] : [])];
 const why = (sentence) => { const [head, rest] = clauses(sentence); return [head, ...(rest ? [make("span", { class: "clauses", text: `; ${rest}` })] : [])]; };
 const front = () => {
   const runs = new Map(), body = $("runs"), find = $("find");
   const cells = (r) => [word(r.watch.word), named(r), age(r), number(r.watch.trials), touched(r.coverage),
-    r.watch.pair_repeat_rate === null ? "" : share(r.watch.pair_repeat_rate), number(r.watch.best), why(r.watch.sentence)];
+    r.watch.pair_repeat_rate === null ? "" : share(r.watch.pair_repeat_rate), scored(r), why(r.watch.sentence)];
   const line = (r) => {
     const tr = make("tr", { "data-run": r.id }, ...cells(r).map((c, i) => make(i === 1 ? "th" : "td", i === 1 ? { scope: "row" } : {}, ...[c].flat())));
     tr.hidden = !`${r.name} ${r.watch.word} ${r.watch.state}`.toLowerCase().includes(find.value.trim().toLowerCase());
@@ -93,7 +96,7 @@ const front = () => {
 const verdict = (v) => {
   const links = v.evidence.slice(0, EVIDENCE).flatMap((seq, i) => [i ? " " : "", make("a", { href: `/runs/${here}/trials/${seq}`, "data-seq": seq, text: seq })]);
   const more = v.evidence.length > EVIDENCE ? ` and ${(v.evidence.length - EVIDENCE).toLocaleString("en")} more` : "";
-  return make("li", {}, make("b", { text: `${MARKS[v.level] ?? "?"} ${v.rule}` }), ` ${v.reason}`, links.length ? make("span", { class: "proof" }, " trials ", ...links, more) : null);
+  return make("li", {}, make("b", { text: `${MARKS[v.level] ?? "?"} ${v.rule.replaceAll("_", " ")}` }), ` ${v.reason}`, links.length ? make("span", { class: "proof" }, " trials ", ...links, more) : null);
 };
 const four = (r) => {
   const w = r.watch, c = r.coverage, blind = r.nulls.uniform_knobs_expected, late = r.pairs.trailing_rate;
@@ -102,7 +105,7 @@ const four = (r) => {
   return [["best", number(w.best) || "none", stands],
     ["knobs touched", touched(c) || "not known", blind === null ? "" : `a blind walker: ${blind.toFixed(1)}`],
     ["proposals tried before", share(w.pair_repeat_rate), `${late === null ? "n<10" : share(late)} of the last ten`],
-    ["trials since a best beyond noise", number(w.plateau_length) || "not known", `of ${counted(w.evaluated, "evaluated trial")}`]];
+    ["trials since a best beyond noise", number(w.plateau_length) || "not known", w.plateau_length === null && w.noise_sd === null ? "the noise is not known" : `of ${counted(w.evaluated, "evaluated trial")}`]];
 };
 
 class Trials {
@@ -129,7 +132,10 @@ class Trials {
     this.total = said.total;
     if ($("find").value.trim() || this.range) return this.draw();
     // Newest first: what came goes on top, and as much leaves below.
-    this.body.prepend(...said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse());
+    const fresh = said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse();
+    this.body.prepend(...fresh);
+    // No animation: it would paint the table sixty times a second for as long as rows come.
+    setTimeout(() => fresh.forEach((tr) => tr.classList.remove("new")), FRESH_MS);
     let lines = this.body.querySelectorAll("tr:not(.more)");
     for (let i = lines.length - 1; i >= this.shown; i--) {
       if (lines[i].nextElementSibling?.classList.contains("more")) lines[i].nextElementSibling.remove();

@@ -36,6 +36,13 @@ const chosen = (spec, range) => {
   return range && part ? { ...spec, params: spec.params.map((p) => (p === part ? { ...p, value: { x: range } } : p)) } : spec;
 };
 
+// Rows out and others in, at once: of two changes before it runs, a view takes only the second.
+const exchange = (view, name, out, rows) => {
+  const one = Object.create(view);
+  one.pulse = (op, changes) => view.pulse(op, changes.remove(out));
+  one.insert(name, rows);
+};
+
 export class Picture {
   constructor(box, tell) { Object.assign(this, { box, tell, spec: null, drawn: null, width: 0, seen: false, busy: false, range: null }); }
   take(spec) { this.spec = spec; return this.draw(); }
@@ -93,7 +100,7 @@ export class Picture {
       while (kept < old.length && old[kept] === rows[kept]) kept++;
       const stand = view.data(name), fresh = structuredClone(rows.slice(kept)); // the engine writes into what it is given
       if (stand.length !== old.length) view.data(name, structuredClone(rows));
-      else view.remove(name, stand.slice(kept)).insert(name, fresh);
+      else exchange(view, name, stand.slice(kept), fresh);
     }
     await view.runAsync();
     named(this.box.querySelector("svg"), spec.usermeta.question);

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from trajscope.charts.theme import ACCENT, BAND, GREY, INK, blank, finish, label
+from trajscope.staircase import counted
 
 if TYPE_CHECKING:
     import altair as alt
@@ -21,6 +22,7 @@ def believed(
     middle: float | None = None,
     low: float | None = None,
     high: float | None = None,
+    unit: str | None = None,
 ) -> alt.LayerChart:
     """The replicates of the best and of the baseline, with the shrunk best and its interval.
 
@@ -34,6 +36,8 @@ def believed(
     rows = evaluations.filter(pl.col("value").is_finite())
     if rows.is_empty():
         return blank(question, "Nothing was evaluated that could be the best.")
+    if rows.height == 1:
+        return blank(question, "The best was evaluated once, and there is no baseline: nothing to hold it against.")
     lane = pl.when(pl.col("kind") == BASE).then(pl.lit("baseline")).otherwise(pl.lit("best configuration"))
     rows = rows.with_columns(lane=lane, said=pl.format("{}: {}", "kind", "value"))
     ends = [x for x in (middle, low, high) if x is not None]
@@ -43,8 +47,10 @@ def believed(
     lanes = alt.Scale(domain=["best configuration", "baseline"])
     y = alt.Y("lane:N", scale=lanes, axis=alt.Axis(title=None, domain=False, ticks=False, labelLimit=left - 20))
 
+    title = label(metric, 60) + (f" ({label(unit, 30)})" if unit else "")
+
     def x(field: str, **more: Any) -> alt.X:
-        return alt.X(field, scale=scale, axis=alt.Axis(title=label(metric, 60), grid=False, tickCount=6), **more)
+        return alt.X(field, scale=scale, axis=alt.Axis(title=title, grid=False, tickCount=6), **more)
 
     layers: list[alt.Chart] = []
     if low is not None and high is not None:
@@ -74,7 +80,7 @@ def believed(
             tooltip=[alt.Tooltip("said:N"), alt.Tooltip("seq:Q")],
         )
     )
-    notes = [f"{rows.filter(pl.col('kind') != BASE).height} evaluations of the best configuration."]
+    notes = [f"{counted(rows.filter(pl.col('kind') != BASE).height, 'evaluation')} of the best configuration."]
     if low is not None:
         notes.append("Shaded: where its true value lies with 95% confidence; the line is the best to be believed.")
     else:

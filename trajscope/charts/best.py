@@ -5,7 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from trajscope.charts.theme import ACCENT, GREY, INK, WIDTH, at_x, at_y, blank, finish, flat_title, label, whole_ticks
+from trajscope.charts.theme import (
+    ACCENT,
+    GREY,
+    INK,
+    WIDTH,
+    at_x,
+    at_y,
+    blank,
+    finish,
+    flat_title,
+    label,
+    whole_ticks,
+)
 from trajscope.staircase import KINDS, counted, staircase
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from trajscope.charts.theme import (
     flat_title,
     label,
     themed,
+    whole_ticks,
 )
 from trajscope.staircase import Staircase, counted, staircase
 
@@ -49,7 +50,8 @@ def history(
 ) -> alt.LayerChart | alt.VConcatChart:
     """The score of every trial with its noise, alarms and plateau, over a lane for each of the most proposed pairs.
 
-    Columns: `seq` (int), `value` (number or null), `kept`, `repeat` (bool), `pair` (str or null). `alarms` has `seq`
+    Columns: `seq` (int), `value` (number or null), `kept`, `repeat` (bool), `pair` (str or null), and `eligible` (bool)
+    where some trials may not be the best. `alarms` has `seq`
     and `text`; `plateau` is the first and last trial of the stretch without a best beyond noise. The interval
     selection `brush` chooses trials; a page may listen to it.
     """
@@ -57,7 +59,8 @@ def history(
     import polars as pl
 
     question, left, right = "What happened, trial by trial?", 170, 24
-    run = staircase(trials.select("seq", "value", "kept", "repeat"), goal=goal, baseline=baseline, noise_sd=noise_sd)
+    columns = [name for name in ("seq", "value", "kept", "repeat", "eligible") if name in trials.columns]
+    run = staircase(trials.select(columns), goal=goal, baseline=baseline, noise_sd=noise_sd)
     if run is None:
         missing = f"None of the {counted(trials.height, 'evaluated trial')} has a value."
         return blank(question, missing if trials.height else "No trial has been evaluated.")
@@ -99,7 +102,7 @@ def history(
         flags = alt.Chart(alarms).mark_point(shape="triangle-down", size=90, filled=True, color=INK, opacity=1)
         layers.append(flags.encode(x=x, y=at_y(-9), tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("text:N")]))
     top = alt.LayerChart(layer=layers, width=WIDTH - left - right, height=HEIGHT)
-    under = _lanes(trials, x_scale, width=WIDTH - left - right, left=left)
+    under = _lanes(trials, x_scale, whole_ticks(run.first, run.last), width=WIDTH - left - right, left=left)
     notes = [*run.notes]
     if plateau is not None:
         notes.append(f"Grey: no best beyond noise from trial {plateau[0]} to {plateau[1]}.")
@@ -137,7 +140,7 @@ def _ground(run: Staircase, plateau: tuple[int, int] | None, x: alt.X, y: Callab
     return layers
 
 
-def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, *, width: int, left: int) -> alt.LayerChart:
+def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, ticks: dict[str, Any], *, width: int, left: int) -> alt.LayerChart:
     """When each of the most proposed pairs came, and came back."""
     import altair as alt
     import polars as pl
@@ -148,13 +151,13 @@ def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, *, width: int, left: int) -
     order = {pair: i for i, pair in enumerate(top["pair"])}
     lane = pl.col("pair").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     rows = rows.with_columns(lane=lane)
-    heads = [(i, f"{label(pair, 24)}") for pair, i in order.items()]
+    heads = [(i, label(pair, 21)) for pair, i in order.items()]
     if rows["lane"].max() == len(order):
         heads.append((len(order), REST))
     rows = rows.gather_every(-(-rows.height // LANE_MARKS)) if rows.height > LANE_MARKS else rows
     lanes = rows.filter(pl.col("lane") < len(order)).group_by("lane", maintain_order=True)
     joins = lanes.agg(a=pl.col("seq").min(), b=pl.col("seq").max())
-    x_axis = alt.Axis(title="trial (seq)", grid=False, format=",d", tickCount=10)
+    x_axis = alt.Axis(title="trial (seq)", grid=False, **ticks)
     y_scale = alt.Scale(domain=[-0.6, len(heads) - 0.4], reverse=True, nice=False, zero=False)
     x, y = alt.X("seq:Q", scale=x_scale, axis=x_axis), alt.Y("lane:Q", scale=y_scale, axis=None)
     size = 60 if rows.height <= 300 else 24
@@ -170,12 +173,18 @@ def _lanes(trials: pl.DataFrame, x_scale: alt.Scale, *, width: int, left: int) -
             y=y,
             shape=alt.ShapeValue("circle", condition={"test": "datum.kept", "value": "diamond"}),
             stroke=alt.StrokeValue(MUTED, condition={"test": "datum.kept", "value": ACCENT}),
-            fill=alt.FillValue(ACCENT, condition={"test": "datum.repeat", "value": "white"}),
+            fill=alt.FillValue(
+                GREY,
+                condition=[
+                    {"test": "datum.repeat", "value": "white"},
+                    {"test": "datum.kept", "value": ACCENT},
+                ],
+            ),
             opacity=chosen,
             tooltip=[alt.Tooltip("seq:Q"), alt.Tooltip("pair:N")],
         ),
         alt.Chart(named)
-        .mark_text(align="right", fontSize=12, color=INK, limit=left - 22)
+        .mark_text(align="right", fontSize=11, color=INK, limit=left - 14)
         .encode(x=at_x(-10), y=y, text=alt.Text("name:N")),
     ]
     return alt.LayerChart(layer=layers, width=width, height=max(1, len(heads)) * STEP)

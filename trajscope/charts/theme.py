@@ -20,6 +20,7 @@ GREY: Final = "#8a8a8a"
 PALE: Final = "#d3d8dd"
 ACCENT: Final = "#0b5394"  # dark enough to stay apart from every grey when printed without colour
 MIDDLE: Final = "#9fc0dd"
+GAP: Final = 18  # between the entries of a legend; letters of another font may be wider
 BAND: Final = "#dde4eb"
 SHADE: Final = "#f0efec"
 
@@ -73,7 +74,7 @@ def themed(
             "axis": {"labelFontSize": 12, "labelColor": MUTED, "titleFontSize": 13, "titleFontWeight": "normal",
                      "titleColor": INK, "titleLimit": WIDTH - 24, "domainColor": GREY, "tickColor": GREY,
                      "gridColor": "#e8e8e8"},
-            "legend": {"labelFontSize": 12, "labelColor": INK, "labelLimit": 160},
+            "legend": {"labelFontSize": 12, "labelColor": INK, "labelLimit": 160, "columnPadding": GAP},
         },
     )  # fmt: skip
 
@@ -137,7 +138,9 @@ def blank(question: str, message: str) -> alt.LayerChart:
     text = (
         alt.Chart(pl.DataFrame({"text": [message]})).mark_text(fontSize=15, color=MUTED).encode(text=alt.Text("text:N"))
     )
-    return finish([text], question, [], height=120, left=70, right=70, above=14)
+    made = finish([text], question, [], height=120, left=70, right=70, above=14)
+    made.usermeta = {**made.usermeta, "empty": message}  # a page says it in words, and draws nothing
+    return made
 
 
 def label(text: str, limit: int) -> str:

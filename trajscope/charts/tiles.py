@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from trajscope.charts.theme import ACCENT, GREY, INK, MIDDLE, MUTED, PALE, at_x, blank, finish, label
+from trajscope.charts.theme import ACCENT, GREY, INK, MIDDLE, MUTED, PALE, WIDTH, at_x, blank, finish, label
 
 if TYPE_CHECKING:
     import altair as alt
@@ -18,14 +18,15 @@ HATCH: Final = "".join(
 NEVER, TRIED, SOME, MOSTLY = "never tried", "tried, none kept", "some kept", "half or more kept"
 _FILLS = {NEVER: "white", TRIED: PALE, SOME: MIDDLE, MOSTLY: ACCENT}
 STEP: Final = 34
+NAME: Final = 20  # letters of a knob that fit beside its row
 
 
-def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None) -> alt.LayerChart:
+def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None, *, menu: bool = True) -> alt.LayerChart:
     """A row for each knob and a tile for each of its values, to see what was never touched and where all went.
 
     Columns: `knob`, `family`, `text` (str), `at` (int: the place in its row), `default` (bool), `proposed`, `kept`
     (int), `mean` (number or null). `visits` (`knob`, `at`, `seq`) lets a page outline the tiles of some trials: it
-    sets the signals `from_seq` and `to_seq`.
+    sets the signals `from_seq` and `to_seq`. Without a `menu` the tiles are those that were tried, and no more.
     """
     import altair as alt
     import polars as pl
@@ -46,7 +47,7 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None) -> alt.Lay
         text=pl.col("text").map_elements(lambda x: label(x, 9), pl.String),
     )
     heads = pl.DataFrame(
-        {"row": range(len(names)), "name": [label(x, 22) for x in names]}, schema={"row": pl.Int64, "name": pl.String}
+        {"row": range(len(names)), "name": [label(x, NAME) for x in names]}, schema={"row": pl.Int64, "name": pl.String}
     )
     left, right, width = 170, 14, max(tiles["at"].to_list()) + 1
     x_scale = alt.Scale(domain=[-0.5, max(width, 10) - 0.5], nice=False, zero=False)
@@ -67,6 +68,7 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None) -> alt.Lay
     never, tried = chart.transform_filter("datum.proposed == 0"), chart.transform_filter("datum.proposed > 0")
     space: dict[str, Any] = {"x": x, "y": y}
     words = alt.Text("text:N")
+    small: dict[str, Any] = {"fontSize": 10, "dy": 9, "limit": (WIDTH - left - right) // max(width, 10) - 6}
     on_dark = alt.ColorValue(INK, condition={"test": f"datum.kind == '{MOSTLY}'", "value": "white"})
     boxes = chart.transform_calculate(
         x1="datum.at - 0.47", x2="datum.at + 0.47", y1="datum.row - 0.44", y2="datum.row + 0.44"
@@ -82,11 +84,11 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None) -> alt.Lay
         tried.mark_text(fontSize=13, fontWeight="bold", dy=-5).encode(
             **space, text=alt.Text("count:N"), color=on_dark
         ),
-        tried.mark_text(fontSize=10, dy=9).encode(
+        tried.mark_text(**small).encode(
             **space, text=words, color=on_dark
         ),
-        never.mark_text(fontSize=10, dy=9, color=MUTED, stroke="white", strokeWidth=3).encode(**space, text=words),
-        never.mark_text(fontSize=10, dy=9, color=MUTED).encode(**space, text=words),
+        never.mark_text(**small, color=MUTED, stroke="white", strokeWidth=3).encode(**space, text=words),
+        never.mark_text(**small, color=MUTED).encode(**space, text=words),
         chart.transform_filter("datum.default").mark_point(shape="triangle-down", size=36, color=INK, filled=True,
                                                            opacity=1, xOffset=-26, yOffset=-9).encode(**space),
         alt.Chart(heads).mark_text(align="right", fontSize=13, color=INK, limit=left - 24).encode(
@@ -103,9 +105,11 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None) -> alt.Lay
         )
     untouched = rows.filter(pl.col("proposed") == 0).height
     knobs = rows.group_by("knob").agg(pl.col("proposed").sum()).filter(pl.col("proposed") == 0).height
-    notes = [
-        f"{untouched:,} of {rows.height:,} tiles were never tried; {knobs} of {len(names)} knobs not at all.",
-        "Number: how often it was proposed. Triangle: the default, where the run began.",
-    ]
+    said = f"{untouched:,} of {rows.height:,} tiles were never tried; {knobs} of {len(names)} knobs not at all."
+    if not menu:
+        said = "Every tile here was tried: without a menu nobody knows which others there are."
+    notes = [said, "Number: how often it was proposed."]
+    if rows["default"].any():
+        notes.append("Triangle: the default, where the run began.")
     made = finish(layers, question, notes, height=STEP * len(names), left=left, right=right, above=36, least=880)
     return made.add_params(*params) if params else made

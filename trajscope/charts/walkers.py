@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from trajscope.charts.theme import ACCENT, BAND, GREY, INK, blank, finish, flat_title
+from trajscope.charts.theme import ACCENT, BAND, GREY, INK, blank, finish, flat_title, whole_ticks
 
 if TYPE_CHECKING:
     import altair as alt
@@ -31,7 +31,9 @@ def walkers(reach: pl.DataFrame, *, total: int | None, what: str = "cells") -> a
     places = sorted({round(i * n / POINTS) for i in range(POINTS + 1)})
     walk = pl.DataFrame([{"c": c, **expected(total, c)} for c in places])
     x = alt.X(
-        "c:Q", scale=alt.Scale(domain=[0, n], nice=False), axis=alt.Axis(title="proposals", grid=False, format=",d")
+        "c:Q",
+        scale=alt.Scale(domain=[0, n], nice=False),
+        axis=alt.Axis(title="proposals", grid=False, **whole_ticks(0, n)),
     )
     highest = max([*walk["high"].to_list(), *reach["reached"].to_list()])
     y_scale = alt.Scale(domain=[0, min(total, highest * 1.08)])

@@ -62,7 +62,7 @@ def brief(account: Account) -> Brief:
 
 def sentence(said: str) -> str:
     """The same with a capital in front, unless it begins with a name."""
-    first = said.partition(" ")[0]
+    first = said.partition(" ")[0].rstrip(",;:")
     return said[:1].upper() + said[1:] if first.isalpha() else said
 
 
@@ -107,6 +107,8 @@ def luck(account: Account) -> list[Doubt]:
 def actions(account: Account) -> tuple[str, ...]:
     """Three things to do, for the worst doubts first; the same advice is given once."""
     rulings = [d.rule for d in doubts(account)]
+    if not account["doc"]["trials"]:
+        rulings = ["record"]  # before anything ran nothing else can be done about it
     said: list[str] = []
     for rule in [*rulings, *_ALWAYS]:
         advice = _ADVICE.get(rule)
@@ -176,7 +178,8 @@ def _again(a: Account) -> str | None:
     claim = (
         f"claim {number(b['shrunk'], 6)}, not {number(b['value'], 6)}" if b["shrunk"] is not None else "claim nothing"
     )
-    return f"Measure trial {b['seq']} again with fresh seeds, {times}, and the baseline beside it; until then {claim}."
+    base = "the baseline" if a["doc"]["baseline"]["value"] is not None else "a baseline"
+    return f"Measure trial {b['seq']} again with fresh seeds, {times}, and {base} beside it; until then {claim}."
 
 
 def _keeps(a: Account) -> str:
@@ -195,7 +198,10 @@ def _compose(a: Account) -> str:
 
 
 def _record(a: Account) -> str:
-    return "Look at the lines that could not be read, or say otherwise than they should, before counting on counts."
+    lines = a["doc"]["lines"]
+    if bad := lines["unreadable"] + lines["torn"]:
+        return f"Look at the {plural(bad, 'line')} that could not be read: no number here counts them."
+    return "Look at what is odd in the record, or had to be guessed, before relying on any count."
 
 
 def _corpus(a: Account) -> str:

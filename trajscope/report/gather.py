@@ -30,7 +30,17 @@ MOST_VISITS = 5_000  # of trials to tiles, for whoever outlines the tiles of som
 
 # Columns of a row as the report holds it.
 COLUMNS = ("seq", "at", "iter", "status", "pair", "k", "first", "value", "best", "wall_s", "time_ms", "marks", "rail")
-MARKS = ("kept", "new_best", "noop", "near", "revisit", "replicate", "drifted", "evaluated")  # bits of `marks`
+MARKS = (
+    "kept",
+    "new_best",
+    "noop",
+    "near",
+    "revisit",
+    "replicate",
+    "drifted",
+    "evaluated",
+    "eligible",
+)  # bits of `marks`
 
 
 class Turn(NamedTuple):

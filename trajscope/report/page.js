@@ -1,7 +1,7 @@
 // The page without this script is whole: tables and drawn pictures. It adds pictures that answer, and all the rows.
 // Text from the file reaches the page through textContent alone; nothing is fetched. What puts pictures into it stands
 // before this, in the same module.
-const MARKS = ["kept", "new_best", "noop", "near", "revisit", "replicate", "drifted", "evaluated"];
+const MARKS = ["kept", "new_best", "noop", "near", "revisit", "replicate", "drifted", "evaluated", "eligible"];
 const STATUSES = ["kept", "reverted", "blocked", "crashed", "aborted", "ineligible", "proposer error", "other"];
 const NOT_RUN = new Set(["blocked", "proposer error"]);
 const PER_PAGE = 100, LONGEST = 20000;
@@ -41,7 +41,7 @@ class Rows {
     this.before.addEventListener("click", () => { this.page--; this.draw(); });
     this.after.addEventListener("click", () => { this.page++; this.draw(); });
     const controls = make("div", { class: "controls" }, make("label", {}, "find", this.find), make("label", {}, "status", this.status), this.all, this.before, this.after, this.said);
-    const heads = [["seq", "trial"], ["iter", "iter"], ["status", "status"], ["pair", "pair"], ["k", "time"], ["value", "value"], ["best", "best kept"], ["wall_s", "took"], ["marks", ""]];
+    const heads = [["seq", "trial"], ["iter", "iter"], ["status", "status"], ["pair", "pair"], ["k", "tried"], ["value", "value"], ["best", "best kept"], ["wall_s", "took"], ["marks", ""]];
     this.heads = heads.map(([key, text]) => {
       const th = make("th", { scope: "col" });
       if (!text) return th;

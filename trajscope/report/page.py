@@ -39,9 +39,13 @@ class Drawn:
         self.at = at
         self.specs: dict[str, Spec] = {}
         self.stills: dict[str, Future[str]] = {}
+        self.empty: dict[str, tuple[str, str]] = {}  # what there is nothing to draw of, and why
         for name, chart in pictures(account).items():
             # The specification is validated by the tests, not again at every report.
             spec = charts.bare(chart.to_dict(validate=False))
+            if empty := spec["usermeta"].get("empty"):
+                self.empty[name] = (spec["usermeta"]["question"], empty)
+                continue
             self.specs[f"{at}-{name}"] = spec
             self.stills[name] = pen.draw(spec)
 
@@ -49,7 +53,8 @@ class Drawn:
         """A picture with its question and what it says in words."""
         spec = self.specs.get(f"{self.at}-{name}")
         if spec is None:
-            return Html("")
+            question, why = self.empty.get(name, ("", ""))
+            return tag("p", tag("strong", question), " ", why, cls="nothing") if question else Html("")
         told = spec["usermeta"]
         title = f"{self.at}-{name}-picture"
         caption = tag("figcaption", tag("strong", told["question"], id=title), tag("span", " ".join(told["notes"])))
@@ -148,8 +153,8 @@ def index(accounts: Sequence[Mapping[str, Any]], briefs: Sequence[Brief]) -> Htm
     for i, (a, b) in enumerate(zip(accounts, briefs, strict=True)):
         doc, shape = a["doc"], SHAPES.get(b.word, SHAPES["UNKNOWN"])[0]
         lines.append((
-            tag("a", f"{shape} {b.word}", href=f"#r{i}"), text(doc["run_id"], 60), code(doc["file"], 60),
-            text(b.head, 160),
+            tag("a", f"{shape}\u00a0{b.word}", href=f"#r{i}"), text(doc["run_id"], 60),
+            code(doc["file"].rpartition("/")[2], 60), text(b.head, 160),
             figure("trials", doc["trials"]), figure("best.value", doc["best"]["value"], digits=6),
         ))  # fmt: skip
     head = ("verdict", "run", "file", "why", "trials", "best")

@@ -41,12 +41,13 @@ def _pictures(account: Mapping[str, Any]) -> dict[str, Picture]:
             middle=shrunk if shrunk is not None and best["n"] > 1 else None,
             low=best["low"],
             high=best["high"],
+            unit=facts["unit"],
         )
     }
     if kept := [k for k in account["holdouts"] if not isinstance(k[2], bool)]:
         frame = pl.DataFrame(kept, {"seq": pl.Int64, "value": pl.Float64, "holdout": pl.Float64}, orient="row")
         out["holdout"] = charts.holdout(frame, metric=metric, name=facts["holdout"] or "holdout")
-    out["tiles"] = charts.tile_map(tiles(account), visits(account))
+    out["tiles"] = charts.tile_map(tiles(account), visits(account), menu=bool(doc["coverage"]["knobs_total"]))
     what, total = ground(doc)
     out["walkers"] = charts.walkers(reach(account, what), total=total, what=what)
     out["history"] = charts.history(
@@ -69,11 +70,11 @@ def ground(doc: Mapping[str, Any]) -> tuple[str, int | None]:
 
 
 def trials(account: Mapping[str, Any]) -> pl.DataFrame:
-    """The rows: seq, value, kept, repeat, evaluated, pair."""
+    """The rows: seq, value, kept, repeat, evaluated, eligible, pair."""
     import polars as pl
 
     rows, names = account["rows"], account["pairs"]
-    kept, evaluated = (1 << MARKS.index(name) for name in ("kept", "evaluated"))
+    kept, evaluated, eligible = (1 << MARKS.index(name) for name in ("kept", "evaluated", "eligible"))
     return pl.DataFrame(
         {
             "seq": pl.Series(rows["seq"], dtype=pl.Int64),
@@ -81,6 +82,7 @@ def trials(account: Mapping[str, Any]) -> pl.DataFrame:
             "kept": pl.Series([bool(m & kept) for m in rows["marks"]], dtype=pl.Boolean),
             "repeat": pl.Series([k > 1 for k in rows["k"]], dtype=pl.Boolean),
             "evaluated": pl.Series([bool(m & evaluated) for m in rows["marks"]], dtype=pl.Boolean),
+            "eligible": pl.Series([bool(m & eligible) for m in rows["marks"]], dtype=pl.Boolean),
             "pair": pl.Series([names[p] if p >= 0 else None for p in rows["pair"]], dtype=pl.String),
         }
     )

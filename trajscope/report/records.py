@@ -17,6 +17,11 @@ from trajscope.trial import STATUSES
 Account = Mapping[str, Any]
 STATIC_ROWS = 200  # rows that stand in the page without a script
 BLOCKS = 20
+OUTCOMES = {
+    "fail": ("check fails", "checks fail"),
+    "insufficient": ("check cannot be told yet", "checks cannot be told yet"),
+    "pass": ("check passes", "checks pass"),
+}
 SIGNS = {"new_best": "best so far", "noop": "no-op", "near": "near", "revisit": "revisit", "replicate": "replicate",
          "drifted": "drifted"}  # fmt: skip
 
@@ -186,23 +191,43 @@ def corpus(at: str, answer: Mapping[str, Any] | None) -> Html:
     if answer.get("split"):
         parts.append(tag("p", "Split: ", text(answer["split"], 200), "."))
     if remedies := answer.get("remedies"):
-        parts.append(tag("ol", *(tag("li", text(x, 300)) for x in remedies[:5])))
-    checks = answer.get("checks") or []
-    lines = [
-        (
-            code(c["check"], 40) if c.get("check") else "", text(c.get("split") or "", 20),
-            text(c.get("outcome") or "", 20),
-            *(text(_said(c.get(name)), 40) for name in ("value", "bound", "n")), text(c.get("reason") or "", 240),
-        )
-        for c in checks[:200]
-    ]  # fmt: skip
-    if lines:
-        parts.append(
-            rows(("check", "split", "outcome", "value", "bound", "n", "why"), lines, aria_label="the gate's checks")
-        )
-    told = [(k, answer[k]) for k in ("policy", "manifest") if answer.get(k)]
-    parts += [tag("p", f"{k}: ", code(v, 100)) for k, v in told]
+        parts.append(tag("p", "What would help:"))
+        parts.append(tag("ol", *(tag("li", _ticked(x)) for x in remedies[:5])))
+    checks = [c for c in (answer.get("checks") or [])[:200] if isinstance(c, Mapping)]
+    groups: dict[str, list[list[Mapping[str, Any]]]] = {}
+    own: list[Mapping[str, Any]] = []
+    for c in checks:
+        if c.get("check") or not own:
+            own = [c]
+            groups.setdefault(str(c.get("outcome") or ""), []).append(own)
+        else:
+            own.append(c)  # what the same check found in one split
+    for outcome, found in groups.items():
+        lines = [_check(c) for parts_of in found for c in parts_of]
+        one, many = OUTCOMES.get(outcome, (f"check: {outcome}", f"checks: {outcome}"))
+        name = plural(len(found), one, many)
+        told = rows(("check", "split", "value", "bound", "n", "why"), lines, aria_label=name, cls="gate")
+        # What fails stands open; what could not be told, or is well, is there for whoever asks.
+        parts.append(joined((tag("p", tag("strong", name)), told)) if outcome == "fail" else tag(
+            "details", tag("summary", name), told))  # fmt: skip
+    names = [(k, answer[k]) for k in ("policy", "manifest") if answer.get(k)]
+    parts += [tag("p", f"{k}: ", code(v, 100)) for k, v in names]
     return section(at, "corpus", "The corpus", *parts)
+
+
+def _ticked(said: object) -> Html:
+    """A remedy, with what it puts in backticks as code."""
+    pieces = sentence(short(said, 300)).split("`")
+    return joined(code(x, 80) if i % 2 else text(x) for i, x in enumerate(pieces))
+
+
+def _check(c: Mapping[str, Any]) -> tuple[object, ...]:
+    """A check, or what it found in one split, as a line."""
+    bound = _said(c.get("bound")).replace("<=", "\u2264").replace(">=", "\u2265")
+    return (
+        code(c["check"], 40) if c.get("check") else "", text(c.get("split") or "", 20), text(_said(c.get("value")), 40),
+        text(bound, 40), text(_said(c.get("n")), 40), text(c.get("reason") or "", 240),
+    )  # fmt: skip
 
 
 def _said(x: object) -> str:
@@ -214,7 +239,7 @@ def table(at: str, account: Account, needed: set[int]) -> Html:
     found, names = account["rows"], account["pairs"]
     n, total = len(found["seq"]), account["rows_total"]
     chosen = _chosen(found, needed)
-    head = ("trial", "iter", "status", "pair", "time", "value", "best kept", "took", "")
+    head = ("trial", "iter", "status", "pair", "tried", "value", "best kept", "took", "")
     lines = []
     for i in chosen:
         seq, k, bits = found["seq"][i], found["k"][i], found["marks"][i]

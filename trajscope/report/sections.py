@@ -14,9 +14,24 @@ from trajscope.report.story import keeps, moments, took
 
 Account = Mapping[str, Any]
 SHOWN = 8  # trials that are linked behind a doubt
+METRICS = 4  # other metrics of the keeps that have a column
 OPEN = 6  # doubts that are shown at once
 SAID = {"FAIL": "fails", "UNKNOWN": "unknown", "WARN": "warns", "PASS": "holds"}
 BETTER = {"minimize": "lower is better", "maximize": "higher is better"}
+
+ABOUT = {
+    "number": "What the best trial scored, and how much of that is left once luck is taken off it.",
+    "ground": "A knob is a thing that the loop may change, a pair is a knob with its value, and a cell is a value, or "
+    "a stretch of values, of the menu of all knobs. A blind walker draws from the menu at random.",
+    "history": "Every trial in its order. A keep is a change that the loop kept and built upon; the noise is how far "
+    "scores of one and the same configuration lie apart.",
+    "integrity": "What the record says of itself, held against its own rows. A question mark stands where nothing is "
+    "recorded that would show it.",
+    "rail": "A rail is a check of a proposal before anything is spent on it.",
+    "corpus": "May a model be trained on this run? What the gate says, check by check.",
+    "rows": "A trial goes by its place in the file; iter is what the run itself calls it. A click on a trial shows its "
+    "whole line, and its diff.",
+}
 
 
 def mark(level: str) -> Html:
@@ -28,7 +43,8 @@ def mark(level: str) -> Html:
 
 def section(at: str, name: str, title: str, *inner: object) -> Html:
     """A section of a run, with a heading that can be linked to."""
-    return tag("section", tag("h3", title, id=f"{at}-{name}-title"), *inner, id=f"{at}-{name}")
+    about = tag("p", ABOUT[name], cls="aside") if name in ABOUT else ""
+    return tag("section", tag("h3", title, id=f"{at}-{name}-title"), about, *inner, id=f"{at}-{name}")
 
 
 def trial(at: str, seq: int) -> Html:
@@ -89,10 +105,10 @@ def _four(account: Account) -> Html:
         span = "the noise is not known"
     middle = b["shrunk_gain"]
     cells = (
-        ("gain claimed", figure("best.gain", b["gain"], digits=3), _percent(b["gain_fraction"])),
+        ("gain claimed", figure("best.gain", b["gain"], digits=3), _percent(account)),
         ("gain to believe", figure("best.shrunk_gain", middle, digits=3), span),
         ("tried before", figure("pairs.repeats", p["repeats"], f"{p['repeats']:,}"),
-         joined(("of ", figure("pairs.proposals", again, f"{again:,}"), " proposals"))),
+         joined(("of ", figure("pairs.proposals", again, plural(again, "proposal"))))),
         ("knobs touched", figure("coverage.knobs_touched", c["knobs_touched"]),
          joined(("of ", figure("coverage.knobs_total", c["knobs_total"]))) if c["knobs_total"] else "no menu is known"),
     )  # fmt: skip
@@ -101,8 +117,14 @@ def _four(account: Account) -> Html:
     )
 
 
-def _percent(x: float | None) -> Html | str:
-    return joined((figure("best.gain_fraction", x, f"{x:.2%}"), " of the baseline")) if x is not None else ""
+def _percent(account: Account) -> Html:
+    """The unit of a gain, and what share of the baseline it is; without a gain why there is none."""
+    doc, unit = account["doc"], account["facts"]["unit"]
+    if doc["best"]["gain"] is None:
+        return text(doc["unknown"].get("best.gain", ""), 60)
+    share = doc["best"]["gain_fraction"]
+    of = "" if share is None else joined((figure("best.gain_fraction", share, f"{share:.2%}"), " of the baseline"))
+    return joined((text(unit, 30) if unit else "", ", " if unit and of else "", of))
 
 
 def brief(at: str, account: Account, b: Brief) -> Html:
@@ -160,14 +182,22 @@ def the_number(at: str, account: Account, chart: Html, holdout: Html) -> Html:
          if best["low"] is not None else "not known",
          "of its true value" if best["n"] > 1 else "around one evaluation: nothing was measured again"),
         ("gain", figure("best.shrunk_gain", b["shrunk_gain"], digits=3),
-         joined(("claimed ", figure("best.gain", b["gain"], digits=3)))),
+         joined(("claimed ", figure("best.gain", b["gain"], digits=3))) if b["gain"] is not None
+         else unknown.get("best.gain", "")),
         ("noise", figure("noise.sd", noise["sd"], digits=3),
-         joined(("sd, from ", figure("noise.df", noise["df"]), " repeated measurements"))
+         joined(("standard deviation (sd), from ", figure("noise.df", noise["df"]), " repeated evaluations"))
          if noise["sd"] is not None else unknown.get("noise.sd", "")),
         ("baseline", figure("baseline.value", doc["baseline"]["value"], digits=6),
-         joined(("evaluated ", figure("facts.best.base_n", best["base_n"]), " times"))),
+         joined(("from ", figure("facts.best.base_n", best["base_n"], plural(best["base_n"], "evaluation"))))
+         if best["base_n"] else unknown.get("baseline.value", "")),
     ]  # fmt: skip
-    table = rows(("", "value", ""), lines, aria_label="the best, claimed and believed", cls="plain")
+    unit = f" ({short(account['facts']['unit'], 30)})" if account["facts"]["unit"] else ""
+    table = rows(
+        ("", f"{short(doc['metric']['name'] or 'value', 40)}{unit}", ""),
+        lines,
+        aria_label="the best, claimed and believed",
+        cls="plain",
+    )
     said: list[Html | str] = []
     if noise["sd"]:
         said.append(
@@ -198,9 +228,14 @@ def the_ground(at: str, account: Account, tiles: Html, walk: Html) -> Html:
     """What was tried and what never, against blind walkers."""
     doc = account["doc"]
     c, p, walkers = doc["coverage"], doc["pairs"], doc["nulls"]["uniform_knobs_expected"]
-    said: list[object] = [figure("pairs.unique", p["unique"], plural(p["unique"], "different pair"))]
+    counted = p["unique"] + p["repeats"]
+    said: list[object] = [figure("pairs.unique", p["unique"], plural(p["unique"], "different pair")), " in ",
+                          figure("pairs.proposals", counted, plural(counted, "proposal"))]  # fmt: skip
+    if c["knobs_touched"] and not c["knobs_total"]:
+        said += [", on ", figure("coverage.knobs_touched", c["knobs_touched"], plural(c["knobs_touched"], "knob")),
+                 "; how many there are is not known"]  # fmt: skip
     if c["knobs_total"]:
-        said += [" on ", figure("coverage.knobs_touched", c["knobs_touched"]), " of ",
+        said += [", on ", figure("coverage.knobs_touched", c["knobs_touched"]), " of ",
                  figure("coverage.knobs_total", c["knobs_total"], plural(c["knobs_total"], "knob"))]  # fmt: skip
         if walkers:
             said += ["; a blind walker would have touched ", figure("nulls.uniform_knobs_expected", walkers, digits=3)]
@@ -216,9 +251,13 @@ def the_ground(at: str, account: Account, tiles: Html, walk: Html) -> Html:
         said.append(figure("facts.walkers.cells_expected", account["facts"]["walkers"]["cells_expected"], digits=3))
     said.append(".")
     untouched = c["untouched"] or []
-    never = tag("p", tag("strong", "Never touched: "), *[joined((code(n, 40), " ")) for n in untouched[:40]],
-                f"and {len(untouched) - 40} more" if len(untouched) > 40 else "") if untouched else ""  # fmt: skip
-    return section(at, "ground", "The ground", tag("p", *said), never, tiles, walk, _tile_table(account))
+    names = [joined((", " if i else "", code(n, 40))) for i, n in enumerate(untouched[:40])]
+    more = f" and {len(untouched) - 40} more" if len(untouched) > 40 else ""
+    never = tag("p", tag("strong", "Never touched: "), *names, more) if untouched else ""
+    told = ""
+    if "text" in c["by_knob"]:
+        told = tag("p", code("text"), " stands for a change that is told in words alone; its value is a hash of them.")
+    return section(at, "ground", "The ground", tag("p", *said), told, never, tiles, walk, _tile_table(account))
 
 
 def _tile_table(account: Account) -> Html:
@@ -270,25 +309,39 @@ def _contributions(at: str, account: Account) -> Html:
     found = keeps(account)
     if not found:
         return Html("")
-    others = any(k.also for k in found)
-    head = ["trial", "kept", "gain", "in noise sd"] + (["what else moved"] if others else []) + ["time"]
+    names = sorted({name for k in found for name, _ in k.also})
+    shown, known = names[:METRICS], [k for k in found if k.gain is not None]
+    head = ["trial", "kept", "value", *(["gain"] if known else []), *(["in noise sd"] if doc["noise"]["sd"] else [])]
+    head += [*(short(name, 24) for name in shown), *(["others"] if len(names) > METRICS else [])]
+    timed = any(k.wall_s is not None for k in found)
     lines = []
     for k in found:
-        more = ", ".join(f"{short(name, 30)} {x:+.3g}" for name, x in k.also[:6]) + (" ..." if len(k.also) > 6 else "")
-        line: list[object] = [trial(at, k.seq), code(k.pair, 60), figure("contributions.gain", k.gain, digits=3)]
-        line += [
-            figure("contributions.gain/noise.sd", k.in_sd, f"{k.in_sd:.1f}") if k.in_sd is not None else "not known"
-        ]
-        lines.append([*line, *([more] if others else []), took(k)])
+        also = dict(k.also)
+        line: list[object] = [trial(at, k.seq), code(k.pair, 60), "" if k.value is None else number(k.value, 6)]
+        line += [figure("contributions.gain", k.gain, digits=3)] if known else []
+        if doc["noise"]["sd"]:
+            line.append(figure("contributions.gain/noise.sd", k.in_sd, f"{k.in_sd:.1f}") if k.in_sd is not None else "")
+        line += [_moved(also.get(name)) for name in shown]
+        if len(names) > METRICS:
+            rest = [f"{short(name, 24)} {_moved(x)}" for name, x in also.items() if name not in shown]
+            line.append(", ".join(rest[:METRICS]) + (" ..." if len(rest) > METRICS else ""))
+        lines.append([*line, *([took(k)] if timed else [])])
     total = doc["status"]["kept"]
-    cut = tag("p", f"The first and the last of {total:,} keeps are listed.") if total > len(found) else ""
-    note = (
-        ""
-        if others
-        else tag("p", "No other metric is recorded for the keeps and what they were built on.", cls="aside")
-    )
-    table = rows(head, lines, aria_label="what each keep contributed")
-    return joined((tag("h4", "What each keep contributed"), cut, table, note))
+    notes = [f"The first and the last of {total:,} keeps are listed." if total > len(found) else ""]
+    if not known:
+        notes.append("What a keep gained is not known: nothing says what it was built upon, or scored.")
+    elif not doc["noise"]["sd"]:
+        notes.append("The noise is not known, so no gain can be told from luck.")
+    notes.append(
+        "Beside the gain stands how far every other metric moved with it." if names
+        else "No other metric is recorded for the keeps and what they were built on, so what else moved is not known."
+    )  # fmt: skip
+    table = rows(head + (["took"] if timed else []), lines, aria_label="what each keep contributed", cls="kept")
+    return joined((tag("h4", "What each keep contributed"), tag("p", " ".join(filter(None, notes))), table))
+
+
+def _moved(x: float | None) -> str:
+    return "" if x is None else "the same" if x == 0 else f"{x:+.3g}".replace("-", "\u2212", 1)
 
 
 def cost_line(doc: Mapping[str, Any]) -> str:

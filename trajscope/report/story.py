@@ -30,6 +30,7 @@ class Keep(NamedTuple):
     in_sd: float | None
     also: tuple[tuple[str, float], ...]
     wall_s: float | None
+    value: float | None
     slower: float | None  # than the median trial, as a share
 
 
@@ -40,16 +41,7 @@ def moments(account: Mapping[str, Any]) -> list[Moment]:
         return []
     found = [Moment(rows["seq"][0], "begin", _begun(doc))]
     found += _keeps(account)
-    words = {(t["seq"], t["reason"].partition("; ")[0]) for t in account["turns"] if not t["rule"]}
-    for t in account["turns"]:
-        if t["rule"] and (t["seq"], t["reason"]) in words:
-            continue  # it is what the word says
-        if not t["rule"] and t["after"] > 1:
-            found.append(Moment(t["seq"], "word", f"{t['level']}: {short(t['reason'].partition(';')[0], 160)}"))
-        elif t["rule"] and t["level"] == "FAIL":
-            found.append(Moment(t["seq"], "alarm", f"{t['rule']} begins to fail: {short(t['reason'], 160)}"))
-        elif t["rule"]:
-            found.append(Moment(t["seq"], "event", f"{t['rule']} no longer fails"))
+    found += _turned(account)
     longest = doc["plateau"]["longest"]
     if longest and longest["length"]:
         length = plural(longest["length"], "trial")
@@ -61,6 +53,36 @@ def moments(account: Mapping[str, Any]) -> list[Moment]:
     found.append(Moment(rows["seq"][-1], "end", _ended(doc)))
     weighed = sorted(range(len(found)), key=lambda i: (-_WEIGHTS[found[i].kind], found[i].seq))[:MOST]
     return sorted((found[i] for i in weighed), key=lambda m: (m.seq, -_WEIGHTS[m.kind] if m.kind != "end" else 1))
+
+
+def _turned(account: Mapping[str, Any]) -> list[Moment]:
+    """When the run's word changed and alarms began: of what came and went, the first time, and how often in all."""
+    turns = account["turns"]
+    said = {(t["seq"], t["reason"].partition("; ")[0]) for t in turns if not t["rule"]}
+    named = [t for t in turns if t["rule"] and (t["seq"], t["reason"]) not in said]  # else it is what the word says
+    out = []
+    words = [t for t in turns if not t["rule"] and t["after"] > 1]
+    for level in dict.fromkeys(t["level"] for t in words):
+        same = [t for t in words if t["level"] == level]
+        told = f"{level}: {short(same[0]['reason'].partition(';')[0], 160)}"
+        out.append(Moment(same[0]["seq"], "word", f"{told}{_again(same)}"))
+        if same[-1] is words[-1] and len(same) > 1:
+            out.append(Moment(same[-1]["seq"], "word", f"{level} once more, to the end"))
+    for rule in dict.fromkeys(t["rule"] for t in named):
+        same = [t for t in named if t["rule"] == rule]
+        began = [t for t in same if t["level"] == "FAIL"]
+        if began:
+            told = f"{rule} begins to fail: {short(began[0]['reason'], 160)}"
+            out.append(Moment(began[0]["seq"], "alarm", f"{told}{_again(began)}"))
+        if same[-1]["level"] != "FAIL":
+            out.append(Moment(same[-1]["seq"], "event", f"{rule} no longer fails"))
+    return out
+
+
+def _again(turns: list[Mapping[str, Any]]) -> str:
+    """How often it came back."""
+    n = len(turns)
+    return "" if n == 1 else f" ({'twice' if n == 2 else f'{n:,} times'} in all, last from trial {turns[-1]['seq']})"
 
 
 def _begun(doc: Mapping[str, Any]) -> str:
@@ -113,7 +135,8 @@ def keeps(account: Mapping[str, Any]) -> list[Keep]:
         also = tuple(sorted(c["also"].items(), key=lambda x: x[0]))
         in_sd = c["gain"] / sd if sd and c["gain"] is not None else None
         slower = wall / usual - 1 if wall is not None and usual else None
-        out.append(Keep(c["seq"], pair, c["gain"], in_sd, also, wall, slower))
+        value = rows["value"][i] if i is not None else None
+        out.append(Keep(c["seq"], pair, c["gain"], in_sd, also, wall, value, slower))
     return out
 
 
