@@ -66,6 +66,7 @@ def test_the_pictures_of_the_live_page_are_made_of_what_the_report_is_made_of(
     best, shrunk = account["facts"]["best"], account["doc"]["best"]["shrunk"]
     assert found.believed == (shrunk if best["n"] > 1 else None, best["low"], best["high"])
     assert found.visits.rows() == [tuple(x) for x in account["visits"]]
+    assert found.menu == bool(account["doc"]["coverage"]["knobs_total"])
     assert found.holdout == account["facts"]["holdout"]
     assert (None if sight.about["holdout"] else found.holdouts.rows()) == (_drawn(account) or None)
 

@@ -10,12 +10,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from servefield import begun, patched, trial
 
 import trajscope
+from trajscope import charts
 from trajscope_dashboards import changes, desk, drawing, stream
 
 SCALARS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from([0.0, 1.0, 0.5]) | st.sampled_from("ab")
@@ -156,3 +158,16 @@ def test_a_picture_is_made_of_what_it_is_said_to_be_made_of_and_of_nothing_else(
     for i, x in enumerate(made_of):
         other = x.clear() if hasattr(x, "clear") else "another"
         assert not drawing.same(made_of, (*made_of[:i], other, *made_of[i + 1 :])), drawing._MADE_OF[name][i]
+
+
+@pytest.mark.parametrize(("n", "reached"), [(1, 1), (2, 2), (40, 21)])
+def test_what_is_written_beside_the_walkers_does_not_touch(n: int, reached: int) -> None:
+    reach = pl.DataFrame({"c": [0, n], "reached": [0, reached]})
+    spec = charts.walkers(reach, total=49).to_dict(validate=False)
+    top = spec["layer"][0]["encoding"]["y"]["scale"]["domain"][1]
+    (beside,) = [rows for rows in spec["datasets"].values() if "text" in rows[0]]
+    places = [200 * row["y"] / top for row in beside]
+    assert abs(places[0] - places[1]) > 15  # pixels; a line is 12 high
+    assert min(places) >= 0
+    ticks = spec["layer"][0]["encoding"]["y"]["axis"]
+    assert ticks.get("values") == (list(range(int(-(-top // 1)) + 1)) if n < 3 else None)

@@ -74,7 +74,7 @@ _DRAW: dict[str, Any] = {
     "history": _history,
     "believed": _believed,
     "holdout": lambda f: charts.holdout(f.holdouts, metric=f.metric, name=f.holdout or "holdout"),
-    "tiles": lambda f: charts.tile_map(f.tiles, f.visits),
+    "tiles": lambda f: charts.tile_map(f.tiles, f.visits, menu=f.menu),
     "walkers": _walkers,
     "repeats": lambda f: charts.repeat_rate(f.rates),
 }
@@ -83,7 +83,7 @@ _MADE_OF = {
     "history": ("trials", "metric", "goal", "unit", "baseline", "noise_sd", "plateau"),
     "believed": ("evaluations", "believed", "metric"),
     "holdout": ("holdouts", "holdout", "metric"),
-    "tiles": ("tiles", "visits"),
+    "tiles": ("tiles", "visits", "menu"),
     "walkers": ("reach", "ground"),
     "repeats": ("rates",),
 }

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 POINTS = 200
+FEW = 5  # up to which every whole number has its tick
+TOUCH = 16.0  # pixels between the middles of two lines of text
 
 
 def walkers(reach: pl.DataFrame, *, total: int | None, what: str = "cells") -> alt.LayerChart:
@@ -36,14 +38,17 @@ def walkers(reach: pl.DataFrame, *, total: int | None, what: str = "cells") -> a
         axis=alt.Axis(title="proposals", grid=False, **whole_ticks(0, n)),
     )
     highest = max([*walk["high"].to_list(), *reach["reached"].to_list()])
-    y_scale = alt.Scale(domain=[0, min(total, highest * 1.08)])
-    axis = alt.Axis(**flat_title(f"{what} touched (of {total:,})", left), tickCount=5, format=",d")
+    top = min(total, highest * 1.08)
+    y_scale = alt.Scale(domain=[0, top])
+    ticks = whole_ticks(0, math.ceil(top)) if top <= FEW else {"tickCount": 5, "format": ",d"}
+    axis = alt.Axis(**flat_title(f"{what} touched (of {total:,})", left), **ticks)
 
     def y(field: str) -> alt.Y:
         return alt.Y(field, scale=y_scale, axis=axis)
 
     last, met = int(reach["reached"][-1]), float(walk["mean"][-1])
-    at = pl.DataFrame({"c": [n, n], "y": [float(last), met], "text": [f"this run: {last:,}", f"blind: {met:,.1f}"]})
+    own, blind = apart(float(last), met, TOUCH * top / height)
+    at = pl.DataFrame({"c": [n, n], "y": [own, blind], "text": [f"this run: {last:,}", f"blind: {met:,.1f}"]})
     layers = [
         alt.Chart(walk).mark_area(color=BAND).encode(x=x, y=y("low:Q"), y2=alt.Y2("high:Q")),
         alt.Chart(walk).mark_line(color=GREY, strokeDash=[5, 4], strokeWidth=2).encode(x=x, y=y("mean:Q")),
@@ -56,6 +61,14 @@ def walkers(reach: pl.DataFrame, *, total: int | None, what: str = "cells") -> a
     ]
     notes = ["Solid: this run. Dashed, shaded: walkers that draw uniformly, their mean and two standard deviations."]
     return finish(layers, question, notes, height=height, left=left, right=right, above=30)
+
+
+def apart(a: float, b: float, least: float) -> tuple[float, float]:
+    """Two places on a scale from 0, moved so far apart that what is written there does not touch."""
+    if abs(a - b) >= least:
+        return a, b
+    low = max(0.0, (a + b - least) / 2)
+    return (low, low + least) if a < b else (low + least, low)
 
 
 def expected(total: int, drawn: int) -> dict[str, float]:

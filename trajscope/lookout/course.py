@@ -44,7 +44,7 @@ class Course:
         self._lines: deque[Line] = deque(maxlen=LATEST)
         self._seq, self._at, self._pair, self._c = array("q"), array("q"), array("q"), array("q")
         self._value, self._kept, self._repeat = array("d"), bytearray(), bytearray()
-        self._evaluated = bytearray()
+        self._evaluated, self._eligible = bytearray(), bytearray()
         self._measures: list[tuple[int, str, float]] = []  # seq, configuration, value
         self._holdout = next((m.name for m in run.header.metrics if m.role == "holdout"), None) if run else None
         self.holdouts: list[tuple[int, float, float]] = []  # seq, value and holdout of keeps
@@ -93,7 +93,7 @@ class Course:
         return self._at[i] if i < len(self._seq) and self._seq[i] == seq else None
 
     def evaluated(self) -> pl.DataFrame:
-        """The evaluated trials: seq, value, kept, repeat, pair."""
+        """The evaluated trials: seq, value, kept, repeat, eligible, pair."""
         import numpy as np
         import polars as pl
 
@@ -113,6 +113,7 @@ class Course:
                 "value": pl.Series(of(self._value, np.float64), nan_to_null=True),
                 "kept": of(self._kept, np.bool_),
                 "repeat": of(self._repeat, np.bool_),
+                "eligible": of(self._eligible, np.bool_),
                 "pair": names.gather(known) if len(names) else pl.Series([None] * len(pairs), dtype=pl.String),
             }
         )
@@ -169,6 +170,7 @@ class Course:
         self._kept.append(row.kept)
         self._repeat.append(row.k > 1)
         self._evaluated.append(row.evaluated)
+        self._eligible.append(row.eligible)
         if row.new_knobs or row.new_cells:
             _, knobs, cells = self._reach[-1]
             self._reach.append((row.c, knobs + row.new_knobs, cells + row.new_cells))

@@ -25,11 +25,12 @@ class Frames(NamedTuple):
     baseline: float | None
     noise_sd: float | None
     plateau: tuple[int, int] | None  # first and last trial of the stretch without a best beyond noise
-    trials: pl.DataFrame  # evaluated: seq, value, kept, repeat, pair
+    trials: pl.DataFrame  # evaluated: seq, value, kept, repeat, eligible, pair
     tiles: pl.DataFrame  # knob, family, at, text, default, proposed, evaluated, kept, mean, first
     reach: pl.DataFrame  # c, reached
     ground: tuple[str, int | None]  # what is counted as ground, and how much of it there is
     visits: pl.DataFrame  # knob, at, seq
+    menu: bool  # whether the knobs are known from more than what was tried
     rates: pl.DataFrame  # first, last, n, rate, expected
     evaluations: pl.DataFrame  # seq, value, kind: of the best configuration and of the baseline
     believed: tuple[float | None, float | None, float | None]  # the shrunk best, and the ends of its interval
@@ -62,6 +63,7 @@ def frames(run: Run, panel: Panel, course: Course) -> Frames:
         reach=pl.DataFrame([(x[0], x[at]) for x in course.reach()], {"c": pl.Int64, "reached": pl.Int64}, orient="row"),
         ground=what,
         visits=pl.DataFrame(course.visits(), {"knob": pl.String, "at": pl.Int64, "seq": pl.Int64}, orient="row"),
+        menu=bool(g.total),
         rates=_rates(run),
         **_believed(run, panel, course),
         holdout=next((clean(m.name) for m in header.metrics if m.role == "holdout"), None),
