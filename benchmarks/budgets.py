@@ -248,7 +248,7 @@ def _three(spread: tuple[float, float, float], digits: int, times: float = 1.0) 
 
 
 def _counted(docs: Sequence[Any]) -> int:
-    return sum(d["pairs.unique"] + d["pairs.repeats"] for d in docs)
+    return sum(d["pairs"]["unique"] + d["pairs"]["repeats"] for d in docs)
 
 
 def _agree(contenders: Sequence[Contender]) -> None:

@@ -1,4 +1,4 @@
-"""Corpus: what building one costs, and that its memory hangs on different configurations, not on trials.
+"""Corpus: what building one costs, and that its memory hangs on the longest run and on different labels, not on trials.
 
 Native files of one night each, written once: prompts, hashes of bases and configurations, keeps that are built upon.
 """
@@ -33,11 +33,16 @@ class Shape(NamedTuple):
     name: str
     runs: int  # for each million rows
     moves: bool  # whether keeps are built upon
+    habits: bool = True  # whether anything is proposed again
 
 
-# One long night of a proposer with habits, each trial on the same base: most of it is repeats. And many nights of a
-# proposer whose keeps are built upon, so that hardly a configuration comes twice.
-SHAPES = (Shape("one run, one base", 1, False), Shape("1,000 runs, keeps built upon", 1000, True))
+# One long night of a proposer with habits, each trial on the same base: most of it is repeats. Many nights of a
+# proposer whose keeps are built upon, so that hardly a configuration comes twice. And one long night in which nothing
+# comes twice: the run itself is the most that is in memory.
+MANY = Shape("runs of 1,000 trials, keeps built upon", 1000, True)
+SHAPES = (Shape("one run, one base", 1, False), MANY)
+NEW = Shape("one run, nothing proposed twice", 1, False, habits=False)
+LONGEST = 1_000_000  # trials of that
 
 
 def write(folder: Path, shape: Shape, rows: int) -> None:
@@ -46,13 +51,13 @@ def write(folder: Path, shape: Shape, rows: int) -> None:
     for i in range(runs):
         with (folder / f"{i:05}.jsonl").open("wb") as f:
             prev = "0" * 16
-            for n, line in enumerate(_lines(i, rows // runs, moves=shape.moves)):
+            for n, line in enumerate(_lines(i, rows // runs, shape)):
                 data = json.dumps({"v": 1, "seq": n, "prev": prev, **line}, separators=(",", ":")).encode()
                 prev = hashlib.sha256(data).hexdigest()[:16]
                 f.write(data + b"\n")
 
 
-def _lines(run: int, rows: int, *, moves: bool) -> Iterator[dict[str, Any]]:
+def _lines(run: int, rows: int, shape: Shape) -> Iterator[dict[str, Any]]:
     draw = random.Random(f"{generate.SEED}/{run}")
     names = [f"k{i:02}" for i in range(KNOBS)]
     base: dict[str, Any] = dict.fromkeys(names, 0.5)
@@ -72,6 +77,7 @@ def _lines(run: int, rows: int, *, moves: bool) -> Iterator[dict[str, Any]]:
     for i in range(1, rows + 1):
         knob = draw.choice(names)
         value = draw.choice(liked[knob]) if draw.random() < HABIT else round(draw.random(), 4)
+        value = value if shape.habits else i / (rows + 1)
         ran = config_hash({**base, knob: value})
         kept = draw.random() < KEPT
         words = " ".join(f"{draw.getrandbits(24):06x}" for _ in range(WORDS))
@@ -86,14 +92,14 @@ def _lines(run: int, rows: int, *, moves: bool) -> Iterator[dict[str, Any]]:
             "value": round(draw.gauss(0.9 if kept else 1.05, 0.02), 5),
             "value_source": "reported",
         }
-        if kept and moves:
+        if kept and shape.moves:
             base, stands = {**base, knob: value}, ran
 
 
 def cached(shape: Shape, rows: int) -> list[Path]:
     """The files of this shape, made if they are not there yet."""
     made_by = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    folder = generate.folder() / f"corpus-{shape.runs}-{rows}-{made_by}"
+    folder = generate.folder() / f"corpus-{shape.runs}-{'habits' if shape.habits else 'new'}-{rows}-{made_by}"
     if not (folder / "made").exists():
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -106,8 +112,9 @@ def section(rows: int, rounds: int | None) -> Section:
     """Building from files of three lengths, the longest of as many rows as the long file has."""
     del rounds  # a build of the longest takes minutes, and memory does not scatter
     table, budgets = [], []
-    for shape in SHAPES:
-        for n in (rows // 10, rows // 3, rows):
+    for shape in (*SHAPES, NEW):
+        most = rows if shape.habits else min(rows, LONGEST)
+        for n in (most // 10, most // 3, most):
             paths = cached(shape, n)
             with tempfile.TemporaryDirectory(dir=generate.folder()) as home:
                 done = once(python("benchmarks.corpus", Path(home) / "out", *paths))
@@ -122,13 +129,13 @@ def section(rows: int, rounds: int | None) -> Section:
                     f"{done.peak_mb:,.0f}",
                 )
             )
-            if n == rows:
+            if n == rows and shape.habits:
                 budgets.append(Budget(f"corpus of {n:,} rows, {shape.name}: peak memory", done.peak_mb, 1000, "MB"))
     return Section(
         "A corpus",
         "`trajscope corpus build`, the gate's question included, of native files with a prompt in every line. What "
-        "stays is what is written: repeats on the same base go. Memory hangs on different configurations, of which "
-        "many nights have about as many as trials, and one night of habits few.",
+        "stays is what is written: repeats on the same base go. Memory is that of the longest run, and about twenty "
+        "bytes a trial beside it. Where nothing is proposed twice a run is large, for it knows all of its pairs.",
         ("", "examples that stay", "CPU s", "us a trial", "peak MB"),
         table,
         budgets,

@@ -49,14 +49,11 @@ PLAIN = {
 
 def pages() -> Iterator[tuple[Path, str]]:
     """Every generated file with the text it should have."""
-    from trajscope import record
     from trajscope.cli import about
 
     yield ROOT / "docs/metrics.md", metrics()
-    lines = record.schemas()
-    for name, schema in about.schemas().items():
-        folder = ROOT / ("docs/schema" if name in lines else "docs")
-        yield folder / f"{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    for name, schema in about.known().items():
+        yield ROOT / f"docs/schema/{name}.schema.json", json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     gate = ROOT / "docs/gate.md"
     yield gate, _replaced(gate.read_text("utf-8"), "bounds", bounds())
     readme = (ROOT / "README.md").read_text("utf-8")

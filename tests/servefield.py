@@ -174,3 +174,18 @@ def trial(run: RunWriter, i: int) -> None:
     """The i-th trial: depths over and over, nearly nothing kept."""
     value = 2.0 - 0.01 * (i % 7)
     run.trial({"depth": 1 + i % 12 if i % 4 else 2}, value=value, kept=i == 3, wall_s=10.0)
+
+
+def patched(value: Any, changes: list[Any]) -> Any:
+    """A value with its changes, as docs/serve.md says that a client does it; the value stays as it was."""
+    for path, x, *more in changes:
+        value = _put(value, path, x, more)
+    return value
+
+
+def _put(value: Any, path: list[Any], x: Any, more: list[Any]) -> Any:
+    if not path:
+        return [*value[:x], *more[0]] if more else x
+    own = list(value) if isinstance(value, list) else dict(value)
+    own[path[0]] = _put(own[path[0]], path[1:], x, more)
+    return own

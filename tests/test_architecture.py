@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 ROWS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("alarms", "verdict", "pair", "chain", "constraint", "blobs", "columns", "upgrade", "diffs", "readable"),
-    ("knob", "edits", "literals"),
-    ("menu",),
+    ("knob", "edits", "literals", "shape"),
+    ("menu", "leaves"),
     ("trial",),
     ("batch", "lines", "expr", "tally", "layout", "unfold"),
     ("fold", "sources", "unfolding", "record", "stats", "integrity", "watermark", "wake", "notify", "maps", "recover"),

@@ -117,7 +117,8 @@ def test_a_pass_is_one_line_too(field: Field) -> None:
 
 def test_the_answer_in_json_names_everything(field: Field) -> None:
     said = field.check(TRIED).json
-    assert list(said) == ["passed", "rule", "level", "reason", "evidence", "elsewhere", "alternatives", "proposal"]
+    names = ["schema", "passed", "rule", "level", "reason", "evidence", "elsewhere", "alternatives", "proposal"]
+    assert list(said) == names
     assert (said["passed"], said["rule"], said["level"], said["evidence"]) == (False, "repeat", "FAIL", [1])
     assert 0 < len(said["alternatives"]) <= 8
     assert said["proposal"] == {"pair": "lr=0.01", "changes": [{"knob": "lr", "value": 0.01}], "intent": None}

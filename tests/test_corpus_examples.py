@@ -52,9 +52,9 @@ def tried(knob: str, to: object, **more: Any) -> dict[str, Any]:
 def test_every_trial_of_every_sample_is_one_example_and_may_be_gone_through_again(path: Path) -> None:
     examples = opened(path)
     found = list(examples)
-    assert len(found) == sum(run.tally.trials for run in examples.runs)
+    assert len(found) == sum(run.trials for run in examples.runs)
     assert len({e.key for e in found}) == len(found)
-    assert sum(e.counted for e in found) == sum(run.tally.c for run in examples.runs)
+    assert sum(e.counted for e in found) == sum(run.counted for run in examples.runs)
     assert {e.drop for e in found} <= {None, *DROPS}
     assert list(examples) == found
 

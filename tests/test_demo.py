@@ -67,7 +67,7 @@ def test_what_is_kept_is_kept_in_a_new_folder_only(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["trials"], found["word"]) == (1, "UNKNOWN")
     assert (tmp_path / "out" / "run.jsonl").is_file()
-    assert (found["gate"], found["report"]) == ("insufficient", "out/report.html")
+    assert (found["learn"], found["report"]) == ("insufficient", "out/report.html")
     assert "UNKNOWN" in (tmp_path / "out" / "report.html").read_text("utf-8")
     again = typed(tmp_path, "-o", "out")
     assert (again.returncode, again.stdout) == (2, "")

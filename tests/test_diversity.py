@@ -91,9 +91,10 @@ def test_no_weights_make_more_kinds_than_there_are() -> None:
 
 
 def test_weights_cost_rows() -> None:
-    assert diversity.effective_rows(KEPT, diversity.weights(KEPT, 1.0)) == pytest.approx(8)
+    held = list(KEPT.values())
+    assert diversity.effective_rows(held, diversity.shares(held, 1.0)) == pytest.approx(8)
     # a third on each label: (1/3)^2 / 6 + 2 (1/3)^2 = .24074
-    assert diversity.effective_rows(KEPT, diversity.weights(KEPT, 0.0)) == pytest.approx(1 / 0.240741, abs=1e-4)
+    assert diversity.effective_rows(held, diversity.shares(held, 0.0)) == pytest.approx(1 / 0.240741, abs=1e-4)
 
 
 def test_two_sides_are_apart_by_half_of_what_differs() -> None:

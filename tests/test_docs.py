@@ -76,12 +76,12 @@ def test_every_reader_is_in_the_documentation() -> None:
 
 def test_the_public_names_are_these() -> None:
     assert sorted(trajscope.__all__) == [
-        *("Gate", "Header", "Level", "Live", "Lookout", "Menu", "Run", "RunFile", "RunWriter", "Sight"),
+        *("Asked", "Gate", "Header", "Level", "Live", "Lookout", "Menu", "Run", "RunFile", "RunWriter", "Sight"),
         *("TrajscopeError", "Trial", "Verdict"),
-        *("analyze", "build_corpus", "config_hash", "follow", "gate", "load", "load_menu", "open_run", "read", "sql"),
-        "verify_corpus",
+        *("analyze", "build_corpus", "config_hash", "follow", "gate", "load", "load_menu", "open_run", "read"),
+        *("sourced", "sql", "verify_corpus"),
     ]
     for name in trajscope.__all__:
         assert getattr(trajscope, name).__doc__
-    with pytest.raises(AttributeError, match="it has Gate"):
+    with pytest.raises(AttributeError, match="it has Asked"):
         _ = trajscope.no_such_name

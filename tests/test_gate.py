@@ -171,6 +171,16 @@ def _keeps() -> list[Plan]:
     return [keeping(x, part) for x, part in zip(clean(), parts, strict=True)]
 
 
+def _keeps_again() -> list[Plan]:
+    return [also(x, [GOOD[4]], kept=True) if i == 3 else x for i, x in enumerate(_keeps())]  # 19, one of them twice
+
+
+def _tests_again() -> list[Plan]:
+    # 10 keeps and 20 others, then all of these and 10 of them a third time: 60 rows, 30 proposals.
+    others = [x for x in clean()[TEST_CAMPAIGN].labels if x not in GOOD][:20]
+    return [also(few(x, 20), [*others, *others[:10]]) if i == TEST_CAMPAIGN else x for i, x in enumerate(clean())]
+
+
 def _rate(folder: Path) -> Made:
     """Every second trial is kept; a run that keeps more is SUSPECT as well."""
     plans = [often(x, 1, 1) for x in clean()]
@@ -306,6 +316,8 @@ FAULTS: dict[str, tuple[str, str, Callable[[Path], Made]]] = {
         "insufficient",
         planned(*(few(x, 30) if i == TEST_CAMPAIGN else x for i, x in enumerate(clean()))),
     ),
+    "half a test campaign repeats the other half": ("power", "insufficient", planned(*_tests_again())),
+    "twenty keeps, one of them a repeat": ("keeps", "insufficient", planned(*_keeps_again())),
     "two campaigns": ("campaigns", "insufficient", _two_campaigns),
 }
 
@@ -321,6 +333,20 @@ def test_a_planted_fault_is_seen_by_its_check_and_by_no_other(fault: str, tmp_pa
     assert found.outcome == outcome
     assert found.exit_code == {"fail": 1, "insufficient": 3}[outcome]
     assert of(found, name).remedy or fault == "a prompt that was not recorded"
+
+
+def test_rows_that_go_before_anything_is_trained_count_for_no_bound(tmp_path: Path) -> None:
+    found = of(judge(field.write(tmp_path, _tests_again())), "power")
+    assert (found.value, found.n) == (60, 60)
+    assert found.reason == "60 test rows, a rate is known to ±0.13, 30 of them stay when repeats go"
+    assert found.remedy == "collect 13 more test rows that repeat nothing before an evaluation is believed"
+    paths = field.write(tmp_path, _keeps_again())
+    found = of(judge(paths), "keeps")
+    assert (found.value, found.bound) == (20, ">= 20")
+    assert found.reason.endswith(", 19 of them stay when repeats go")
+    # Both fail on the published figure as before: fewer keeps than the bound are too few, whatever stays.
+    assert of(judge(paths, without(DEFAULT, "keeps", min=21)), "keeps").outcome == "fail"
+    assert of(judge(paths, without(DEFAULT, "keeps", min=19)), "keeps").outcome == "pass"
 
 
 def test_every_check_has_its_fault() -> None:
@@ -343,6 +369,24 @@ def test_labels_on_both_sides_are_only_told_unless_the_policy_forbids_them(tmp_p
 def test_the_held_out_campaign_is_the_one_that_faults_are_planted_in(tmp_path: Path) -> None:
     found = judge(field.write(tmp_path, [few(x, 30) if i == TEST_CAMPAIGN else x for i, x in enumerate(clean())]))
     assert found.rows["test"] == 40
+
+
+def test_what_another_run_of_the_campaign_proposed_is_a_repeat_too(tmp_path: Path) -> None:
+    plan = Plan([("k00", 1), ("k01", 2), ("k02", 3)], frozenset())
+    other = Plan([("k03", 1), ("k01", 2), ("k00", 1), ("k01", 2)], frozenset())
+    first = Plan([("k02", 3)], frozenset())  # in its campaign
+    paths = field.write(tmp_path, [plan, other, other, first], names=["one", "one", "two", "two"])
+    found = of(judge(paths), "label_duplicates")
+    # Of the second run all but its first, of the third only what it repeats itself; lines 0 and 1 are no trials.
+    assert (found.rows, found.rows_total, found.n) == (((1, 3), (1, 4), (1, 5), (2, 5)), 4, 12)
+
+
+def test_the_rows_behind_a_label_are_its_first_in_every_run(tmp_path: Path) -> None:
+    plan = Plan([("k00", 1), ("k01", 2), ("k02", 3), ("k01", 2)], frozenset({3}))
+    paths = field.write(tmp_path, [plan, Plan([], frozenset()), plan])
+    found = judge(paths, without(DEFAULT, "overlap", max=0.0), split="stratified")
+    assert (of(found, "label_share").rows, of(found, "label_share").value) == (((0, 3), (0, 5), (2, 3), (2, 5)), 0.5)
+    assert of(found, "keep_share").rows == ((0, 5), (2, 5))
 
 
 # --- prompts --------------------------------------------------------------------------------------------------------

@@ -387,6 +387,7 @@ def test_the_lines_for_programs_hold_knobs_and_what_was_left_out(cli: Cli) -> No
     assert [x["knob"] for x in lines if "knob" in x] == list(BY_HAND)
     assert [x["left"] for x in lines if "left" in x] == NONE
     assert lines[0] == {
+        "schema": 1,
         "knob": "DEPTH",
         "type": "int",
         "aliases": ["depth"],

@@ -50,7 +50,7 @@ def test_the_pictures_of_the_live_page_are_made_of_what_the_report_is_made_of(
     if bulk:
         monkeypatch.setattr(cache, "WORTH", 1)
     (account,) = gather(source(path), None, sources.read(str(path)))
-    _, found = looked(path)
+    sight, found = looked(path)
     assert found is not None
     known = pictures.trials(account).filter("evaluated").drop("evaluated")
     assert found.trials.select(known.columns).equals(known)
@@ -62,6 +62,37 @@ def test_the_pictures_of_the_live_page_are_made_of_what_the_report_is_made_of(
     assert found.plateau == pictures.plateau(account)
     assert found.rates.equals(pl.DataFrame(account["doc"]["pairs"]["windows"], found.rates.schema))
     assert found.noise_sd == account["doc"]["noise"]["sd"]
+    assert found.evaluations.equals(pictures.evaluations(account))
+    best, shrunk = account["facts"]["best"], account["doc"]["best"]["shrunk"]
+    assert found.believed == (shrunk if best["n"] > 1 else None, best["low"], best["high"])
+    assert found.visits.rows() == [tuple(x) for x in account["visits"]]
+    assert found.holdout == account["facts"]["holdout"]
+    assert (None if sight.about["holdout"] else found.holdouts.rows()) == (_drawn(account) or None)
+
+
+def _drawn(account: dict[str, Any]) -> list[tuple[int, float, float]]:
+    """The holdouts of keeps that the report draws: all but single bits."""
+    return [tuple(k) for k in account["holdouts"] if not isinstance(k[2], bool)]
+
+
+def test_what_a_holdout_says_of_keeps_is_noted_and_that_there_is_none_is_said_in_words(tmp_path: Path) -> None:
+    said = []
+    for name, metrics in (
+        ("none", []),
+        ("declared", [{"name": "held", "role": "holdout", "goal": "minimize"}]),
+        ("scored", [{"name": "held", "role": "holdout", "goal": "minimize"}]),
+    ):
+        with start(tmp_path / f"{name}.jsonl", metrics=metrics) as run:
+            run.trial({"lr": 1}, value=1.0, kept=True, metrics={"held": 3.5} if name == "scored" else None)
+            run.trial({"lr": 2}, value=0.5, kept=False, metrics={"held": 9.5} if name == "scored" else None)
+        sight, found = looked(tmp_path / f"{name}.jsonl")
+        assert found is not None
+        said.append((sight.about["holdout"], found.holdouts.rows()))
+    assert said == [
+        ("No holdout: nothing says whether the gain holds beyond the data it was chosen on.", []),
+        ("A holdout is declared, and no keep has a value of it.", []),
+        (None, [(1, 1.0, 3.5)]),
+    ]
 
 
 def test_the_lines_of_a_run_are_its_rows_in_sql() -> None:

@@ -1,15 +1,19 @@
 """What is seen in a prompt, and which prompts are nearly the same.
 
-Planted and seen to fail: the first object instead of the last, an index that knows one band only.
+Planted and seen to fail: the first object instead of the last, one shingle less looked up than one of the shared ones
+must be among, a run of words that ends a letter short.
 """
 
 from __future__ import annotations
 
 import random
+import zlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from trajscope.corpus.prompts import Index, jaccard, shingles, standing
+from trajscope.corpus.prompts import Alike, jaccard, shingles, standing
 
 KNOBS = ("a", "b", "c")
 
@@ -53,9 +57,29 @@ def test_the_index_finds_what_comparing_all_finds() -> None:
         for _ in range(i // 3):
             own[draw.randrange(len(own))] = f"other{draw.random()}"
         texts[i] = shingles(" ".join(own))
-    index = Index(texts)
     asked = shingles(" ".join(words))
     for least in (0.8, 0.9, 0.95):
-        assert index.like(asked, least) == [i for i, x in texts.items() if jaccard(asked, x) >= least]
-    assert len(index.like(asked, 0.8)) > 3
-    assert index.like(shingles("nothing of that kind was ever said by anybody"), 0.1) == []
+        assert Alike(texts, least).like(asked) == [i for i, x in texts.items() if jaccard(asked, x) >= least]
+    found = Alike(texts, 0.8).like(asked)
+    assert len(found) > 3
+    assert Alike(texts, 0.8).like(asked, found[1:]) == found[:1]
+    assert Alike(texts, 0.1).like(shingles("nothing of that kind was ever said by anybody")) == []
+
+
+few = st.frozensets(st.integers(0, 7), max_size=7)
+
+
+@given(st.lists(few, max_size=8), few, st.sampled_from([0.01, 0.2, 1 / 3, 0.5, 0.6, 2 / 3, 0.8, 0.9, 1.0]))
+def test_no_text_that_shares_enough_is_overlooked(
+    said: list[frozenset[int]], asked: frozenset[int], least: float
+) -> None:
+    texts = dict(enumerate(said))
+    assert Alike(texts, least).like(asked) == [i for i, x in texts.items() if jaccard(asked, x) >= least]
+
+
+@given(st.text(alphabet="ab \n\u2003é\ud800İß", max_size=40), st.booleans())
+def test_shingles_are_the_hashes_of_five_words_in_a_row(text: str, together: bool) -> None:
+    words = (f"{text} a b c d e" if together else text).casefold().split()
+    runs = [" ".join(words[i : i + 5]) for i in range(max(1, len(words) - 4))]
+    found = shingles(f"{text} a b c d e" if together else text)
+    assert found == {zlib.crc32(run.encode("utf-8", "surrogatepass")) for run in runs}

@@ -14,7 +14,7 @@ from trajscope.errors import SourceError
 
 def test_every_public_name_is_there_and_no_other() -> None:
     assert all(hasattr(trajscope, name) for name in trajscope.__all__)
-    with pytest.raises(AttributeError, match="has no attribute 'analyse'; it has Gate"):
+    with pytest.raises(AttributeError, match="has no attribute 'analyse'; it has Asked"):
         trajscope.analyse  # noqa: B018  # that is the point
 
 

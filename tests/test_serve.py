@@ -54,7 +54,7 @@ def test_every_run_stands_there_with_its_word_and_what_watch_says_of_it(place: t
     amnesiac = found["night/amnesiac.jsonl"]
     (doc,) = trajscope.analyze(runs / "night" / "amnesiac.jsonl")
     assert amnesiac["watch"]["word"] == doc["verdict"]["word"] == "FLAILING"
-    jsonschema.validate(amnesiac["watch"], json.loads((ROOT / "docs" / "watch.schema.json").read_text()))
+    jsonschema.validate(amnesiac["watch"], json.loads((ROOT / "docs" / "schema" / "watch.schema.json").read_text()))
     for part in ("baseline", "coverage", "pairs", "plateau", "best", "nulls", "cost", "metric"):
         own = {k: v for k, v in amnesiac[part].items() if k in doc[part] and not isinstance(v, dict)}
         assert own
@@ -332,6 +332,52 @@ def test_what_cannot_be_served_is_said_in_one_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         assert error(_run(tmp_path, str(tmp_path), "--port", port)).startswith(f"127.0.0.1:{port}: cannot be listened")
     assert "cannot be read" in error(_run(tmp_path, str(tmp_path), "--token-file", str(tmp_path / "none")))
+
+
+def test_the_flags_that_say_what_a_file_does_not_are_those_of_the_other_commands(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    head = "commit\tval_bpb\tmemory_gb\tstatus\tdescription\n"
+    lines = (
+        "aaaaaa1\t1.0\t7.0\tkeep\tbaseline\n",
+        "aaaaaa2\t0.9\t6.0\tkeep\tLR 0.1\n",
+        "aaaaaa3\t0.8\t5.0\tkeep\tLR 0.2\n",
+    )
+    (runs / "table.tsv").write_text(head + "".join(lines))
+    (runs / "mine.tsv").write_text("step\tlr\tother\n1\t0.1\t7.0\n2\t0.2\t6.0\n")
+    (tmp_path / "knobs.json").write_text('{"knobs": {"lr": {"type": "float", "range": [0, 1]}}}')
+    (tmp_path / "map.toml").write_text('metric = "other"\ngoal = "minimize"\nknobs = ["lr"]\n')
+    said = []
+    for name, *flags in (
+        ("table.tsv", "--metric", "memory_gb", "--goal", "maximize"),
+        ("mine.tsv", "--map", str(tmp_path / "map.toml"), "--history", "5"),
+    ):
+        with Served(tmp_path, runs / name, *flags, "--menu", str(tmp_path / "knobs.json")) as served:
+            run = served.ask(f"/api/runs/{served.run(name)}").json
+            said.append((run["metric"]["name"], run["metric"]["goal"], run["coverage"]["knobs_total"]))
+    assert said == [("memory_gb", "maximize", 1), ("other", "minimize", 1)]
+    (runs / "mine.map.toml").write_text((tmp_path / "map.toml").read_text())
+    with Served(tmp_path, runs) as served:
+        served.run("mine.tsv")
+        code, heard = served.end()
+    assert (code, heard.count("lies beside")) == (130, 1)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--goal", "up"), "neither minimize nor maximize"),
+        (("--menu", "a", "--menu-from", "b"), "say one"),
+        (("--menu", "nowhere.json"), "nowhere.json"),
+        (("--map", "nowhere.toml"), "nowhere.toml"),
+        (("--repo", "nowhere"), "is no folder"),
+        (("--reader", "nothing"), "nothing"),
+    ],
+)
+def test_what_is_wrong_with_a_flag_is_said_before_anything_is_served(
+    tmp_path: Path, flags: tuple[str, ...], said: str
+) -> None:
+    assert said in error(_run(tmp_path, str(tmp_path), *flags, "--port", "0"))
 
 
 def test_a_missing_extra_is_named_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,7 @@ def test_every_kind_is_analysed_listed_and_shown(cli: Cli) -> None:
         done = cli("analyze", "--json", name)
         assert (done.returncode, json.loads(done.stdout)["format"]) == (0, kind), done.stderr
     shown = cli("trials", "journal.json", "--seq", "2", "--json")
-    assert json.loads(shown.stdout)["id"] == "n1", shown.stderr
+    assert json.loads(shown.stdout)["line"]["id"] == "n1", shown.stderr
     done = cli("fleet", ".", "--json")
     assert sorted(json.loads(x)["format"] for x in done.stdout.splitlines()) == ["aide", "openevolve", "shinka"]
     assert done.returncode == 0, done.stderr

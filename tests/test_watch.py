@@ -391,7 +391,7 @@ def cli(tmp_path: Path) -> Cli:
 def test_every_json_line_is_of_the_documented_schema(cli: Cli) -> None:
     done = cli("watch", AMNESIAC, "--replay", "0", "--json")
     lines = [json.loads(x, parse_constant=pytest.fail) for x in done.stdout.splitlines()]
-    page = json.loads((SAMPLES.parent / "docs" / "watch.schema.json").read_text())
+    page = json.loads((SAMPLES.parent / "docs" / "schema" / "watch.schema.json").read_text())
     for line in lines:
         jsonschema.validate(line, page)
     assert [x["trials"] for x in lines] == sorted(x["trials"] for x in lines)

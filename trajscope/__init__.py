@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trajscope.cli.options import sourced
     from trajscope.corpus import Gate
     from trajscope.errors import TrajscopeError
     from trajscope.live import Live
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
         verify_corpus,
     )
     from trajscope.run import Run
+    from trajscope.said import Asked
     from trajscope.trial import Header, Trial
     from trajscope.verdict import Level, Verdict
     from trajscope.writer import RunWriter
 
 _WHERE = {
+    "Asked": "said",
     "Gate": "corpus",
     "Header": "trial",
     "Level": "verdict",
@@ -59,11 +62,13 @@ _WHERE = {
     "load_menu": "public",
     "open_run": "public",
     "read": "public",
+    "sourced": "cli.options",
     "sql": "public",
     "verify_corpus": "public",
 }
 
 __all__ = [
+    "Asked",
     "Gate",
     "Header",
     "Level",
@@ -86,6 +91,7 @@ __all__ = [
     "load_menu",
     "open_run",
     "read",
+    "sourced",
     "sql",
     "verify_corpus",
 ]

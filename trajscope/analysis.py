@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from trajscope import cache, pipeline, rules, sources
+from trajscope import cache, leaves, pipeline, rules, shape, sources
 from trajscope.errors import SourceError
 from trajscope.fold import Unknown
 from trajscope.metrics import FORMULAS, HIDDEN, METRICS, finish
 from trajscope.readers import Source
 from trajscope.review import Review, gain, ground, trust
 from trajscope.run import Run
-from trajscope.verdict import Verdict
+from trajscope.verdict import plain
 
 if TYPE_CHECKING:
     from trajscope.store import Store
@@ -119,14 +119,19 @@ def document(run: Run, v: Mapping[str, Any], *, file: str, format: str) -> dict[
         "alarms.off": list(run.alarms.off),
         "verdict.word": said.word,
         "verdict.sentence": said.sentence,
-        "verdicts": [_plain(x) for x in verdicts],
+        "verdicts": [plain(x) for x in verdicts],
     }
-    doc: dict[str, Any] = dict.fromkeys(ORDER)
+    return nested(flat, dict.fromkeys(ORDER))
+
+
+def nested(flat: Mapping[str, Any], doc: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Values by their paths as a document, with the reasons for what is null under `unknown`."""
+    out = {} if doc is None else doc
     unknown: dict[str, str] = {}
     for path, value in flat.items():
-        _place(doc, path, _known(value, path, unknown))
-    doc["unknown"] = unknown
-    return doc
+        _place(out, path, _known(value, path, unknown))
+    out["unknown"] = unknown
+    return out
 
 
 def analyze(run: Run, *, file: str, format: str, quick: bool = False) -> dict[str, Any]:
@@ -153,10 +158,6 @@ def _place(doc: dict[str, Any], path: str, value: Any) -> None:
             doc[p] = {}
         doc = doc[p]
     doc[leaf] = value
-
-
-def _plain(v: Verdict) -> dict[str, Any]:
-    return {"rule": v.rule, "level": v.level.name, "reason": v.reason, "evidence": list(v.evidence)}
 
 
 def of_file(
@@ -217,18 +218,30 @@ def _from_cache(
 
 def schema() -> dict[str, Any]:
     """The document's JSON Schema: every key required, every value that may be unknown nullable."""
-    root: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
-    for key in glossary():
+    return part("One run, as `trajscope analyze --json` prints it", [k.path for k in glossary()], SCHEMA)
+
+
+def part(title: str, paths: Iterable[str], number: int) -> dict[str, Any]:
+    """The JSON Schema of a document that holds these leaves, and why those of them that are null are."""
+    root = shape.record({})
+    wanted = {*paths, "schema", "unknown"}
+    for key in (k for k in glossary() if k.path in wanted):
         *parents, leaf = key.path.split(".")
         node = root
         for name in parents:
-            node["required"] = sorted({*node["required"], name})
-            node = node["properties"].setdefault(name, {"type": "object", "properties": {}, "required": []})
-        node["properties"][leaf] = {"description": key.doc + (f" Unit: {key.unit}." if key.unit else "")}
-        node["required"] = sorted({*node["required"], leaf})
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "One run, as `trajscope analyze --json` prints it",
-        "description": "A null means that the value cannot be known; `unknown` holds the reason under its path.",
-        **root,
-    }
+            node = _inner(node, name, shape.record({}))
+        about = key.doc + (f" Unit: {key.unit}." if key.unit else "")
+        kind = {"const": number} if key.path == "schema" else leaves.LEAVES[key.path]
+        _inner(node, leaf, shape.told(kind, about))
+    return shape.titled(
+        title,
+        root,
+        "A null means that the value cannot be known; `unknown` holds the reason under its path.",
+    )
+
+
+def _inner(node: dict[str, Any], name: str, part: dict[str, Any]) -> dict[str, Any]:
+    """A part of an object under a name that is then required in it."""
+    node["required"] = sorted({*node["required"], name})
+    found: dict[str, Any] = node["properties"].setdefault(name, part)
+    return found

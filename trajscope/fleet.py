@@ -10,7 +10,7 @@ from typing import Any
 
 from trajscope import analysis, cache, pipeline, sources, unfold
 from trajscope.errors import ForeignError, SourceError, TrajscopeError
-from trajscope.fold import Unknown, states_from
+from trajscope.fold import states_from
 from trajscope.metrics import HEADLINE, finish
 from trajscope.readers import Source
 from trajscope.rules import WORDS
@@ -21,6 +21,7 @@ ENDINGS = tuple(
 PERHAPS = (".db", ".sqlite", ".sqlite3", ".log")  # looked at where the content is something that is unfolded
 _KEPT_IN, _NUMBERED = frozenset(("checkpoints", "programs")), "checkpoint_"  # folders of what may be one run
 BESIDE = (".menu.json", ".coverage.json", ".expected.json", ".holdout.jsonl", ".schema.json")
+SCHEMA = 1  # of a headline
 FOREIGN = "foreign"
 Said = tuple[Source, str | None]  # what is said about a file, and its reader where one is named
 Progress = Callable[[int], None] | None
@@ -138,8 +139,11 @@ def _told(source: Source, reader: str | None, states: Mapping[str, Any] | None) 
 
 def _plain(source: Source, run_id: str, states: Mapping[str, Any]) -> dict[str, Any]:
     values = finish(states, HEADLINE)
-    return {
-        "file": source.path,
-        "run_id": run_id,
-        **{k: None if isinstance(v, Unknown) else v for k, v in values.items()},
-    }
+    return analysis.nested({"schema": SCHEMA, "file": source.path, "run_id": run_id, **values})
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a headline: of the analysis what can be counted without judging."""
+    counted = finish({m.name: m.fold.zero() for m in HEADLINE}, HEADLINE)
+    title = "One run, as `trajscope fleet --headline --json` prints it"
+    return analysis.part(title, ["file", "run_id", *counted], SCHEMA)

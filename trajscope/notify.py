@@ -16,17 +16,19 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TextIO, get_args, get_type_hints
+from typing import Any, Literal, NamedTuple, Protocol, TextIO, get_args
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from trajscope import shape
 from trajscope.errors import SettingsError
 from trajscope.readable import clean
 from trajscope.verdict import Level, Verdict
 
 SILENCE = "silence"  # the rule whose alarm says that there is no data
 AGAIN_S = 3600.0  # after which an alarm that still holds is told again
+SCHEMA = 1
 TIMEOUT_S = 10.0  # for one delivery
 TRIES = 3  # deliveries of one message before it is given up, which is then said
 WAITING = 100  # messages that may wait for a slow sink; the oldest give way, and their number is told
@@ -53,23 +55,22 @@ class Message(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """It as an object, under the names that docs/watch.md promises."""
-        return {**self._asdict(), "evidence": list(self.evidence)}
+        return {"schema": SCHEMA, **self._asdict(), "evidence": list(self.evidence)}
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a message as a sink gets it."""
-    kinds = {int: {"type": "integer"}, str: {"type": "string"}}
-    found: dict[str, Any] = {name: kinds.get(kind) for name, kind in get_type_hints(Message).items()}
-    found["state"] = {"enum": list(get_args(State))}
-    found["level"] = {"enum": [x.name for x in Level]}
-    found["evidence"] = {"type": "array", "items": {"type": "integer"}}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What `trajscope watch --notify` and `--exec` hand on",
-        "type": "object",
-        "properties": found,
-        "required": list(found),
+    parts: dict[str, Any] = {
+        "key": shape.told(shape.TEXT, "What it is about: the run and the rule."),
+        "state": shape.told(shape.one_of(get_args(State)), "silent: of a run that says nothing any more."),
+        "level": shape.LEVEL,
+        "run": shape.TEXT,
+        "rule": shape.TEXT,
+        "text": shape.TEXT,
+        "trials": shape.told(shape.COUNT, "Trials so far."),
+        "evidence": shape.told(shape.listed(shape.COUNT), "Trials (seq) that show it."),
     }
+    return shape.document("What `trajscope watch --notify` and `--exec` hand on", parts, number=SCHEMA)
 
 
 class Sink(Protocol):

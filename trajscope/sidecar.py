@@ -18,7 +18,7 @@ from pathlib import Path
 from time import thread_time
 from typing import IO, Any, NamedTuple
 
-from trajscope import analysis, sources, watermark
+from trajscope import analysis, shape, sources, watermark
 from trajscope.chain import link
 from trajscope.columns import Row
 from trajscope.errors import HistoryError, SourceError
@@ -117,29 +117,21 @@ def document(live: Live, series: Series, mark: watermark.Mark, now: datetime) ->
 
 def schema() -> dict[str, Any]:
     """The sidecar's JSON Schema; what it shares with the analysis is of the analysis."""
-    shared, number = analysis.schema()["properties"], {"type": ["number", "null"]}
-    mark = {"seq": {"type": "integer"}, "offset": {"type": "integer"}, "line": {"type": "string"}}
-    lists = {name: {"type": "array", "items": number} for name in Point._fields}
-    series = {"type": "object", "properties": {"stride": {"type": "integer"}, **lists}, "required": ["stride", *lists]}
+    shared, number = analysis.schema()["properties"], shape.null_or(shape.NUMBER)
     own = {
-        "schema": {"const": SCHEMA},
         "run_id": shared["run_id"],
-        **mark,
+        "seq": shape.told(shape.COUNT, "The last line that it covers."),
+        "offset": shape.told(shape.COUNT, "The byte after that line."),
+        "line": shape.told(shape.TEXT, "The head of that line's hash."),
         "updated_at": {"type": "string", "format": "date-time"},
-        **{name: {**number, "description": f"`{path}` of the analysis."} for name, path in HEADLINES.items()},
-        "series": series,
+        **{name: shape.told(number, f"`{path}` of the analysis.") for name, path in HEADLINES.items()},
+        "series": shape.record({"stride": shape.COUNT, **dict.fromkeys(Point._fields, shape.listed(number))}),
         "windows": shared["pairs"]["properties"]["windows"],
         **{part: shared[part] for part in PARTS},
-        "verdicts": shared["verdicts"],
+        "verdicts": shape.listed(shape.record({**shape.VERDICT["properties"], "evidence_total": shape.COUNT})),
         "unknown": shared["unknown"],
     }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "The sidecar of a run, `<run>.coverage.json`",
-        "type": "object",
-        "properties": own,
-        "required": list(own),
-    }
+    return shape.document("The sidecar of a run, `<run>.coverage.json`", own, number=SCHEMA)
 
 
 class Sidecar:

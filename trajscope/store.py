@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from threading import Timer
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args, get_type_hints
 
+from trajscope import shape
 from trajscope.columns import SQL_TYPES, Row
 from trajscope.errors import QueryError
 from trajscope.fold import Metric, states_from
@@ -41,6 +42,26 @@ _POLARS = {
 # No comment is taken here: what stands before the statement proper must be plain, or it is not explained.
 _EXPLAIN = re.compile(r"\s*EXPLAIN(?:\s+ANALYZE\b|\s*\([\w\s,]*\))?", re.IGNORECASE)
 _TEXTS = ("campaign", "name", "goal", "source", "rule", "pair", "method", "status")  # endings of columns of words
+TOLD = {
+    "at": "The byte at which its line begins.",
+    "evaluated": "It was scored, whatever came out.",
+    "counted": "Evaluated, and no declared replicate.",
+    "e": "Trials evaluated up to here.",
+    "c": "Trials counted up to here.",
+    "k": "The how-manieth time of its pair; 0 when not counted.",
+    "gap": "Counted trials since the pair was last counted.",
+    "kept_k": "The same among keeps; 0 when not kept.",
+    "knob_k": "The how-manieth time of its knob; 0 when not counted.",
+    "context_k": "The how-manieth time of the whole configuration; 0 when unknown or not counted.",
+    "new_knobs": "Knobs of the menu that no evaluated trial before it had touched.",
+    "new_cells": "The same of cells.",
+    "near": "Its pair lies within 2% of an earlier one on the same base.",
+    "eligible": "It may be the best, and has a value.",
+    "best": "Best eligible value so far, the baseline included.",
+    "new_best": "It is strictly better than all before.",
+    "since_best": "Evaluated trials since the last best.",
+    "drifted": "It or one before it ran otherwise than proposed.",
+}
 TABLES: dict[str, dict[str, str]] = {
     "row": {"run": "INTEGER", **SQL_TYPES},
     "pair": {"run": "INTEGER", "pair": "INTEGER", "label": "VARCHAR", "knob": "VARCHAR"},
@@ -56,6 +77,27 @@ TABLES: dict[str, dict[str, str]] = {
     },
     "event": {"run": "INTEGER", "seq": "BIGINT", "kind": "VARCHAR", "what": "VARCHAR", "time_ms": "BIGINT"},
 }
+
+
+def schema(number: int) -> dict[str, Any]:
+    """The JSON Schema of a row of `trials`, as `trajscope trials --json` prints it."""
+    kinds = {int: shape.WHOLE, bool: shape.TRUTH, float: shape.NUMBER}
+    columns: dict[str, Any] = {}
+    for name, kind in get_type_hints(Row).items():
+        plain, *rest = get_args(kind) or (kind,)
+        columns[name] = shape.null_or(kinds[plain]) if rest else kinds[plain]
+    told = {name: shape.told(columns[name], text) for name, text in TOLD.items()}
+    named = {
+        "run_id": shape.null_or(shape.TEXT),
+        "status": shape.one_of(STATUSES),
+        "pair": shape.null_or(shape.TEXT),
+        "knob": shape.null_or(shape.TEXT),
+        "run": shape.told(shape.COUNT, "The place of its run in the file."),
+    }
+    about = "Columns that look back speak of the trials up to this one, and of none after it."
+    return shape.document(
+        "One trial, as `trajscope trials --json` prints it", {**columns, **told, **named}, about, number=number
+    )
 
 
 class Answer(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Level(IntEnum):
@@ -32,6 +32,11 @@ class Verdict(NamedTuple):
     evidence: tuple[int, ...] = ()
     elsewhere: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
+
+
+def plain(v: Verdict) -> dict[str, Any]:
+    """A verdict as the JSON of every command has it."""
+    return {"rule": v.rule, "level": v.level.name, "reason": v.reason, "evidence": list(v.evidence)}
 
 
 def worst(verdicts: Iterable[Verdict]) -> Level:

@@ -8,21 +8,25 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any
 
 import typer
 
-from trajscope import Lookout, TrajscopeError
+from trajscope import Asked, Lookout, TrajscopeError, sourced
 
 PORT = 8642
 TOKEN = "TRAJSCOPE_TOKEN"  # noqa: S105  # the name of the variable, not what is in it
 MOST_HEADER = 16_384  # bytes of the head of a request
 MOST_OPEN = 400  # connections
 GRACE_S = 2
+NOTHING = Asked()
 
 
+@sourced
 def serve(
     path: Annotated[Path, typer.Argument(metavar="FILE|FOLDER", help="A run, or a folder in which runs may appear.")],
     *,
@@ -39,14 +43,7 @@ def serve(
         list[str] | None,
         typer.Option("--name", metavar="HOST", help="A name the page may be called by, besides addresses; repeatable."),
     ] = None,
-    reader: Annotated[
-        str | None, typer.Option("--reader", metavar="NAME", help="The format, where it is not recognised.")
-    ] = None,
-    metric: Annotated[
-        str | None, typer.Option("--metric", metavar="NAME", help="The metric, where none is said.")
-    ] = None,
-    goal: Annotated[str | None, typer.Option("--goal", metavar="GOAL", help="minimize or maximize.")] = None,
-    menu: Annotated[Path | None, typer.Option("--menu", metavar="FILE", help="The menu of knobs.")] = None,
+    asked: Asked = NOTHING,
 ) -> None:
     """Serve the runs of a folder as a live page: each with its verdict word, one with its charts as its rows land.
 
@@ -55,14 +52,24 @@ def serve(
     missing = [x for x in ("starlette", "uvicorn") if find_spec(x) is None]
     if missing:
         raise TrajscopeError(f"trajscope serve needs {' and '.join(missing)}; pip install 'trajscope[web]'")
-    if goal not in (None, "minimize", "maximize"):
-        raise typer.BadParameter(f"{goal!r} is neither minimize nor maximize", param_hint="--goal")
-    known = cast(Literal["minimize", "maximize"] | None, goal)
     secret = _secret(token_file)
     listening = _listening(host, port, secret is not None)
-    lookout = Lookout(path, reader=reader, metric=metric, goal=known, menu=menu)
+    lookout = Lookout(path, asked, warn=_warn)
     with listening:
         _run(lookout, listening, secret, frozenset(x.lower() for x in name or ()), host)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """What the page answers to programs, for `trajscope schema`."""
+    from trajscope_dashboards import shapes
+
+    return shapes.schemas()
+
+
+@cache
+def _warn(said: str) -> None:
+    # Once: what is said of a file is looked up whenever the file is opened again.
+    print(f"trajscope: {said}", file=sys.stderr, flush=True)
 
 
 def _run(lookout: Lookout, listening: socket.socket, secret: str | None, names: frozenset[str], host: str) -> None:

@@ -10,30 +10,52 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
+
+import msgspec
 
 from trajscope import Lookout, Sight, TrajscopeError
 from trajscope_dashboards import drawing
+from trajscope_dashboards.changes import changes
+from trajscope_dashboards.drawing import Spec
 
 REST = 0.25  # times what drawing took that nothing is drawn
 MOST_REST_S = 5.0
-OTHERS_S = 2.0  # between two drawings of a picture that hardly moves
+FIRST_S = 0.2  # between two drawings of the first picture, so that rows which come together are drawn together
+OTHERS_S = 3.0  # between two drawings of a picture that hardly moves
+WORTH = 2  # times that what changed must be smaller than the whole to be told instead of it
 LOOKED_S = 30.0  # after which nobody is held to look at a run any more
 
 
-class Post(NamedTuple):
+class Picture(NamedTuple):
+    """A picture, the count of changes at which it was drawn, and how to come to it from the one before.
+
+    Both are spelt once, for everybody who looks.
+    """
+
+    at: int
+    spec: Spec
+    whole: bytes  # the specification, as JSON
+    before: int = 0  # the count of the one before
+    moved: bytes = b""  # what changed since that, as an event's data; nothing where it is too much to be worth it
+
+
+@dataclass(frozen=True)
+class Post:
     """One run as it was put on the desk, and the count of changes at which that was."""
 
     sight: Sight
     at: int
     drawn: Mapping[str, Picture]
+    spelt: dict[object, bytes] = field(default_factory=dict)  # what was said of it once, and will be again
 
-
-class Picture(NamedTuple):
-    """A picture and the count of changes at which it was drawn."""
-
-    at: int
-    spec: bytes
+    def said(self, key: object, value: Callable[[], Any]) -> bytes:
+        """A value as JSON, under a key that says which; spelt the first time that it is asked for."""
+        found = self.spelt.get(key)
+        if found is None:
+            found = self.spelt[key] = msgspec.json.encode(value())
+        return found
 
 
 class _Drawn:
@@ -41,6 +63,7 @@ class _Drawn:
 
     def __init__(self) -> None:
         self.of: dict[str, object] = {}
+        self.inputs: dict[str, tuple[Any, ...]] = {}
         self.at_s: dict[str, float] = {}
 
 
@@ -135,36 +158,47 @@ class Desk:
         """Draw what somebody looks at, one picture of each run at a time; rest in proportion to what it took."""
         while not self.over:
             started = self._clock()
-            late = [self._draw_one(run) for run, at_s in list(self._looked.items()) if started - at_s < LOOKED_S]
+            waits = [self._draw_one(run) for run, at_s in list(self._looked.items()) if started - at_s < LOOKED_S]
             time.sleep(min(MOST_REST_S, REST * (self._clock() - started)))
-            if True not in late:
-                self._to_draw.wait(OTHERS_S / 4 if False in late else None)
+            wait = min((x for x in waits if x is not None), default=None)
+            if wait is None or wait > 0:
+                self._to_draw.wait(wait)
                 self._to_draw.clear()
 
-    def _draw_one(self, run: str) -> bool | None:
+    def _draw_one(self, run: str) -> float | None:
         """Draw the picture of a run that comes first: the one that moves with every row before those that hardly do.
 
-        Answers whether another is due at once (True) or later (False); None where all are drawn.
+        Answers in how many seconds another is due; None where all are drawn.
         """
         post, d = self.posts.get(run), self._drawn.setdefault(run, _Drawn())
         if post is None or not post.sight.noted:
             return None
         s, now_s = post.sight, self._clock()
         made_of = (s.course, s.total, s.update.noise_sd, s.update.plateau_length, s.about["baseline"]["value"])
-        stale = [name for name in drawing.NAMES if d.of.get(name) != made_of]
-        due = [n for n in stale if n == drawing.FIRST or now_s - d.at_s.get(n, -OTHERS_S) >= OTHERS_S]
+        due = [(self._due(d, n) - now_s, n != drawing.FIRST, n) for n in drawing.NAMES if d.of.get(n) != made_of]
         if not due:
-            return False if stale else None
-        name = min(due, key=lambda n: d.at_s.get(n, 0.0) if n != drawing.FIRST else -1.0)
+            return None
+        wait, _, name = min(due, key=lambda x: (max(0.0, x[0]), x[1], x[0]))
+        if wait > 0:
+            return wait
         d.of[name], d.at_s[name] = made_of, now_s
-        self._make(run, s, (name,))
-        return True
+        self._make(run, s, name, d)
+        return 0.0
 
-    def _make(self, run: str, sight: Sight, names: tuple[str, ...]) -> None:
-        """Put pictures on the desk, those that are others than before."""
+    @staticmethod
+    def _due(d: _Drawn, name: str) -> float:
+        """The time from which a picture may be drawn again."""
+        return d.at_s.get(name, float("-inf")) + (FIRST_S if name == drawing.FIRST else OTHERS_S)
+
+    def _make(self, run: str, sight: Sight, name: str, d: _Drawn) -> None:
+        """Put a picture on the desk, if it is another than before."""
         try:
             frames = self.lookout.frames(run)
-            made = drawing.specs(frames, names) if frames is not None else {}
+            inputs = drawing.inputs(frames, name) if frames is not None else ()
+            if frames is None or (name in self._lying(run) and drawing.same(d.inputs.get(name), inputs)):
+                return
+            spec = drawing.specs(frames, (name,)).get(name)
+            d.inputs[name] = inputs
         except Exception as e:  # noqa: BLE001  # the outermost surface of this thread: the page goes on without it
             print(f"trajscope: {run} cannot be drawn ({type(e).__name__}: {e})", file=sys.stderr, flush=True)
             return
@@ -172,14 +206,17 @@ class Desk:
             post = self.posts.get(run)
             if post is None or post.sight.course != sight.course:
                 return
-            new = {n: x for n, x in made.items() if n not in post.drawn or post.drawn[n].spec != x}
-            if not new:
-                return
             count = self.count + 1
-            drawn = {**post.drawn, **{n: Picture(count, x) for n, x in new.items()}}
-            self.posts = {**self.posts, run: post._replace(drawn=drawn)}
+            new = drawn(post.drawn.get(name), spec, count) if spec is not None else None
+            if new is None:
+                return
+            self.posts = {**self.posts, run: replace(post, drawn={**post.drawn, name: new})}
             self.count = count
         self._ring()
+
+    def _lying(self, run: str) -> Mapping[str, Picture]:
+        post = self.posts.get(run)
+        return post.drawn if post is not None else {}
 
     def _ring(self) -> None:
         loop = self._loop
@@ -189,6 +226,19 @@ class Desk:
     def _rung(self) -> None:
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
+
+
+def drawn(before: Picture | None, spec: Spec, at: int) -> Picture | None:
+    """A picture as it is put on the desk; None where it is the one that lies there already."""
+    spec["usermeta"]["version"] = at
+    new = changes(before.spec, spec) if before is not None else []
+    if new == [[["usermeta", "version"], at]]:
+        return None
+    whole = msgspec.json.encode(spec)
+    if before is None:
+        return Picture(at, spec, whole)
+    moved = msgspec.json.encode({"from": before.at, "changes": new})
+    return Picture(at, spec, whole, before.at, moved if WORTH * len(moved) < len(whole) else b"")
 
 
 def state(post: Post) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 // Keeps the page up to date. Text from a run reaches it through textContent alone; it asks nobody but its own server.
-import { SIGNS, embed, make, took } from "/embed.js";
+import { SIGNS, make, outline, took } from "/embed.js";
+import { Picture } from "/pictures.js";
 
 const SHAPES = { TAMPERED: "✗", SUSPECT: "✗", FLAILING: "✗", STALLED: "!", UNKNOWN: "?", RESEARCHING: "●" };
 const MARKS = { FAIL: "✗", UNKNOWN: "?", WARN: "!" };
 const ORDER = ["TAMPERED", "SUSPECT", "STALLED", "FLAILING", "UNKNOWN", "RESEARCHING"];
 const LIVING = ["running", "reading", "waiting", "stalled", "not begun"];
 const BELIEFS = { CONFIRMED: "confirmed by other evaluations", UNCONFIRMED: "not confirmed by any other evaluation", UNKNOWN: "gain or luck: not known", DOUBTED: "not to be trusted", NONE: "nothing was kept yet" };
-const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000;
+const STEP = 100, HELD = 2000, EVIDENCE = 12, NAMED = 6, AGAIN_MS = 3000, FRESH_MS = 4000;
 const kind = document.body.dataset.page, here = document.body.dataset.run;
 const $ = (id) => document.getElementById(id);
 
@@ -40,7 +41,11 @@ const listen = (address, heard) => {
       if (event.lastEventId) last = event.lastEventId;
       const said = JSON.parse(event.data);
       if (said.fault) link("off", said.fault);
-      take(said);
+      // Who cannot make anything of what came begins anew, from where it is.
+      if (take(said) === false) {
+        source.close();
+        begin();
+      }
     });
   };
   begin();
@@ -49,15 +54,18 @@ const listen = (address, heard) => {
 
 // --- all runs ---------------------------------------------------------------------------------------------------------
 const age = (run) => run.read !== null ? `reading, ${share(run.read)}` : run.watch.age_s === null ? run.watch.state : `${run.watch.state}, ${took(run.watch.age_s + (Date.now() - run.heard) / 1000)} ago`;
+// A name that a narrow line may break where its parts meet, and not within them.
+const broken = (name) => name.split(/(?<=[/_~.+-])/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
 const named = (r) => {
   const at = r.name.lastIndexOf("/") + 1;
-  return make("a", { href: `/runs/${r.id}` }, at ? make("span", { class: "folder", text: r.name.slice(0, at) }) : null, r.name.slice(at));
+  return make("a", { href: `/runs/${r.id}` }, at ? make("span", { class: "folder" }, ...broken(r.name.slice(0, at))) : null, ...broken(r.name.slice(at)));
 };
+const scored = (r) => [number(r.watch.best), ...(r.watch.best !== null && r.metric.name ? [make("span", { class: "metric" }, ...broken(r.metric.name))] : [])];
 const why = (sentence) => { const [head, rest] = clauses(sentence); return [head, ...(rest ? [make("span", { class: "clauses", text: `; ${rest}` })] : [])]; };
 const front = () => {
   const runs = new Map(), body = $("runs"), find = $("find");
   const cells = (r) => [word(r.watch.word), named(r), age(r), number(r.watch.trials), touched(r.coverage),
-    r.watch.pair_repeat_rate === null ? "" : share(r.watch.pair_repeat_rate), number(r.watch.best), why(r.watch.sentence)];
+    r.watch.pair_repeat_rate === null ? "" : share(r.watch.pair_repeat_rate), scored(r), why(r.watch.sentence)];
   const line = (r) => {
     const tr = make("tr", { "data-run": r.id }, ...cells(r).map((c, i) => make(i === 1 ? "th" : "td", i === 1 ? { scope: "row" } : {}, ...[c].flat())));
     tr.hidden = !`${r.name} ${r.watch.word} ${r.watch.state}`.toLowerCase().includes(find.value.trim().toLowerCase());
@@ -88,7 +96,7 @@ const front = () => {
 const verdict = (v) => {
   const links = v.evidence.slice(0, EVIDENCE).flatMap((seq, i) => [i ? " " : "", make("a", { href: `/runs/${here}/trials/${seq}`, "data-seq": seq, text: seq })]);
   const more = v.evidence.length > EVIDENCE ? ` and ${(v.evidence.length - EVIDENCE).toLocaleString("en")} more` : "";
-  return make("li", {}, make("b", { text: `${MARKS[v.level] ?? "?"} ${v.rule}` }), ` ${v.reason}`, links.length ? make("span", { class: "proof" }, " trials ", ...links, more) : null);
+  return make("li", {}, make("b", { text: `${MARKS[v.level] ?? "?"} ${v.rule.replaceAll("_", " ")}` }), ` ${v.reason}`, links.length ? make("span", { class: "proof" }, " trials ", ...links, more) : null);
 };
 const four = (r) => {
   const w = r.watch, c = r.coverage, blind = r.nulls.uniform_knobs_expected, late = r.pairs.trailing_rate;
@@ -97,12 +105,12 @@ const four = (r) => {
   return [["best", number(w.best) || "none", stands],
     ["knobs touched", touched(c) || "not known", blind === null ? "" : `a blind walker: ${blind.toFixed(1)}`],
     ["proposals tried before", share(w.pair_repeat_rate), `${late === null ? "n<10" : share(late)} of the last ten`],
-    ["trials since a best beyond noise", number(w.plateau_length) || "not known", `of ${counted(w.evaluated, "evaluated trial")}`]];
+    ["trials since a best beyond noise", number(w.plateau_length) || "not known", w.plateau_length === null && w.noise_sd === null ? "the noise is not known" : `of ${counted(w.evaluated, "evaluated trial")}`]];
 };
 
 class Trials {
   constructor() {
-    Object.assign(this, { rows: [], total: 0, shown: STEP, body: $("rows"), open: new Map() });
+    Object.assign(this, { rows: [], total: 0, shown: STEP, range: null, body: $("rows"), open: new Map() });
     $("more").addEventListener("click", () => { this.shown += STEP; this.draw(); });
     $("find").addEventListener("input", () => this.draw());
     this.body.addEventListener("click", (event) => {
@@ -122,9 +130,12 @@ class Trials {
     this.rows.push(...said.rows);
     if (this.rows.length > HELD) this.rows.splice(0, this.rows.length - HELD);
     this.total = said.total;
-    if ($("find").value.trim()) return this.draw();
+    if ($("find").value.trim() || this.range) return this.draw();
     // Newest first: what came goes on top, and as much leaves below.
-    this.body.prepend(...said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse());
+    const fresh = said.rows.slice(-this.shown).map((r) => this.line(r, true)).reverse();
+    this.body.prepend(...fresh);
+    // No animation: it would paint the table sixty times a second for as long as rows come.
+    setTimeout(() => fresh.forEach((tr) => tr.classList.remove("new")), FRESH_MS);
     let lines = this.body.querySelectorAll("tr:not(.more)");
     for (let i = lines.length - 1; i >= this.shown; i--) {
       if (lines[i].nextElementSibling?.classList.contains("more")) lines[i].nextElementSibling.remove();
@@ -134,13 +145,22 @@ class Trials {
   }
   draw() {
     const find = $("find").value.trim().toLowerCase();
-    const found = find ? this.rows.filter((r) => `${r.seq} ${r.pair ?? ""} ${r.status} ${this.signs(r)}`.toLowerCase().includes(find)) : this.rows;
+    const [a, b] = this.range ?? [-Infinity, Infinity], rows = this.rows.filter((r) => r.seq >= a && r.seq <= b);
+    const found = find ? rows.filter((r) => `${r.seq} ${r.pair ?? ""} ${r.status} ${this.signs(r)}`.toLowerCase().includes(find)) : rows;
     this.body.replaceChildren(...found.slice(-this.shown).reverse().flatMap((r) => [this.line(r), ...(this.open.has(r.seq) ? [this.open.get(r.seq)] : [])]));
     this.say(found.length);
   }
+  choose(a, b) {
+    if (a === null && !this.range) return;
+    this.range = a === null ? null : [a, b];
+    this.draw();
+  }
   say(found) {
     const shown = Math.min(this.shown, found);
-    write($("shown"), found < this.rows.length ? `${counted(found, "trial")} found of the latest ${this.rows.length.toLocaleString("en")}` : `the latest ${shown.toLocaleString("en")} of ${counted(this.total, "trial")}`);
+    const held = this.rows.length.toLocaleString("en"), [a, b] = this.range ?? [];
+    const within = this.range ? `, chosen above: ${Math.ceil(a)} to ${Math.floor(b)}` : "";
+    write($("shown"), found < this.rows.length || within ? `${counted(found, "trial")} found of the latest ${held}${within}` : `the latest ${shown.toLocaleString("en")} of ${counted(this.total, "trial")}`);
+    $("all").hidden = !this.range;
     $("more").hidden = found <= this.shown;
   }
   signs(r) { return r.signs.filter((s) => SIGNS[s]).map((s) => SIGNS[s]).join(", "); }
@@ -187,34 +207,6 @@ class Trials {
   }
 }
 
-// --- the pictures -----------------------------------------------------------------------------------------------------
-const pictures = new Map(); // by name: the newest spec, whether it is being drawn, what stands now
-// One drawing at a time for each; what came meanwhile is drawn next, and only the newest of it.
-const draw = async (name) => {
-  const p = pictures.get(name), box = document.querySelector(`[data-chart="${name}"]`);
-  write(box.closest("figure").querySelector(".notes"), p.spec.usermeta.notes.join(" "));
-  // What nobody sees is drawn once, and anew only when it comes into sight: drawing is most of what a row costs here.
-  if (p.busy || !box.clientWidth || (p.drawn && !p.seen)) return;
-  p.busy = true;
-  try {
-    while ((p.drawn !== p.spec || p.width !== box.clientWidth) && (p.seen || !p.drawn)) {
-      const spec = p.spec, width = box.clientWidth, { stage, view } = await embed(spec, width);
-      box.replaceChildren(stage);
-      p.view?.finalize();
-      Object.assign(p, { view, drawn: spec, width });
-      if (spec.usermeta.trials) box.dataset.trials = spec.usermeta.trials;
-      box.dataset.drawn = String(Number(box.dataset.drawn ?? 0) + 1);
-    }
-  } catch (error) {
-    p.drawn = p.spec;
-    p.width = box.clientWidth;
-    write(box.closest("figure").querySelector(".notes"), "This picture cannot be drawn.");
-    console.error(error);
-  } finally {
-    p.busy = false;
-  }
-};
-
 const one = () => {
   const trials = new Trials();
   let run = null;
@@ -230,6 +222,8 @@ const one = () => {
     write($("life"), life(run));
     write($("waits"), run.waits);
     $("waits").hidden = !run.waits;
+    write($("no-holdout"), run.holdout ?? "");
+    $("no-holdout").hidden = !run.holdout;
     $("four").replaceChildren(...four(run).map(([dt, dd, aside]) => make("div", {}, make("dt", { text: dt }), make("dd", { text: dd }), make("dd", { class: "aside", text: aside }))));
     const said_ = JSON.stringify(w.verdicts);
     if (show.last !== said_) {
@@ -253,18 +247,40 @@ const one = () => {
   addEventListener("hashchange", () => trials.deep());
   setInterval(() => run && write($("life"), life(run)), 1000);
   let waiting = 0;
-  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p, n) => p.spec && draw(n)), 200); });
+  // What is brushed in one picture is chosen in the others and in the table.
+  const pictures = new Map();
+  let range = [null, null];
+  const choose = (a, b) => {
+    range = [a, b];
+    trials.choose(a, b);
+    outline(pictures.get("tiles")?.view, a, b);
+  };
+  const all = () => {
+    pictures.forEach((p) => p.clear());
+    choose(null, null);
+  };
+  $("all").addEventListener("click", all);
   const inSight = new IntersectionObserver((boxes) => boxes.forEach((b) => {
     const p = pictures.get(b.target.dataset.chart);
     p.seen = b.isIntersecting;
-    if (p.seen && p.spec) draw(b.target.dataset.chart);
+    if (p.seen) p.draw();
   }), { rootMargin: "200px" });
-  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, {}); inSight.observe(box); });
+  document.querySelectorAll("[data-chart]").forEach((box) => { pictures.set(box.dataset.chart, new Picture(box, choose)); inSight.observe(box); });
+  pictures.get("tiles").fresh = (view) => outline(view, ...range);
+  addEventListener("resize", () => { clearTimeout(waiting); waiting = setTimeout(() => pictures.forEach((p) => p.draw()), 200); });
   listen(`/api/runs/${here}/events`, {
-    reset: (said) => trials.reset(said),
+    reset: (said) => {
+      pictures.get("holdout").box.closest("figure").hidden = true; // until it comes
+      all();
+      trials.reset(said);
+    },
     rows: (said) => trials.more(said),
     run: show,
-    charts: (said) => Object.entries(said).forEach(([n, spec]) => { pictures.get(n).spec = spec; draw(n); }),
+    charts: (said) => Object.entries(said).forEach(([name, spec]) => {
+      pictures.get(name).box.closest("figure").hidden = false;
+      pictures.get(name).take(spec);
+    }),
+    moved: (said) => Object.entries(said).every(([name, next]) => pictures.get(name).move(next)),
     gone: () => link("off", "the file is gone"),
   });
 };

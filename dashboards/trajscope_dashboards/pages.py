@@ -5,6 +5,7 @@ Without a script each is whole: the state, still pictures, and a link that asks 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ from trajscope_dashboards.words import (
     urgency,
 )
 
+PARTS = re.compile(r"(?<=[/_~.+-])")
 SHOWN = 100  # trials on the page of a run; the script shows more
 EVIDENCE = 12  # trials behind a verdict that are linked
 Run = dict[str, Any]
@@ -154,6 +156,7 @@ def _tally(runs: Sequence[Run]) -> str:
 def _run_line(r: Run) -> Html:
     w, c = r["watch"], r["coverage"]
     head, rest = clauses(w.sentence)
+    named = w.best is not None and r["metric"]["name"]
     touched = "" if c["knobs_touched"] is None else f"{c['knobs_touched']}"
     cells = (
         _said(w.word),
@@ -162,7 +165,7 @@ def _run_line(r: Run) -> Html:
         number(w.trials),
         touched + (f" of {c['knobs_total']}" if touched and c["knobs_total"] else ""),
         "" if w.pair_repeat_rate is None else share(w.pair_repeat_rate),
-        number(w.best),
+        (number(w.best), tag("span", *broken(r["metric"]["name"]), cls="metric") if named else None),
         (head, tag("span", f"; {rest}", cls="clauses") if rest else None),
     )
     return tag(
@@ -172,8 +175,13 @@ def _run_line(r: Run) -> Html:
 
 def _named(r: Run) -> Html:
     folder, slash, name = r["name"].rpartition("/")
-    above = tag("span", f"{folder}{slash}", cls="folder") if slash else None
-    return tag("a", above, name, href=f"/runs/{r['id']}")
+    above = tag("span", *broken(f"{folder}{slash}"), cls="folder") if slash else None
+    return tag("a", above, *broken(name), href=f"/runs/{r['id']}")
+
+
+def broken(name: str) -> list[object]:
+    """A name that a narrow line may break where its parts meet, and not within them."""
+    return joined_by(Html("<wbr>"), [joined((part,)) for part in PARTS.split(name)])
 
 
 def _said(word: str) -> Html:
@@ -199,7 +207,7 @@ def _verdict(r: Run, v: Any) -> Html:
     links = [tag("a", str(seq), href=f"/runs/{r['id']}/trials/{seq}", data_seq=seq) for seq in v.evidence[:EVIDENCE]]
     more = f" and {len(v.evidence) - EVIDENCE:,} more" if len(v.evidence) > EVIDENCE else ""
     proof = tag("span", " trials ", *joined_by(" ", links), more, cls="proof") if links else None
-    return tag("li", tag("b", f"{MARKS[v.level]} {v.rule}"), " ", v.reason, proof)
+    return tag("li", tag("b", f"{MARKS[v.level]} {v.rule.replace('_', ' ')}"), " ", v.reason, proof)
 
 
 def joined_by(between: str, parts: Iterable[Html]) -> list[object]:
@@ -228,11 +236,14 @@ def _number(name: str, value: str, aside: str) -> Html:
 def _figure(r: Run, name: str) -> Html:
     at = f"{name}-head"
     still = tag("img", src=f"/runs/{r['id']}/{name}.svg", alt=QUESTIONS[name], loading="lazy")
+    said = tag("p", r["holdout"], id="no-holdout", cls="aside", hidden=not r["holdout"]) if name == "believed" else None
     return tag(
         "figure",
         tag("figcaption", tag("strong", QUESTIONS[name], id=at), tag("span", "", cls="notes")),
         tag("div", tag("noscript", still), cls="picture", data_chart=name, tabindex="0", role="group",
             aria_labelledby=at),
+        said,
+        hidden=name == "holdout" and bool(r["holdout"]),
     )  # fmt: skip
 
 
@@ -243,8 +254,9 @@ def _trials(r: Run, rows: Sequence[dict[str, Any]], total: int) -> Html:
     said = tag("p", f"the latest {len(rows):,} of {counted(total, 'trial')}", id="shown", cls="aside")
     more = tag("button", "show more", type="button", id="more", hidden=True)
     find = tag("label", "find ", tag("input", type="search", id="find", autocomplete="off"), cls="find scripted-only")
+    every = tag("button", "show all", type="button", id="all", hidden=True)
     box = tag("div", table, cls="wide", tabindex="0", role="group", aria_label="trials, newest first")
-    return tag("section", tag("h2", "Trials"), find, said, box, more, aria_label="trials")
+    return tag("section", tag("h2", "Trials"), find, said, every, box, more, aria_label="trials")
 
 
 def _row(r: Run, row: dict[str, Any]) -> Html:

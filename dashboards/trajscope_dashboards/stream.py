@@ -6,19 +6,19 @@ A trial is sent once: the id of an event says how far its trials go, so that who
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from trajscope_dashboards.desk import Desk, Post, state
+from trajscope_dashboards.desk import Desk, Picture, Post, state
 
 AT_ONCE = 500  # trials of one event; the latest of a longer run
 BEAT_S = 15.0  # of silence, after which a client hears that we are still here
 PATIENCE_S = 60.0  # that a client may take nothing of what is sent
 RETRY_MS = 1000
 
-Message = tuple[str, str | None, Any]  # event, id, data
+Message = tuple[str, str | None, bytes]  # event, id, data as JSON
 
 
 class All:
@@ -34,11 +34,13 @@ class All:
         desk, count, since = self._desk, self._desk.count, self._count
         if not self._begun:
             self._begun, self._count = True, count
-            return [("reset", None, everything(desk))]
-        new = [state(p) for p in desk.posts.values() if p.at > since]
+            return [("reset", None, msgspec.json.encode(everything(desk)))]
+        new = [_state(p) for p in list(desk.posts.values()) if p.at > since]
         gone = [run for run, at in list(desk.gone.items()) if at > since]
         self._count = count
-        return [("runs", None, {"runs": new, "gone": gone, **_about(desk)})] if new or gone or desk.fault else []
+        if not (new or gone or desk.fault):
+            return []
+        return [("runs", None, msgspec.json.encode({"runs": new, "gone": gone, **_about(desk)}))]
 
     @property
     def count(self) -> int:
@@ -56,6 +58,7 @@ class One:
         self._known = int(known) if known.isdecimal() and len(known) < 16 else 0
         self._count = 0
         self._there = True
+        self._has: dict[str, int] = {}  # pictures, and the count at which each was drawn
 
     @property
     def count(self) -> int:
@@ -69,31 +72,50 @@ class One:
         post = desk.posts.get(self._run)
         if post is None:
             gone, self._there = self._there, False
-            return [("gone", None, {"id": self._run, **_about(desk)})] if gone else []
+            return [("gone", None, msgspec.json.encode({"id": self._run, **_about(desk)}))] if gone else []
         self._there = True
         out: list[Message] = self._trials(post) if post.sight.noted else []
-        if post.at > since or desk.fault:
-            out.append(("run", None, {**state(post), "fault": desk.fault}))
-        if new := {name: msgspec.Raw(x.spec) for name, x in post.drawn.items() if x.at > since}:
-            out.append(("charts", None, new))
+        if desk.fault:
+            out.append(("run", None, msgspec.json.encode({**state(post), "fault": desk.fault})))
+        elif post.at > since:
+            out.append(("run", None, post.said("run", lambda: {**state(post), "fault": None})))
+        return out + self._pictures(post.drawn)
+
+    def _pictures(self, drawn: Mapping[str, Picture]) -> list[Message]:
+        """What is new of the pictures: what changed, for who has the one before, and the whole for everybody else."""
+        out: list[Message] = []
+        for name, x in drawn.items():
+            known, self._has[name] = self._has.get(name), x.at
+            if known == x.at:
+                continue
+            of = b"moved" if x.moved and known == x.before else b"charts"
+            data = x.moved if of == b"moved" else x.whole
+            out.append((of.decode(), None, b'{"%b":%b}' % (name.encode(), data)))
         return out
 
     def _trials(self, post: Post) -> list[Message]:
         s = post.sight
-        new = s.after(self._known) if s.course == self._course else None
+        known = self._known if s.course == self._course else None
+        new = s.after(known) if known is not None else None
         if new is None or len(new) > AT_ONCE:
-            event, shown = "reset", s.lines[-AT_ONCE:]
+            event, known, shown = "reset", None, s.lines[-AT_ONCE:]
         elif new:
             event, shown = "rows", new
         else:
             return []
         self._course, self._known = s.course, s.total
-        return [(event, f"{s.course}:{s.total}", {"total": s.total, "rows": shown})]
+        data = post.said(("rows", known), lambda: {"total": s.total, "rows": shown})
+        return [(event, f"{s.course}:{s.total}", data)]
 
 
 def everything(desk: Desk) -> dict[str, Any]:
     """Every run as it is now."""
-    return {"runs": [state(p) for p in desk.posts.values()], **_about(desk)}
+    return {"runs": [state(p) for p in list(desk.posts.values())], **_about(desk)}
+
+
+def _state(post: Post) -> msgspec.Raw:
+    """The same run, spelt once for everybody."""
+    return msgspec.Raw(post.said("state", lambda: state(post)))
 
 
 def _about(desk: Desk) -> dict[str, Any]:
@@ -104,7 +126,7 @@ def spelt(message: Message) -> bytes:
     """An event as it goes over the wire; JSON has no line breaks of its own."""
     event, known, data = message
     head = f"event: {event}\n" + (f"id: {known}\n" if known else "")
-    return head.encode() + b"data: " + msgspec.json.encode(data) + b"\n\n"
+    return head.encode() + b"data: " + data + b"\n\n"
 
 
 async def serve(desk: Desk, client: All | One, send: Callable[[bytes], Any]) -> None:

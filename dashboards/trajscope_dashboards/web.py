@@ -27,7 +27,7 @@ MOST_STREAMS = 200  # clients that stay
 FIRST_S = 10.0  # that somebody is held until the first trials of a run have been read
 DRAWN_S = 20.0  # the same for a picture
 MOST_ROWS = 2000
-FILES = ("page.css", "page.js")
+FILES = ("page.css", "page.js", "pictures.js")
 Endpoint = Callable[["Request"], Awaitable["Response"]]
 
 
@@ -64,6 +64,7 @@ class Web:
             Route("/draw.js", self.engine),
             Route("/page.css", partial(self.file, "page.css")),
             Route("/page.js", partial(self.file, "page.js")),
+            Route("/pictures.js", partial(self.file, "pictures.js")),
             Route("/embed.js", partial(self.file, "embed.js")),
             Route("/favicon.ico", self.icon),
         ]
@@ -118,7 +119,8 @@ class Web:
         name = request.path_params["name"]
         if name not in drawing.NAMES:
             return _line(404, "there is no such picture")
-        drawn = await self._drawn(post, name)
+        missing = name == "holdout" and (await self._noted(post)).sight.about["holdout"]
+        drawn = None if missing else await self._drawn(post, name)
         if drawn is None:
             return _line(404, "there is nothing to draw yet")
         key = post.sight.id, name
@@ -154,7 +156,7 @@ class Web:
         post = await self._noted(post)
         await self._drawn(post, drawing.FIRST)
         post = self.desk.posts.get(post.sight.id, post)
-        return _json({name: msgspec.Raw(x.spec) for name, x in post.drawn.items()})
+        return _json({name: msgspec.Raw(x.whole) for name, x in post.drawn.items()})
 
     async def analysis(self, request: Request, post: Post) -> Response:
         """What `analyze --json` says of the run now."""
@@ -198,7 +200,7 @@ class Web:
 
     async def _drawn(self, post: Post, name: str) -> bytes | None:
         found = await self._wait(post, lambda p: name in p.drawn or (p.sight.noted and not p.sight.total), DRAWN_S)
-        return found.drawn[name].spec if name in found.drawn else None
+        return found.drawn[name].whole if name in found.drawn else None
 
     async def _wait(self, post: Post, until: Callable[[Post], bool], most_s: float) -> Post:
         run = post.sight.id

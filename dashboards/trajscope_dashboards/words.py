@@ -98,13 +98,14 @@ def four(run: dict[str, Any]) -> list[tuple[str, str, str]]:
     stands = BELIEFS[w.best_belief]
     if w.best is not None and w.shrunk is not None and w.best_belief != "DOUBTED":
         stands += f"; would likely score {number(w.shrunk)}"
+    blur = w.plateau_length is None and w.noise_sd is None
     return [
         ("best", best, stands),
         ("knobs touched", touched + (f" of {c['knobs_total']}" if c["knobs_total"] else ""),
          "" if blind is None else f"a blind walker: {blind:.1f}"),
         ("proposals tried before", share(w.pair_repeat_rate), f"{late} of the last ten"),
         ("trials since a best beyond noise", number(w.plateau_length) or "not known",
-         f"of {counted(w.evaluated, 'evaluated trial')}"),
+         "the noise is not known" if blur else f"of {counted(w.evaluated, 'evaluated trial')}"),
     ]  # fmt: skip
 
 

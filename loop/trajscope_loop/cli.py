@@ -10,19 +10,38 @@ import json as json_
 import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypedDict
 
 import typer
+from msgspec import Meta
 
 from trajscope_loop import folder as folders
 from trajscope_loop import plan as plans
+from trajscope_loop import shapes
 from trajscope_loop.errors import CampaignError
+from trajscope_loop.memory import Phase
 
 loop = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
 Dir = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a campaign.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the live screen while it runs; q closes the screen only.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON line.")]
+
+
+class Standing(TypedDict):
+    """Where a campaign stands, as `status --json` says it."""
+
+    schema: Literal[1]
+    phase: Phase | Literal["ended", "paused"]
+    working: Annotated[bool, Meta(description="Whether a process is at work on it now.")]
+    trials: int
+    of: Annotated[int, Meta(description="Trials that were asked for.")]
+    value: Annotated[float | None, Meta(description="What the metric is of what stands.")]
+    stands: Annotated[dict[str, Any], Meta(description="The configuration that stands.")]
+    spent: Annotated[dict[str, float], Meta(description="By what: seconds (wall_s, proposer_s), tokens, usd.")]
+    failures: Annotated[int, Meta(description="In a row.")]
+    paused: Annotated[str | None, Meta(description="Why it waits for a person.")]
+    ended: Annotated[str | None, Meta(description="Why there is no further trial.")]
 
 
 @loop.callback()
@@ -130,7 +149,7 @@ def status(folder: Dir, *, json: Json = False) -> None:
         print(json_.dumps(found))
         return
     for name, value in found.items():
-        if value is not None and value != {}:
+        if name != "schema" and value is not None and value != {}:
             print(f"{name:<10} {value if not isinstance(value, dict) else json_.dumps(value)}")
 
 
@@ -164,12 +183,18 @@ def ack(
     print(f"acknowledged; `trajscope loop resume {folder}` goes on")
 
 
-def summary(folder: Path) -> dict[str, Any]:
+def schemas() -> dict[str, dict[str, Any]]:
+    """What `status` prints, for `trajscope schema`."""
+    return {"loop-status": shapes.of("A campaign, as `trajscope loop status --json` prints it", Standing)}
+
+
+def summary(folder: Path) -> Standing:
     """Where a campaign stands, as plain values."""
     plan, state, working = folders.standing(folder)
-    phase = "ended" if state.ended else "paused" if state.pause else state.phase
+    phase: Any = "ended" if state.ended else "paused" if state.pause else state.phase
     asked = f"{folders.PAUSE} is there" if (folder / folders.PAUSE).exists() else None
     return {
+        "schema": shapes.SCHEMA,
         "phase": phase,
         "working": working,
         "trials": state.trials,

@@ -9,7 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, TypedDict
+
+from msgspec import Meta
 
 from trajscope import analyze
 from trajscope_loop import view
@@ -45,7 +47,61 @@ PERSON = (
 GAMED = ("guards", "margins", "holdout")  # a refusal of a better score by one of these is the gate's whole point
 
 
-def figures(folder: Path) -> dict[str, Any]:
+class Metric(TypedDict):
+    """What is optimised."""
+
+    name: str | None
+    goal: Literal["minimize", "maximize"] | None
+
+
+class Best(TypedDict):
+    """The best trial; what is null is unknown."""
+
+    iter: int | None
+    value: float | None
+    gain: float | None
+    shrunk: Annotated[float | None, Meta(description="What it is likely to be when it is run again.")]
+
+
+# Whether the best is to be believed, as the screen says it: true, false, or null where that is not known.
+Believed = TypedDict("Believed", {"is": bool | None, "why": str})
+
+
+class Tempting(TypedDict):
+    """A trial that scored better and was refused for what the score does not show."""
+
+    iter: int
+    what: str
+    value: float
+    gain: float
+    why: str
+
+
+class Figures(TypedDict):
+    """What came of a campaign; what is null is unknown."""
+
+    word: str
+    sentence: str
+    metric: Metric
+    trials: int
+    kept: int
+    pairs: Annotated[int, Meta(description="Different ones among counted trials.")]
+    repeats: int
+    baseline: float | None
+    best: Best
+    believed: Believed
+    knobs: Annotated[tuple[int | None, int | None], Meta(description="Touched, and on the menu.")]
+    blind: Annotated[float | None, Meta(description="Knobs that a blind walker would have touched.")]
+    attempts: int | None
+    refused: Annotated[dict[str, int], Meta(description="Attempts that a rail refused, by rail.")]
+    trial_s: Annotated[float | None, Meta(description="What a trial took, on average.")]
+    saved_s: float | None
+    gate: Annotated[dict[str, int], Meta(description="Trials that the gate refused, by why.")]
+    tempting: list[Tempting]
+    override: Annotated[str | None, Meta(description="Why a person's pause was passed over.")]
+
+
+def figures(folder: Path) -> Figures:
     """What came of the campaign in a folder, as plain values; what is not known is None."""
     doc, lines = analyze(folder / RUN)[-1], view.lines(folder / RUN)
     trials = [x for x in lines if x["type"] == "trial"]
@@ -62,9 +118,9 @@ def figures(folder: Path) -> dict[str, Any]:
         "pairs": doc["pairs"]["unique"],
         "repeats": doc["pairs"]["repeats"],
         "baseline": doc["baseline"]["value"],
-        "best": None if best is None else {k: best.get(k) for k in ("iter", "value", "gain", "shrunk")},
+        "best": {"iter": best["iter"], "value": best["value"], "gain": best["gain"], "shrunk": best["shrunk"]},
         "believed": _believed(doc),
-        "knobs": [doc["coverage"]["knobs_touched"], doc["coverage"]["knobs_total"]],
+        "knobs": (doc["coverage"]["knobs_touched"], doc["coverage"]["knobs_total"]),
         "blind": doc["nulls"]["uniform_knobs_expected"],
         "attempts": rail["attempts"],
         "refused": dict(rail["by_rule"]),
@@ -93,7 +149,7 @@ def words(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _gain(found: Mapping[str, Any], name: str) -> Iterator[tuple[str, str]]:
     best = found["best"]
-    if not found["kept"] or best is None or found["baseline"] is None:
+    if not found["kept"] or best["value"] is None or found["baseline"] is None:
         yield "gain", f"none: nothing was kept, and {name} stands where it stood"
         return
     again = "" if best["shrunk"] is None else f", and about {best['shrunk']:.3f} if it is run again"
@@ -126,12 +182,12 @@ def _kept(found: Mapping[str, Any], name: str) -> Iterator[tuple[str, str]]:
         yield "", f"  and {len(tempting) - ROWS} more"
 
 
-def _believed(doc: Mapping[str, Any]) -> dict[str, Any]:
+def _believed(doc: Mapping[str, Any]) -> Believed:
     """Whether the best is to be believed, as the screen says it: True, False, or None where that is not known."""
-    best, loose = doc["best"], (doc["noise"] or {}).get("unconfirmed_keeps")
+    best, loose = doc["best"], doc["noise"]["unconfirmed_keeps"]
     if doc["verdict"]["word"] in DISTRUSTED:
         return {"is": False, "why": f"not to be believed while {doc['verdict']['word']} stands"}
-    if best is None or loose is None or doc["noise"]["sd"] is None:
+    if best["value"] is None or loose is None or doc["noise"]["sd"] is None:
         return {"is": None, "why": "nothing tells whether that is real or luck"}
     if best["seq"] in loose:
         return {
@@ -158,7 +214,7 @@ def _over_incumbent(line: Mapping[str, Any], metric: Mapping[str, Any]) -> float
     return None if moved is None else moved if metric["goal"] == "maximize" else -moved
 
 
-def _tempting(line: Mapping[str, Any], metric: Mapping[str, Any]) -> dict[str, Any]:
+def _tempting(line: Mapping[str, Any], metric: Mapping[str, Any]) -> Tempting:
     changes = line["attempts"][-1]["changes"]
     _, _, why = str(line.get("why") or "").partition(": ")
     return {

@@ -13,12 +13,13 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
+from msgspec import Meta
 
 import trajscope
-from trajscope_loop import closing, stories
+from trajscope_loop import closing, shapes, stories
 from trajscope_loop import folder as folders
 from trajscope_loop.errors import CampaignError
 
@@ -41,6 +42,24 @@ MEANS = {
     "direction_acc": "how often it says rightly whether a gene goes up or down",
     "pds": "how often its answer is nearer to its own truth than to others, .5 by chance",
 }
+
+
+class Line(closing.Figures):
+    """What came of it, whether a model may learn from it, and the page about it."""
+
+    schema: Literal[1]
+    learn: Annotated[Literal["pass", "fail", "insufficient"], Meta(description="What `trajscope gate` says.")]
+    report: str
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """What it prints with `--json`, for `trajscope schema`."""
+    kinds = {name: {"story": Literal[name], "figures": stories.figures(name)} for name in stories.STORIES}
+    told = [shapes.fields(name.capitalize(), {"schema": Literal[1], **parts}) for name, parts in kinds.items()]
+    return {
+        "demo": shapes.of("A campaign, as `trajscope demo --json` prints it", Line),
+        "demo-story": shapes.of("A story, as `trajscope demo --story NAME --json` prints it", *told),
+    }
 
 
 def demo(
@@ -67,7 +86,8 @@ def demo(
     with _folder(output) as folder:
         if story is not None:
             told = stories.tell(story, folder, _quiet if json else _dim, night=night)
-            print(json_.dumps(told.figures) if json else "\n".join(_table(told, output)))
+            one = {"schema": shapes.SCHEMA, "story": story, "figures": told.figures}
+            print(json_.dumps(one) if json else "\n".join(_table(told, output)))
         else:
             _campaign(folder, trials, kept=output, screen=not (plain or json), json=json)
 
@@ -90,7 +110,8 @@ def _campaign(folder: Path, trials: int, *, kept: Path | None, screen: bool, jso
     run = folder / folders.RUN
     learnt, page = trajscope.gate(run), _reported(run, kept)
     if json:
-        print(json_.dumps({**found, "gate": learnt.outcome, "report": str(page)}))
+        told: Line = {"schema": shapes.SCHEMA, **found, "learn": learnt.outcome, "report": str(page)}
+        print(json_.dumps(told))
     else:
         words = [*closing.words(found), *_meanings(found), *_after(learnt, page)]
         print("\n".join(_page(words, _next(kept))))

@@ -7,7 +7,7 @@ from html import escape
 
 from trajscope.readable import clean
 
-VOID = frozenset(("br", "meta", "link", "col", "input", "img"))
+VOID = frozenset(("br", "meta", "link", "col", "input", "img", "wbr"))
 
 
 class Html(str):

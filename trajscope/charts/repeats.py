@@ -94,4 +94,4 @@ grid=False, domain=False, ticks=not few, labels=not few, titleY=30, **whole_tick
         words(~wide & (pl.col("n") < full), "size:N", -8),
         words(pl.lit(few) & (pl.col("room") >= 14), "span:N", height + 14),
     ]
-    return finish(layers, question, notes, height=height, left=left, right=right, above=34)
+    return finish(layers, question, notes, height=height, left=left, right=right, above=46)

@@ -70,6 +70,13 @@ def analyze(
         raise typer.Exit(worst)
 
 
+def schemas() -> dict[str, dict[str, Any]]:
+    """What it prints, and `fleet` too."""
+    from trajscope import analysis
+
+    return {"analysis": analysis.schema()}
+
+
 def _measured(said: Any, kind: str | None, docs: list[dict[str, Any]]) -> None:
     """Raise where a metric was asked for that no trial has: most likely it is spelt otherwise."""
     from trajscope import pipeline

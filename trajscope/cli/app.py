@@ -79,11 +79,11 @@ class Verbs(Group):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Every verb there is."""
-        return [*VERBS, *sorted(set(_mounted()) - set(VERBS))]
+        return [*VERBS, *sorted(set(mounted()) - set(VERBS))]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command behind a verb."""
-        where = VERBS[cmd_name][0] if cmd_name in VERBS else _mounted().get(cmd_name)
+        where = VERBS[cmd_name][0] if cmd_name in VERBS else mounted().get(cmd_name)
         if not where:
             return None
         module, _, name = where.partition(":")
@@ -98,7 +98,7 @@ class Verbs(Group):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The list in `--help`, from the table above: no verb is imported for it."""
-        others = _mounted()
+        others = mounted()
         lines = [(n, VERBS[n][1] if n in VERBS else _about(others[n])) for n in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl(lines)
@@ -195,7 +195,8 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _mounted() -> dict[str, str]:
+def mounted() -> dict[str, str]:
+    """The verbs of other packages: where each lives."""
     from importlib.metadata import entry_points
 
     return {p.name: p.value for p in entry_points(group=GROUP)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,8 +12,9 @@ from trajscope.cli.options import Json, source, sourced
 from trajscope.said import NOTHING, Asked
 
 if TYPE_CHECKING:
-    from trajscope.corpus import Built
+    from trajscope.corpus import Built, Gate
 
+SCHEMA = 1
 corpus = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
 
 
@@ -71,12 +72,11 @@ def build(
     try:
         found = library.build(named, out, policy=policy, split=split, embargo=embargo, accept=accept, balance=balance)
     except RefusedError as e:
-        print(json_line({"corpus": None, "gate": e.gate.to_json()}) if json else page(e.gate, wide()))
+        print(json_line(_answer(e.gate)) if json else page(e.gate, wide()))
         warn(str(e))
         raise typer.Exit(e.gate.exit_code) from None
     if json:
-        said = {"corpus": str(out), "sha256": found.sha256, "rows": found.rows, "trials": found.manifest["trials"]}
-        print(json_line({**said, "accepted": found.manifest["accepted"], "gate": found.gate.to_json()}))
+        print(json_line(_answer(found.gate, found)))
     else:
         print("\n".join(_told(found)))
 
@@ -95,22 +95,55 @@ def verify(
 ) -> None:
     """Ask whether every file is what the manifest says, and whether these runs are those it was made of.
 
-    Exit codes: 0 it is, 1 something differs, 3 that cannot be told.
+    Exit codes: 0 it is, 1 something differs, 3 that cannot be told: the runs, or some of them, are not named.
 
     Example: trajscope corpus verify corpus runs/*.jsonl
     """
     from trajscope import corpus as library
+    from trajscope.cli.judged import judged
     from trajscope.cli.text import json_line, verdicts, wide
     from trajscope.verdict import exit_code, worst
 
     found = library.verify(folder, inputs or (), sha)
     level = worst(found)
     if json:
-        said = [{"rule": v.rule, "level": v.level.name, "reason": v.reason} for v in found]
-        print(json_line({"corpus": str(folder), "level": level.name, "verdicts": said}))
+        print(json_line(judged(folder, found)))
     else:
         print("\n".join(verdicts(found, wide())))
     raise typer.Exit(exit_code(level))
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schemas of what the verbs print, and of the manifest that they leave behind and read."""
+    from trajscope import shape
+    from trajscope.cli import judged
+    from trajscope.corpus import contract, gating, rows
+    from trajscope.shape import COUNT, SHA256, TEXT, null_or, told
+
+    parts = {
+        "corpus": told(null_or(TEXT), "The folder that was written; null, and the four below, where the gate refused."),
+        "sha256": told(null_or(SHA256), "The hash of its manifest, to be kept apart from it."),
+        "rows": null_or(shape.record(dict.fromkeys(rows.TABLES, COUNT))),
+        "trials": null_or(contract.trials()),
+        "accepted": told(null_or(TEXT), "Why it was built although the gate refused; null where it did not."),
+        "gate": told(gating.answer(), "As `gate --json` says it."),
+    }
+    return {
+        "corpus-build": shape.document("What came of it, as `trajscope corpus build --json` prints it", parts),
+        "corpus-verify": judged.schema("corpus verify"),
+        "corpus-manifest": contract.schema(),
+    }
+
+
+def _answer(gate: Gate, built: Built | None = None) -> dict[str, Any]:
+    """What came of `build`."""
+    if built is None:
+        said: dict[str, Any] = dict.fromkeys(("corpus", "sha256", "rows", "trials", "accepted"))
+    else:
+        m = built.manifest
+        said = {"corpus": str(built.folder), "sha256": built.sha256, "rows": built.rows}
+        said |= {"trials": m["trials"], "accepted": m["accepted"]}
+    return {"schema": SCHEMA, **said, "gate": gate.to_json()}
 
 
 def _told(b: Built) -> list[str]:

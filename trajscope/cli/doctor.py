@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import typer
 
 from trajscope.cli.options import Json
 
+SCHEMA = 1
 PACKAGES = "polars duckdb altair vl-convert-python pydantic msgspec typer textual watchdog scipy numpy filelock".split()
 
 
@@ -27,12 +29,20 @@ def doctor(*, json: Json = False) -> None:
             ok, said = False, f"{type(e).__name__}: {e}".rstrip(".") + f"; {remedy}"
         failed |= not ok
         if json:
-            print(json_line({"check": name, "ok": ok, "said": said}))
+            print(json_line({"schema": SCHEMA, "check": name, "ok": ok, "said": said}))
         else:
             first, *rest = wrapped("", said, wide(), indent=14)
             print("\n".join([f" {paint('●', 'green') if ok else paint('✗', 'red')} {name:<11}{first.strip()}", *rest]))
     if failed:
         raise typer.Exit(1)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of a line."""
+    from trajscope import shape
+
+    parts = {"check": shape.one_of(CHECKS), "ok": shape.TRUTH, "said": shape.told(shape.TEXT, "And what to do.")}
+    return {"doctor": shape.document("One check, as `trajscope doctor --json` prints it", parts, number=SCHEMA)}
 
 
 def _python() -> str:

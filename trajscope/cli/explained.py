@@ -14,6 +14,8 @@ from trajscope.said import Asked
 if TYPE_CHECKING:
     from trajscope.explain import Explained
 
+SCHEMA = 1
+
 
 def show(path: Path, asked: Asked, *, as_json: bool) -> None:
     """How a file is read; exit code 2 where nobody reads it."""
@@ -29,7 +31,8 @@ def show(path: Path, asked: Asked, *, as_json: bool) -> None:
 
 def _document(found: Explained) -> dict[str, Any]:
     return {
-        "path": found.path,
+        "schema": SCHEMA,
+        "file": found.path,
         "reader": found.reader,
         "why": found.why,
         "others": [{"reader": name, "why": why} for name, why in found.others],
@@ -38,6 +41,27 @@ def _document(found: Explained) -> dict[str, Any]:
         "runs": [dict(zip(("run_id", "metric", "goal", "trials"), run, strict=True)) for run in found.runs],
         "map": found.map,
     }
+
+
+def schema() -> dict[str, Any]:
+    """The schema of a line."""
+    from trajscope import shape
+    from trajscope.shape import COUNT, TEXT, TRUTH, listed, null_or, record, told
+
+    run = {"run_id": TEXT, "metric": null_or(TEXT), "goal": null_or(shape.one_of(("minimize", "maximize")))}
+    parts = {
+        "file": told(TEXT, "As it was named."),
+        "reader": told(null_or(TEXT), "Null where nobody reads it; the exit code is then 2."),
+        "why": told(TEXT, "Why this reader; without one, what the file looks like."),
+        "others": told(listed(record({"reader": TEXT, "why": TEXT})), "Readers that would claim it too."),
+        "fixed": told(TRUTH, "No map can change what its fields mean."),
+        "statuses": listed(
+            record({"raw": told(TEXT, "What the file says."), "meaning": told(TEXT, "Taken for."), "rows": COUNT})
+        ),
+        "runs": listed(record({**run, "trials": COUNT})),
+        "map": told(null_or(TEXT), "The map to begin with, as TOML."),
+    }
+    return shape.document("One file, as `trajscope formats --explain FILE --json` prints it", parts, number=SCHEMA)
 
 
 def _page(found: Explained, width: int) -> list[str]:

@@ -62,6 +62,13 @@ def fleet(
         raise typer.Exit(3)
 
 
+def schemas() -> dict[str, dict[str, Any]]:
+    """What `--headline` prints; without it, a line is as of `analyze`."""
+    from trajscope import fleet as library
+
+    return {"headline": library.schema()}
+
+
 def _said(files: list[Path], asked: Asked) -> tuple[list[tuple[Any, str | None]], list[str]]:
     """What is said about each file; settings or a menu beside one that are wrong are that file's trouble alone."""
     from trajscope.errors import TrajscopeError
@@ -117,10 +124,10 @@ def _cells(d: Mapping[str, Any]) -> list[str]:
 def _headline(d: Mapping[str, Any]) -> list[str]:
     """What SQL alone can say of a run, as the cells of a table."""
     return [
-        *(number(d[k], 6) for k in ("trials", "coverage.knobs_touched", "pairs.unique")),
-        _percent(d["pairs.repeat_rate"]),
-        number(d["best.value"], 6),
-        duration(d["cost.wall_s"]),
+        *(number(x, 6) for x in (d["trials"], d["coverage"]["knobs_touched"], d["pairs"]["unique"])),
+        _percent(d["pairs"]["repeat_rate"]),
+        number(d["best"]["value"], 6),
+        duration(d["cost"]["wall_s"]),
     ]
 
 

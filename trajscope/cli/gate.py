@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,6 +73,13 @@ def gate(
         else:
             print(("\n\n" if n else "") + page(answer, wide()))
     raise typer.Exit(EXIT[worst(x.outcome for x in found)])
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """What it prints."""
+    from trajscope.corpus import gating
+
+    return {"gate": gating.schema()}
 
 
 def page(g: Gate, width: int) -> str:

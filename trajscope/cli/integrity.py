@@ -10,6 +10,7 @@ import typer
 from trajscope.cli.app import Group, Verb
 from trajscope.cli.options import Json
 
+SCHEMA = 1
 integrity = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
 
 
@@ -70,7 +71,7 @@ def snapshot(
     held = len(found.held)
     if json:
         files = {"files": len(found.files), "frozen": held, "editable": len(found.files) - held}
-        print(json_line({"snapshot": str(output), "sha256": sha, **files}))
+        print(json_line({"schema": SCHEMA, "snapshot": str(output), "sha256": sha, **files}))
     else:
         print(f"{output}: {plural(len(found.files), 'file')}, {held:,} of them frozen")
         print(f"keep this hash where the loop cannot write: {sha}")
@@ -106,6 +107,7 @@ def check(
     Example: trajscope integrity check files.snapshot
     """
     from trajscope import integrity as library
+    from trajscope.cli.judged import judged
     from trajscope.cli.text import json_line, verdicts, wide
     from trajscope.errors import IntegrityError
     from trajscope.menu import load
@@ -122,11 +124,29 @@ def check(
         found = [Verdict("snapshot", Level.UNKNOWN, str(e))]
     level = worst(found)
     if json:
-        said = [{"rule": v.rule, "level": v.level.name, "reason": v.reason} for v in found]
-        print(json_line({"snapshot": str(file), "level": level.name, "verdicts": said}))
+        print(json_line(judged(file, found)))
     else:
         print("\n".join(verdicts(found, wide())))
     raise typer.Exit(exit_code(level))
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schemas of what the verbs print."""
+    from trajscope import shape
+    from trajscope.cli import judged
+
+    written = {
+        "snapshot": shape.told(shape.TEXT, "The file that was written."),
+        "sha256": shape.told(shape.SHA256, "Its hash, to be kept where the loop cannot write."),
+        "files": shape.told(shape.COUNT, "Files in it, of both kinds."),
+        "frozen": shape.COUNT,
+        "editable": shape.COUNT,
+    }
+    title = "What was written, as `trajscope integrity snapshot --json` prints it"
+    return {
+        "integrity-snapshot": shape.document(title, written, number=SCHEMA),
+        "integrity-check": judged.schema("integrity check"),
+    }
 
 
 def _said(text: str, kind: type, option: str) -> Any:

@@ -11,6 +11,7 @@ from trajscope.cli.app import Group, Verb
 from trajscope.cli.options import Json
 
 menu = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None)
+SCHEMA = 1
 HEAD = ("knob", "type", "default", "line", "how", "also called")
 WIDE = 40  # letters of a cell
 
@@ -47,9 +48,9 @@ def infer(
         _write(output, found.to_json())
     if json:
         for k in found.knobs:
-            print(json_line({"knob": k.name, **found.spec(k), "line": k.line, "how": k.how}))
+            print(json_line({"schema": SCHEMA, "knob": k.name, **found.spec(k), "line": k.line, "how": k.how}))
         for x in found.left:
-            print(json_line({"left": x.name, "line": x.line, "why": x.why}))
+            print(json_line({"schema": SCHEMA, "left": x.name, "line": x.line, "why": x.why}))
     else:
         rows = [
             (short(k.name, WIDE), _type(k), _default(k), str(k.line), k.how, short(", ".join(k.aliases), WIDE))
@@ -61,6 +62,28 @@ def infer(
     if output is not None:
         said = f"{output}: a menu of {plural(len(found.knobs), 'knob')}, marked as inferred"
         warn(f"{said}; look at it, mend it, and take the line `inferred` out: then it is declared")
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of a line: a knob, or a name that is none."""
+    from trajscope import shape
+    from trajscope.inference.seen import KINDS
+    from trajscope.shape import COUNT, TEXT, listed, record, told
+
+    number, line = {"schema": {"const": SCHEMA}}, {"line": told(COUNT, "From 1 on.")}
+    knob = {
+        **number,
+        "knob": TEXT,
+        "type": told(TEXT, "As a menu says it."),
+        "choices": listed({}),
+        "aliases": told(listed(TEXT), "Other names of it."),
+        "default": told({}, "Any JSON value; not there where the file does not say it."),
+        **line,
+        "how": told(shape.one_of(KINDS), "What it is in the file."),
+    }
+    left = {**number, "left": told(TEXT, "A name that is no knob."), **line, "why": TEXT}
+    both = {"oneOf": [record(knob, maybe=("choices", "aliases", "default")), record(left)]}
+    return {"menu-infer": shape.titled("One name of a file, as `trajscope menu infer --json` prints it", both)}
 
 
 def _type(k: Any) -> str:

@@ -63,7 +63,7 @@ def sourced(verb: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(verb)
     def called(*args: Any, **named: Any) -> None:
-        verb(*args, asked=Asked(**{name: named.pop(name) for name in FLAGS}), **named)
+        verb(*args, asked=_checked(Asked(**{name: named.pop(name, None) for name in FLAGS})), **named)
 
     seen = signature(verb, eval_str=True)
     own = [p for p in seen.parameters.values() if p.name != "asked"]
@@ -74,9 +74,8 @@ def sourced(verb: Callable[..., None]) -> Callable[..., None]:
     return called
 
 
-def source(path: Path, asked: Asked = NOTHING) -> tuple[Any, str | None]:
-    """What is said about a file, flags before settings before what stands beside it."""
-    from trajscope.cli.text import warn
+def _checked(asked: Asked) -> Asked:
+    """The flags, if they agree with each other."""
     from trajscope.trial import Goal
 
     goals = get_args(Goal)
@@ -84,6 +83,13 @@ def source(path: Path, asked: Asked = NOTHING) -> tuple[Any, str | None]:
         raise typer.BadParameter(f"{asked.goal!r} is neither {' nor '.join(goals)}", param_hint="--goal")
     if asked.menu is not None and asked.menu_from is not None:
         raise typer.BadParameter("--menu declares the knobs and --menu-from infers them; say one", param_hint="--menu")
+    return asked
+
+
+def source(path: Path, asked: Asked = NOTHING) -> tuple[Any, str | None]:
+    """What is said about a file, flags before settings before what stands beside it."""
+    from trajscope.cli.text import warn
+
     return said(path, asked, warn)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trajscope.rails.proposal import Proposal
     from trajscope.verdict import Verdict
 
+SCHEMA = 1
 RULE = "rails"  # the rule of a refusal that no single rail gave
 _HINT = 'a proposal is read from the terminal: type {"knob": NAME, "value": VALUE}, then Ctrl-D'
 
@@ -195,7 +196,8 @@ def _deliver(verdict: Verdict, proposal: Proposal | None, *, json: bool, closed:
 def _line(verdict: Verdict, proposal: Proposal | None, *, passed: bool) -> str:
     import json
 
-    found: dict[str, Any] = {"passed": passed, **verdict._asdict(), "level": verdict.level.name, "proposal": None}
+    said = {"schema": SCHEMA, "passed": passed, **verdict._asdict(), "level": verdict.level.name}
+    found: dict[str, Any] = {**said, "proposal": None}
     if proposal is not None:
         changes = [{"knob": c.knob, "value": c.value} for c in proposal.pair.changes]
         found["proposal"] = {"pair": proposal.pair.label, "changes": changes, "intent": proposal.intent}

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from trajscope.rails.backtest import Replay
     from trajscope.rails.proof import Plant, Selftest
 
+SCHEMA = 1
+
 
 def main(verb: str, args: list[str], *, debug: bool) -> int:
     """The exit code of a verb, whatever happens in it."""
@@ -70,7 +72,8 @@ def _selftest(said: argparse.Namespace) -> int:
         except (TrajscopeError, OSError) as e:
             trouble = str(e)
     if said.json:
-        print(json_line({**found.data(), "recorded": where if where is None else f"{said.run}:{where + 1}"}))
+        recorded = None if where is None else f"{said.run}:{where + 1}"
+        print(json_line({"schema": SCHEMA, **found.data(), "recorded": recorded}))
     else:
         print("\n".join(_plants(found, wide())))
         if where is not None:
@@ -116,7 +119,8 @@ def _replay(said: argparse.Namespace) -> int:
     source = Source(said.run, menu=menus.load(known) if known else None, layout=layout)
     found = replay(source, said.reader, said.only, said.window)
     if said.json:
-        print(json_line({"file": said.run, "only": said.only, "window": said.window, **found._asdict()}))
+        asked = {"file": said.run, "only": said.only, "window": said.window}
+        print(json_line({"schema": SCHEMA, **asked, **found._asdict()}))
         return 0
     trials: dict[int, Trial] = {}
     pipeline.read(source, said.reader, sink=lambda _, item, __: _note(trials, item))

@@ -84,6 +84,7 @@ def verify(
 
     Example: trajscope verify run.html
     """
+    from trajscope.cli.judged import judged
     from trajscope.cli.text import json_line, plural, verdicts, warn, wide
     from trajscope.report.verify import verify as check
     from trajscope.verdict import exit_code, worst
@@ -91,11 +92,19 @@ def verify(
     found = check(file, original or [])
     level = worst(found.verdicts)
     if json:
-        said = [{"rule": v.rule, "level": v.level.name, "reason": v.reason} for v in found.verdicts]
-        print(json_line({"file": str(file), "level": level.name, "numbers": found.numbers, "verdicts": said}))
+        print(json_line(judged(file, found.verdicts, numbers=found.numbers)))
     else:
         print("\n".join(verdicts(found.verdicts, wide())))
         warn(f"{plural(found.numbers, 'number')} of the page looked at")
     sys.stdout.flush()
     if code := exit_code(level):
         raise typer.Exit(code)
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schema of what `verify` prints."""
+    from trajscope import shape
+    from trajscope.cli import judged
+
+    numbers = shape.told(shape.COUNT, "Numbers of the page that were looked at.")
+    return {"verify": judged.schema("verify", numbers=numbers)}

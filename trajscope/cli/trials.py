@@ -9,6 +9,7 @@ import typer
 from trajscope.cli.options import File, Json, progress, source, sourced, twice
 from trajscope.said import NOTHING, Asked
 
+SCHEMA = 1
 HEAD = ("trial", "iter", "status", "pair", "time", "value", "best", "")
 
 
@@ -54,11 +55,24 @@ def trials(
     rows = [dict(zip(answer.columns, r, strict=True)) for r in answer.rows]
     cut = len(rows) > most
     for row in rows[-most:] if json else ():
-        print(json_line(row))
+        print(json_line({"schema": SCHEMA, **row}))
     if not json:
         print("\n".join(table([_cells(r) for r in rows[-most:]], HEAD, right=(0, 1, 4, 5, 6))))
     if cut:
         warn(f"the latest {most:,} are shown; --last 0 shows all")
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """The schemas of a trial among others, and of one in full."""
+    from trajscope import shape, store
+
+    line = {
+        "file": shape.told(shape.TEXT, "As it was named."),
+        "seq": shape.COUNT,
+        "line": shape.told({}, "What the file has there, which is the file's own: JSON, or else its text."),
+    }
+    one = "One trial in full, as `trajscope trials --seq N --json` prints it"
+    return {"trials": store.schema(SCHEMA), "trials-seq": shape.document(one, line, number=SCHEMA)}
 
 
 def _cells(r: dict[str, Any]) -> list[str]:
@@ -102,10 +116,12 @@ def _one(said: Any, kind: str | None, seq: int, *, as_json: bool) -> None:
     try:
         obj = json.loads(line)
     except ValueError:
-        print(clean(line))
-        return
+        obj = line
     if as_json:
-        print(json_line(obj))
+        print(json_line({"schema": SCHEMA, "file": said.path, "seq": seq, "line": obj}))
+        return
+    if not isinstance(obj, dict):
+        print(clean(line))
         return
     diff = obj.pop("diff", None)
     for row in json.dumps(obj, indent=2, ensure_ascii=False).splitlines():

@@ -114,6 +114,14 @@ def watch(
         raise typer.Exit(code)
 
 
+def schemas() -> dict[str, dict[str, Any]]:
+    """What it prints, what stands beside a run that it watches, and what it hands on."""
+    from trajscope import notify, sidecar
+    from trajscope.watch import spoken
+
+    return {"watch": spoken.schema(), "coverage": sidecar.schema(), "alarm": notify.schema()}
+
+
 def _telling(targets: list[str], commands: list[str], *, warnings: bool) -> Telling | None:
     """Whoever is to be told; a target that cannot be told is an error before anything is watched."""
     if not targets and not commands:

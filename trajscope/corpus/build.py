@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import shutil
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from trajscope import pipeline
 from trajscope.blobs import sync_folder
 from trajscope.corpus import card, manifest
 from trajscope.corpus import policy as policies
+from trajscope.corpus.counts import Leaders
 from trajscope.corpus.examples import Example, Examples
 from trajscope.corpus.gating import Gate, asked
 from trajscope.corpus.manifest import Print
@@ -34,6 +36,7 @@ from trajscope.errors import CorpusError, RefusedError, SourceError
 from trajscope.readers import Source
 
 BALANCE = 0.5
+MOST = 10  # labels that the card names
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +134,9 @@ class _Making:
         self.weights: dict[str, Weights] = {}
         self._waiting = {(t, s): Waiting(work, t, s) for t in TABLES for s in SIDES}
         self._pairing = {s: Pairing(self.facts) for s in SIDES}
-        runs: dict[str, list[int]] = {}
-        for i, run in enumerate(examples.runs):
-            # Only a configuration that has a hash of its own is the same one in another run.
-            if run.header.base_id:
-                runs.setdefault(run.header.campaign or "", []).append(i)
-        self._together = {i: tuple(same) for name, same in runs.items() if name and len(same) > 1 for i in same}
-        self._met: set[tuple[int, str]] = set()  # first run of the campaign, configuration
+        self._met = bytearray(len(examples.elsewhere))  # configurations that several runs of a campaign evaluated
+        self._labels = array("I", bytes(4 * len(examples.labels)))  # rows of each
+        self._leaders = Leaders(MOST)
 
     def walk(self) -> None:
         """Every example once."""
@@ -172,7 +171,6 @@ class _Making:
         tables: dict[Table, dict[str, Any]] = {t: {} for t in TABLES}
         for (table, side), rows in self._waiting.items():
             tables[table][side] = {"rows": rows.rows, "left_out": dict(sorted(rows.left_out.items()))}
-        top = self._waiting["outcomes", "train"].counts + self._waiting["outcomes", "test"].counts
         return {
             "trials": {
                 "all": self.trials,
@@ -181,8 +179,8 @@ class _Making:
             },
             "verdicts": {side: {v: self.verdicts[f"{side} {v}"] for v in ("kept", "reverted")} for side in SIDES},
             "labels": {
-                "different": len(top),
-                "most": [{"label": x, "rows": n} for x, n in sorted(top.items(), key=lambda kv: (-kv[1], kv[0]))[:10]],
+                "different": len(self._labels) - self._labels.count(0),
+                "most": [{"label": label, "rows": n} for _, label, n in self._leaders.all()],
             },
             "tables": tables,
             "weights": {table: found._asdict() for table, found in self.weights.items()},
@@ -190,13 +188,11 @@ class _Making:
 
     def _place(self, e: Example) -> Side | None:
         """Its side, or a reason to drop it that is counted."""
-        same = self._together.get(e.run)
         why: str | None = e.drop or ("outside_menu" if e.outside else None)
         side: Side | None = None
-        if why is None and same is not None and e.config is not None:
-            key = same[0], e.config
-            why = "repeat_elsewhere" if key in self._met else None
-            self._met.add(key)
+        if why is None and (met := self.examples.elsewhere.find(e.run, e.config)) is not None:
+            why = "repeat_elsewhere" if self._met[met.number] else None
+            self._met[met.number] = True
         if why is None:
             side = self.how.side(e)
             why = "left_out" if side is None else None
@@ -207,6 +203,8 @@ class _Making:
     def _take(self, e: Example, side: Side) -> None:
         self.sides[side] += 1
         self.verdicts[f"{side} {e.status}"] += 1
+        self._labels[e.place] += 1
+        self._leaders.tell(e.place, self._labels[e.place], e.label or "")
         s = shown(e, *self._mean(e))
         self._add("outcomes", side, self.facts.outcome(s))
         self._add("sft", side, self.facts.chat(s))
@@ -222,12 +220,10 @@ class _Making:
 
     def _mean(self, e: Example) -> tuple[float | None, int]:
         """The mean over every evaluation of its configuration, in all runs of the campaign."""
-        same = self._together.get(e.run)
-        if same is None or e.config is None:
-            return e.mean, e.replicates
-        groups = [g for i in same if (g := self.examples.runs[i].tally.configs.get(e.config)) is not None and g.n]
-        n = sum(g.n for g in groups)
-        return (sum(g.mean * g.n for g in groups) / n, n) if n else (e.mean, e.replicates)
+        met = self.examples.elsewhere.find(e.run, e.config)
+        groups = [g for g in met.groups if g[0]] if met is not None else []
+        n = sum(n for n, _ in groups)
+        return (sum(mean * n for n, mean in groups) / n, n) if n else (e.mean, e.replicates)
 
 
 def _in_order(named: Sequence[tuple[Source, str | None]]) -> list[_Input]:
@@ -265,17 +261,16 @@ def _made_of(inputs: Sequence[_Input], examples: Examples) -> dict[str, Any]:
     out, at = [], 0
     for x in inputs:
         runs = []
-        while at < len(examples.runs) and examples.files[at] == x.source.path:
-            run = examples.runs[at]
+        while at < len(examples.runs) and (run := examples.runs[at]).file == x.source.path:
             runs.append(
                 {
                     "run_id": run.header.run_id,
                     "campaign": run.header.campaign,
                     "metric": run.header.metric,
                     "goal": run.header.goal,
-                    "trials": run.tally.trials,
-                    "unreadable": sum(found.n for k in ("unreadable", "torn") if (found := run.evidence(k)).n),
-                    "ended": run.tally.ended,
+                    "trials": run.trials,
+                    "unreadable": run.unreadable,
+                    "ended": run.ended,
                 }
             )
             at += 1
@@ -285,7 +280,10 @@ def _made_of(inputs: Sequence[_Input], examples: Examples) -> dict[str, Any]:
             said["map_sha256"] = manifest.text_hash(repr(msgspec.to_builtins(x.source.layout)))
         if menu is not None:
             knobs = sorted(repr(k) for k in menu.knobs.values())
-            said["menu_sha256"] = manifest.text_hash(repr((knobs, menu.constraints)))
+            rules = tuple(
+                (c.name, c.rule) for c in menu.constraints
+            )  # what they are made to, Python calls otherwise each time
+            said["menu_sha256"] = manifest.text_hash(repr((knobs, rules)))
         out.append({"name": Path(x.source.path).name, **x.print._asdict(), "said": said, "runs": runs})
     return {"inputs": out}
 

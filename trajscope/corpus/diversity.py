@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -14,16 +15,16 @@ MOST = 2000  # different pairs that are compared with one another; beyond, the m
 NEAR = 0.1  # of a knob's scale: two values so far apart are alike by 1/e
 
 
-def hill(counts: Mapping[str, int], q: float = 1.0) -> float | None:
+def hill(counts: Mapping[str, int] | Sequence[int], q: float = 1.0) -> float | None:
     """The effective number of kinds: all that occur (q=0), by entropy (q=1), by Simpson (q=2). None for no counts."""
-    total = sum(counts.values())
-    shares = [n / total for n in counts.values() if n]
-    return _order(shares, q) if shares else None
+    held = counts.values() if isinstance(counts, Mapping) else counts
+    total = sum(held)
+    return _order((n / total for n in held if n), q) if total else None
 
 
 def of_shares(shares: Iterable[float], q: float = 1.0) -> float:
     """The same of shares that add up to one."""
-    return _order([p for p in shares if p], q)
+    return _order((p for p in shares if p), q)
 
 
 def vendi(counts: Mapping[str, int], pairs: Mapping[str, Pair], kernel: Kernel, q: float = 1.0) -> float | None:
@@ -69,26 +70,32 @@ KERNELS: Mapping[KernelName, Kernel] = {"exact": exact, "near": near}
 
 
 def weights(counts: Mapping[str, int], a: float, cap: float = 1.0) -> dict[str, float]:
+    """The share that each label gets, by its name; the same as `shares`."""
+    held = {label: n for label, n in counts.items() if n}
+    return dict(zip(held, shares(list(held.values()), a, cap), strict=True))
+
+
+def shares(counts: Sequence[int], a: float, cap: float = 1.0) -> array[float]:
     """The share that each label gets where rows are weighed by n^(a-1): a=1 leaves them, a=0 makes all labels equal.
 
     No label gets more than `cap`, unless there are too few labels for that.
     """
-    raw = {label: n**a for label, n in counts.items() if n}
-    total = sum(raw.values())
-    shares = {label: x / total for label, x in raw.items()}
-    least = max(cap, 1 / len(shares)) if shares else cap
-    held: set[str] = set()
-    while over := {label for label, x in shares.items() if x > least + 1e-12} - held:
+    raw = array("d", (n**a for n in counts))
+    total = sum(raw)
+    found = array("d", (x / total for x in raw))
+    least = max(cap, 1 / len(found)) if found else cap
+    held: set[int] = set()
+    while over := {i for i, x in enumerate(found) if x > least + 1e-12} - held:
         held |= over
-        free = sum(x for label, x in shares.items() if label not in held)
+        free = sum(x for i, x in enumerate(found) if i not in held)
         room = 1 - least * len(held)
-        shares = {label: least if label in held else x * room / free if free else 0.0 for label, x in shares.items()}
-    return shares
+        found = array("d", (least if i in held else x * room / free if free else 0.0 for i, x in enumerate(found)))
+    return found
 
 
-def effective_rows(counts: Mapping[str, int], shares: Mapping[str, float]) -> float:
+def effective_rows(counts: Sequence[int], shares: Sequence[float]) -> float:
     """How many equally weighted rows are worth as much as these, each label's share spread over its rows (Kish)."""
-    squares = sum(shares[label] ** 2 / n for label, n in counts.items() if n)
+    squares = sum(x**2 / n for x, n in zip(shares, counts, strict=True))
     return 1 / squares if squares else 0.0
 
 
@@ -97,10 +104,10 @@ def apart(a: Mapping[str, int], b: Mapping[str, int]) -> float | None:
     n, m = sum(a.values()), sum(b.values())
     if not n or not m:
         return None
-    return sum(abs(a.get(x, 0) / n - b.get(x, 0) / m) for x in {*a, *b}) / 2
+    return math.fsum(abs(a.get(x, 0) / n - b.get(x, 0) / m) for x in {*a, *b}) / 2  # in whatever order a set has
 
 
-def _order(shares: Sequence[float], q: float) -> float:
+def _order(shares: Iterable[float], q: float) -> float:
     if q == 1:
         return math.exp(-math.fsum(p * math.log(p) for p in shares))
     return float(math.fsum(p**q for p in shares) ** (1 / (1 - q)))

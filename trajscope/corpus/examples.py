@@ -1,15 +1,16 @@
 """Examples: the trials of one or several runs as labelled examples, those that nobody should learn from marked.
 
 Read twice and never held: the first time tells what looks back from the end (means over replicates, whether keeps are
-carried on), every further time yields examples one by one. What is kept in memory grows with different pairs and
-configurations, not with trials.
+carried on), every further time yields examples one by one. A run is in memory only while its file is gone through;
+afterwards a few kilobytes of it are, and about thirty bytes for each label and each configuration that was tried again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -17,6 +18,9 @@ import msgspec
 
 from trajscope import blobs, pipeline, sources
 from trajscope.columns import Row
+from trajscope.corpus.groups import Elsewhere
+from trajscope.corpus.labels import Labels
+from trajscope.corpus.told import Known, Told, tell
 from trajscope.errors import CorpusError, SourceError
 from trajscope.lines import Lines
 from trajscope.metrics import METRICS
@@ -24,7 +28,8 @@ from trajscope.pair import Pair, canon
 from trajscope.pipeline import Feed
 from trajscope.readers import Source, find, get
 from trajscope.run import Run
-from trajscope.trial import Header, Item, Trial
+from trajscope.tally import PairTally
+from trajscope.trial import Header, Item, Line, Trial
 
 # Why a trial is no example, the first that applies. A status other than kept and reverted is its own reason.
 DROPS = {
@@ -41,6 +46,7 @@ DROPS = {
     "repeat": "proposed before; the first occurrence stands for all, with their mean",
 }
 _NOTHING: Mapping[str, str] = {}
+_NO_LINE = Line(0, 0, b"")
 
 
 class Prompt(NamedTuple):
@@ -70,6 +76,7 @@ class Example(NamedTuple):
     iter: int | None
     n: int  # counted trials of its run up to this one
     pair: Pair | None
+    place: int  # number of its label among all that were counted; -1 where it is none of them
     raw: str | None  # the proposal's changes as they were spelt
     said: str | None  # the proposal as the proposer said it, as far as that was recorded
     status: str
@@ -77,12 +84,14 @@ class Example(NamedTuple):
     counted: bool  # scored, with a proposal, and no declared replicate: what shares are shares of
     value: float | None
     k: int  # the how-manieth time its run counts this pair
-    mean: float | None  # over all evaluations of its configuration
+    mean: float | None  # over all evaluations of its configuration; its own value where it was not evaluated
     replicates: int  # how many these are
+    flipped: bool  # its configuration was kept once and reverted once
     config: str | None
     standing: Mapping[str, str] | None  # what it changed: knob and canonical value; None where that is not known
     base: str | None  # identity of what it changed, where the record says so
     prompt: Prompt | None
+    line: tuple[int, int]  # where it was read: number of the file, and of the line in it
     outside: bool  # a knob or value that the menu does not hold
     drop: str | None  # a key of DROPS
 
@@ -97,13 +106,18 @@ class Example(NamedTuple):
         return self.run, self.seq
 
 
-class _Said(msgspec.Struct):
-    """What a line holds beside the trial that a reader makes of it; formats without these have no texts."""
+class _Shown(msgspec.Struct):
+    """The prompt that a line holds; formats without it have none."""
+
+    shown: str | dict[str, Any] | None = None
+    prompt: str | dict[str, Any] | None = None
+
+
+class _Said(_Shown):
+    """What a line holds beside the trial that a reader makes of it."""
 
     attempts: list[dict[str, Any]] | None = None
     proposal: dict[str, Any] | str | None = None
-    shown: str | dict[str, Any] | None = None
-    prompt: str | dict[str, Any] | None = None
 
 
 class Examples:
@@ -112,61 +126,113 @@ class Examples:
     def __init__(self, named: Sequence[tuple[Source, str | None]]) -> None:
         """Reads every file once; each is named with its format, or None where that is to be found."""
         self.named = list(named)
-        self.runs: list[Run] = []
-        self.files: list[str] = []  # of each run
+        self.runs: list[Told] = []
+        self.labels, self.elsewhere = Labels(), Elsewhere()
+        self._last: list[int] = []  # number of the last run of each file
         if not self.named:
             raise CorpusError("no run is named; name the files that a corpus is to be made of")
+        known = Known()
         for source, reader in self.named:
             if source.path == "-":
                 raise SourceError("-: is a pipe, and a corpus is read twice; save it into a file first")
-            found = pipeline.read(source, reader, METRICS).runs
-            self.runs += found
-            self.files += [source.path] * len(found)
-        self._carried = [_carries(run) for run in self.runs]
+            self._read(source, reader, known)
+        self.elsewhere.close()
+
+    def _read(self, source: Source, reader: str | None, known: Known) -> None:
+        """What is asked of the runs of a file; they themselves are let go with this call."""
+        for run in pipeline.read(source, reader, METRICS).runs:
+            self.labels.add(run)
+            self.elsewhere.add(len(self.runs), run)
+            self.runs.append(tell(run, source.path, known))
+        self._last.append(len(self.runs) - 1)
 
     def __iter__(self) -> Iterator[Example]:
+        """Each trial that was read at first. What a growing file has come to hold meanwhile is not gone through."""
         at = -1
-        told: _Standing | None = None
-        for source, reader in self.named:
-            for item, row, line in _stream(source, reader):
+        for file, ((source, reader), last) in enumerate(zip(self.named, self._last, strict=True)):
+            walk: _Walk | None = None
+            for run, item, row, line in _stream(source, reader):
                 if isinstance(item, Header):
+                    if at == last:
+                        break
                     at += 1
-                    told = _Standing(item, carried=self._carried[at])
-                elif isinstance(item, Trial) and row is not None and told is not None:
-                    yield self._example(at, item, row, line, told)
+                    walk = _Walk(at, file, self.runs[at], run, self.labels)
+                elif (
+                    line is not None and isinstance(item, Trial) and row is not None and walk is not None and walk.left
+                ):
+                    yield walk.example(item, row, line)
 
-    def _example(self, at: int, t: Trial, row: Row, line: bytes, told: _Standing) -> Example:
-        run = self.runs[at]
-        group = run.tally.configs.get(t.config) if t.config is not None else None
-        known = run.tally.pairs.get(t.pair.label) if t.pair is not None else None
-        said, raw, prompt = _texts(line, self.files[at])
-        h = run.header
-        example = Example(
-            run=at,
-            run_id=h.run_id,
-            campaign=campaign(h),
-            seq=t.seq,
-            iter=t.iter,
-            n=row.c,
-            pair=t.pair,
-            raw=raw,
-            said=said,
-            status=t.status,
-            kept=row.kept,
-            counted=row.counted and t.pair is not None,
-            value=t.value,
-            k=row.k,
-            mean=group.mean if group is not None and group.n else t.value,
-            replicates=group.n if group is not None and group.n else int(t.value is not None),
-            config=t.config,
-            standing=told.under(t),
-            base=t.base if t.based else None,
-            prompt=prompt,
-            outside=known is not None and known.outside,
-            drop=_drop(t, row),
+    def prompts(self, wanted: Callable[[int, int], bool]) -> Iterator[Prompt]:
+        """The prompts of these lines (number of the file, and of the line), without the trials that they are of."""
+        for file, (source, _) in enumerate(self.named):
+            lines = Lines()
+            ends = chain(map(lines.feed, sources.read(source.path)), (lines.close() for _ in (None,)))
+            for line in chain.from_iterable(ends):
+                if wanted(file, line.seq) and (prompt := _prompt_of(line.data, source.path)) is not None:
+                    yield prompt
+
+
+class _Walk:
+    """One run as it is gone through again."""
+
+    def __init__(self, number: int, file: int, told: Told, run: Run, labels: Labels) -> None:
+        h = told.header
+        self._file = file
+        self.left = told.trials  # that were there when it was read at first
+        self._number, self._told, self._run, self._labels = number, told, run, labels
+        self._standing = _Standing(run.header, carried=told.carried)
+        self._places = array("q")  # numbers of the labels of its pairs
+        self._id, self._campaign = h.run_id, campaign(h)
+
+    def example(self, t: Trial, row: Row, line: Line) -> Example:
+        """Its next trial."""
+        self.left -= 1
+        p = self._run.tally.pairs.get(t.pair.label) if t.pair is not None else None
+        place = -1 if p is None else self._place(p)
+        counted = row.counted and p is not None
+        if counted and place < 0:
+            raise CorpusError(f"{self._told.file}: changed while it was read; wait until its run has ended, or copy it")
+        # What was evaluated by one trial alone says itself what came of it.
+        group = self._told.groups.find(t.config) if row.evaluated and p is not None and t.config is not None else None
+        mean, replicates = t.value, int(t.value is not None)
+        if group is not None and group.n:
+            mean, replicates = group.mean, group.n
+        said, raw, prompt = _texts(line.data, self._told.file)
+        standing = self._standing.under(t)
+        self._standing.take(t)
+        return Example(
+            self._number,
+            self._id,
+            self._campaign,
+            t.seq,
+            t.iter,
+            row.c,
+            t.pair,
+            place,
+            raw,
+            said,
+            t.status,
+            row.kept,
+            counted,
+            t.value,
+            row.k,
+            mean,
+            replicates,
+            group is not None and group.flipped,
+            t.config,
+            standing,
+            t.base if t.based else None,
+            prompt,
+            (self._file, line.seq),
+            p is not None and p.outside,
+            _drop(t, row),
         )
-        told.take(t)
-        return example
+
+    def _place(self, p: PairTally) -> int:
+        """The number of the label of a pair, which is looked up once in a run."""
+        while len(self._places) <= p.id:
+            self._places.append(self._labels.find(self._run.ground.pairs[len(self._places)].pair.label))
+        return self._places[p.id]
 
 
 def campaign(h: Header) -> str:
@@ -198,72 +264,63 @@ class _Standing:
         if header.base is not None:
             change = header.menu.change if header.menu else canon
             self._base = {c.knob: c.text for c in (change(k, v) for k, v in header.base.items())}
-        self._known: dict[str | None, Mapping[str, str]] = {header.base_id: _NOTHING}  # and of kept configurations
-        self._kept: Mapping[str, str] | None = _NOTHING  # what the last keep came to
-        self._whole: dict[str, Mapping[str, str]] = {}
+        self._known = {header.base_id: self._base}  # and what kept configurations come to
+        self._kept: Mapping[str, str] | None = _NOTHING  # what the last keep changed
+        self._whole = self._base  # and came to
 
     def under(self, t: Trial) -> Mapping[str, str] | None:
         """What a trial changed."""
         if self._base is None or self._carried is False:
             return self._base
-        moves = self._known.get(t.base) if self._header.base_id is not None else self._carried_on(t)
-        if moves is None:
-            return None
-        key = json.dumps(moves, sort_keys=True)
-        if key not in self._whole:
-            self._whole[key] = {**self._base, **moves}
-        return self._whole[key]
+        if self._header.base_id is not None:
+            return self._known.get(t.base)
+        return self._whole if self._carried_on(t) else None
 
-    def _carried_on(self, t: Trial) -> Mapping[str, str] | None:
-        """What the last keep came to, where a trial shows that it stands on it."""
+    def _carried_on(self, t: Trial) -> bool:
+        """Whether a trial shows that it stands on the last keep."""
         if t.moved is None or self._kept is None:
-            return None
+            return False
         own = {c.knob for c in t.pair.changes} if t.pair is not None else set()
         rest = {c.knob: c.text for c in t.moved.changes if c.knob not in own}
         shows = rest == {k: v for k, v in self._kept.items() if k not in own}
-        return self._kept if shows and (rest or not self._kept) else None
+        return shows and bool(rest or not self._kept)
 
     def take(self, t: Trial) -> None:
         """The trial has happened."""
-        if t.status != "kept":
+        if t.status != "kept" or self._base is None:
             return
         self._kept = {c.knob: c.text for c in t.moved.changes} if t.moved is not None else None
-        if t.config is not None and self._kept is not None:
-            self._known[t.config] = self._kept
+        self._whole = {**self._base, **self._kept} if self._kept is not None else None
+        if t.config is not None and self._whole is not None:
+            self._known[t.config] = self._whole
 
 
-def _carries(run: Run) -> bool | None:
-    """Whether keeps stand in the base of later trials: False where all trials change the header's; None if unclear."""
-    if run.header.base_id is not None:
-        return None  # bases have hashes, and each trial's is looked up
-    own = (None, "")
-    bases = {run.scores.configs[k.base].label for k in run.tally.keeps if k.base >= 0}
-    alone = not run.tally.keep_count or bool(run.evidence("not_composing").n)
-    return False if alone and bases.issubset(own) else None
-
-
-def _stream(source: Source, reader: str | None) -> Iterator[tuple[Item, Row | None, bytes]]:
+def _stream(source: Source, reader: str | None) -> Iterator[tuple[Run, Item, Row | None, Line | None]]:
     """What a file holds, with the line of each trial, never more than a chunk of it at a time."""
-    held: list[tuple[Item, Row | None]] = []
+    held: list[tuple[Run, Item, Row | None]] = []
     chunks = sources.read(source.path)
     head = next(chunks, b"")
     kind = get(reader) if reader else find(source.path, head[: sources.HEAD], source.layout)
-    feed = Feed(source, kind, (), lambda _run, item, row: held.append((item, row)))
+    feed = Feed(source, kind, (), lambda run, item, row: held.append((run, item, row)))
     lines = Lines()
 
-    def ready(raw: Mapping[int, bytes]) -> Iterator[tuple[Item, Row | None, bytes]]:
-        for item, row in held:
-            yield item, row, raw.get(item.at, b"") if isinstance(item, Trial) else b""
+    def ready(cut: list[Line]) -> Iterator[tuple[Run, Item, Row | None, Line | None]]:
+        raw = {line.at: line for line in cut}
+        for run, item, row in held:
+            # What is a trial of no line of its own has no texts, and stands where the file begins.
+            yield run, item, row, raw.get(item.at, _NO_LINE) if isinstance(item, Trial) else None
         held.clear()
 
     for chunk in chain((head,), chunks):
         feed.feed(chunk)
-        yield from ready({line.at: line.data for line in lines.feed(chunk)})
+        yield from ready(lines.feed(chunk))
     feed.close()
-    yield from ready({line.at: line.data for line in lines.close()})
+    yield from ready(lines.close())
 
 
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _decode = msgspec.json.Decoder(_Said).decode
+_decode_shown = msgspec.json.Decoder(_Shown).decode
 
 
 def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | None]:
@@ -272,12 +329,7 @@ def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | Non
         row = _decode(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None, None, None
-    shown = row.shown if row.shown is not None else row.prompt
-    prompt = None
-    if isinstance(shown, str):
-        prompt = Prompt(shown, None, path)
-    elif isinstance(shown, dict) and isinstance(shown.get("blob"), str):
-        prompt = Prompt(None, shown["blob"], path)
+    prompt = _prompt(row.shown if row.shown is not None else row.prompt, path)
     said: Any = row.proposal
     if row.attempts:
         said = next((a for a in reversed(row.attempts) if not _refused(a)), row.attempts[-1])
@@ -287,8 +339,25 @@ def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | Non
         return None, None, prompt
     text = said.get("said")
     if not isinstance(text, str):
-        text = json.dumps({k: v for k, v in said.items() if k != "verdict"}, ensure_ascii=False)
+        text = _json({k: v for k, v in said.items() if k != "verdict"})
     return text, _spelt(said), prompt
+
+
+def _prompt_of(line: bytes, path: str) -> Prompt | None:
+    """The prompt alone."""
+    try:
+        row = _decode_shown(line)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return _prompt(row.shown if row.shown is not None else row.prompt, path)
+
+
+def _prompt(shown: str | dict[str, Any] | None, path: str) -> Prompt | None:
+    if isinstance(shown, str):
+        return Prompt(shown, None, path)
+    if isinstance(shown, dict) and isinstance(shown.get("blob"), str):
+        return Prompt(None, shown["blob"], path)
+    return None
 
 
 def _refused(attempt: Mapping[str, Any]) -> bool:
@@ -300,9 +369,5 @@ def _spelt(said: Mapping[str, Any]) -> str | None:
     """`knob=value` as the proposer wrote it, several joined by ` + `."""
     listed = said.get("changes")
     changes = [c for c in listed if isinstance(c, Mapping)] if isinstance(listed, list) and listed else [said]
-    parts = [
-        f"{c['knob']}={json.dumps(c.get('value', c.get('new_value')), ensure_ascii=False)}"
-        for c in changes
-        if "knob" in c
-    ]
+    parts = [f"{c['knob']}={_json(c.get('value', c.get('new_value')))}" for c in changes if "knob" in c]
     return " + ".join(parts) or None

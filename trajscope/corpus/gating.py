@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trajscope import shape
 from trajscope.corpus import policy as policies
 from trajscope.corpus.checks import CHECKS, EXIT, Check, Outcome, judge, worst
 from trajscope.corpus.examples import DROPS, Examples
@@ -77,10 +78,15 @@ class Gate:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of `trajscope gate --json`."""
-    text, whole = {"type": "string"}, {"type": "integer", "minimum": 0}
-    number, outcome = {"type": ["number", "null"]}, {"enum": list(EXIT)}
-    row = _object({"run": whole | {"description": "Its place in `runs`."}, "seq": whole})
-    part = _object({"of": {"enum": ["all", "train", "test"]}, "value": number, "n": whole})
+    return shape.titled("One answer, as `trajscope gate --json` prints it", answer())
+
+
+def answer(but: Sequence[str] = ()) -> dict[str, Any]:
+    """The same where it stands in something else, perhaps without some of its parts."""
+    text, whole = shape.TEXT, shape.COUNT
+    number, outcome = shape.null_or(shape.NUMBER), shape.one_of(EXIT)
+    row = shape.record({"run": whole | {"description": "Its place in `runs`."}, "seq": whole})
+    part = shape.record({"of": {"enum": ["all", "train", "test"]}, "value": number, "n": whole})
     check = {
         "name": {"enum": list(CHECKS)},
         "outcome": outcome,
@@ -101,22 +107,14 @@ def schema() -> dict[str, Any]:
         "files": {"type": "array", "items": text},
         "runs": {"type": "array", "items": text},
         "policy": text,
-        "split": _object({"kind": text, "name": text}),
+        "split": shape.record({"kind": text, "name": text}),
         "sft": {"type": ["string", "null"]},
-        "rows": _object(dict.fromkeys(("trials", "all", "train", "test", "left_out", "stay"), whole)),
+        "rows": shape.record(dict.fromkeys(("trials", "all", "train", "test", "left_out", "stay"), whole)),
         "dropped": {"type": "object", "additionalProperties": whole, "propertyNames": {"enum": list(DROPS)}},
-        "checks": {"type": "array", "items": _object(check)},
+        "checks": {"type": "array", "items": shape.record(check)},
         "remedies": {"type": "array", "items": text},
     }
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "One answer, as `trajscope gate --json` prints it",
-    }
-    return head | _object(parts)
-
-
-def _object(parts: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": parts, "required": list(parts), "additionalProperties": False}
+    return shape.record({name: part for name, part in parts.items() if name not in but})
 
 
 def gate(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from trajscope import sources
 from trajscope.errors import CorpusError
+from trajscope.readable import plural
 from trajscope.verdict import Level, Verdict
 
 SCHEMA = 1
@@ -125,7 +126,8 @@ def _inputs(said: Any, inputs: Sequence[str | Path]) -> list[Verdict]:
     if not known:
         return [Verdict("inputs", Level.FAIL, "the manifest does not say what this was made of")]
     if not inputs:
-        return [Verdict("inputs", Level.PASS, f"{len(known):,} named, not compared: none is at hand (name them to)")]
+        which = plural(len(known), "file")
+        return [Verdict("inputs", Level.UNKNOWN, f"not compared: name the {which} that this was made of")]
     hashes = {x.get("sha256"): x.get("name") for x in known}
     out, met = [], set()
     for path in inputs:

@@ -1,39 +1,53 @@
-"""Prompts: what a text shows as standing now, and how alike two texts are. Knows nothing of trials."""
+"""Prompts: what a text shows as standing now, and how alike two texts are. Knows no trials."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Container, Mapping
+from itertools import accumulate, chain
 from typing import Any
 
+from trajscope.pair import canon
+from trajscope.trial import Header
+
 WORDS = 5  # of a shingle
-HASHES, BANDS = 128, 32  # a pair that shares 8 of 10 shingles is met with p > .999, one that shares 4 of 10 with .56
 LONGEST = 1 << 20  # letters of a prompt that are looked at
-_PRIME = (1 << 61) - 1
 _decode = json.JSONDecoder().raw_decode
 _BRACE = re.compile(r"\{")
 
 
 def standing(text: str, knobs: Collection[str]) -> Mapping[str, Any] | None:
     """The configuration that a prompt shows: its last JSON object that gives values to half of these knobs or more."""
-    found = None
-    at, cut = 0, text[:LONGEST]
-    while (brace := _BRACE.search(cut, at)) is not None:
-        at = brace.end()
-        try:
-            value, end = _decode(cut, brace.start())
-        except (ValueError, RecursionError):
-            continue
-        if not isinstance(value, dict):
-            continue
-        at = end
-        named = [k for k in knobs if k in value and not isinstance(value[k], dict)]
-        if knobs and 2 * len(named) >= len(knobs):
-            found = value
-    return found
+    found = _standing(text, knobs)
+    return found[0] if found is not None else None
+
+
+class Stands:
+    """What prompts show as standing, in canonical values; what the prompt before has shown is not read anew."""
+
+    def __init__(self) -> None:
+        self._run, self._letters = -1, ""
+        self._knobs: list[str] = []
+        self._texts: dict[str, str] = {}
+
+    def read(self, run: int, header: Header, prompt: str) -> Mapping[str, str] | None:
+        """Knobs and values, by the menu of the run; None where the prompt shows none."""
+        if run != self._run:
+            self._run, self._letters = run, ""
+            self._knobs = list(header.base or (header.menu.defaults if header.menu else ()))
+        found = _standing(prompt, self._knobs)
+        if found is None:
+            return None
+        if found[1] != self._letters:
+            change = header.menu.change if header.menu is not None else canon
+            self._texts = {c.knob: c.text for c in (change(k, v) for k, v in found[0].items())}
+            self._letters = found[1]
+        return self._texts
 
 
 def sha(text: str) -> str:
@@ -55,8 +69,10 @@ def lines(text: str) -> list[str]:
 def shingles(text: str, common: Collection[str] = ()) -> frozenset[int]:
     """The runs of five words of a text, without the lines that every prompt holds."""
     words = " ".join(line for line in lines(text) if line not in common).casefold().split()
-    runs: Iterable[str] = (" ".join(words[i : i + WORDS]) for i in range(max(1, len(words) - WORDS + 1)))
-    return frozenset(zlib.crc32(run.encode("utf-8", "surrogatepass")) for run in runs)
+    data = " ".join(words).encode("utf-8", "surrogatepass")
+    ends = list(accumulate((len(word) + 1 for word in data.split(b" ")), initial=0))
+    # A run goes from where its first word begins to the blank behind its last.
+    return frozenset(zlib.crc32(data[a : b - 1]) for a, b in zip(ends, ends[WORDS:] or ends[-1:], strict=False))
 
 
 def jaccard(a: frozenset[int], b: frozenset[int]) -> float:
@@ -64,31 +80,49 @@ def jaccard(a: frozenset[int], b: frozenset[int]) -> float:
     return len(a & b) / len(a | b) if a or b else 1.0
 
 
-class Index:
-    """Texts by their shingles, so that those much like another are found without comparing all."""
+class Alike:
+    """Texts by their shingles, so that all that share much with another are found without comparing each."""
 
-    def __init__(self, texts: Mapping[int, frozenset[int]]) -> None:
-        import numpy as np
-
-        draw = np.random.Generator(np.random.PCG64(8))
-        self._mul = draw.integers(1, 1 << 31, HASHES, dtype=np.uint64)
-        self._add = draw.integers(0, 1 << 31, HASHES, dtype=np.uint64)
-        self._texts = texts
-        self._bands: dict[bytes, list[int]] = {}
+    def __init__(self, texts: Mapping[int, frozenset[int]], least: float) -> None:
+        """Of two that share `least`, one's rarest shingles hold one of the other's: only those are looked up."""
+        counts = Counter(chain.from_iterable(texts.values()))
+        self._order = {x: i for i, x in enumerate(sorted(counts, key=lambda x: (counts[x], x)))}
+        self._texts, self._least = texts, least
+        self._holding: dict[int, list[int]] = {}  # shingle -> texts that have it among their rarest
         for key, found in texts.items():
-            for band in self._of(found):
-                self._bands.setdefault(band, []).append(key)
+            for x in sorted(found, key=self._order.__getitem__)[: self._rarest(len(found))]:
+                self._holding.setdefault(x, []).append(key)
 
-    def like(self, found: frozenset[int], least: float) -> list[int]:
-        """The texts that share at least this much with one."""
-        near = {key for band in self._of(found) for key in self._bands.get(band, ())}
-        return sorted(key for key in near if jaccard(found, self._texts[key]) >= least)
+    def like(self, found: frozenset[int], but: Container[int] = ()) -> list[int]:
+        """The texts that share at least so much with one, but for those that need not be compared."""
+        known = found & self._order.keys()
+        # What no text holds is rarer than all that some hold.
+        left = self._rarest(len(found)) - (len(found) - len(known))
+        if left <= 0 and found:
+            return []
+        rarest = sorted(known, key=self._order.__getitem__)[:left]
+        near = {key for x in rarest for key in self._holding.get(x, ())} if found else self._texts.keys()
+        return sorted(key for key in near if key not in but and jaccard(found, self._texts[key]) >= self._least)
 
-    def _of(self, found: frozenset[int]) -> list[bytes]:
-        import numpy as np
+    def _rarest(self, n: int) -> int:
+        """How many of so many shingles one of the shared ones must be among."""
+        return n - math.ceil(self._least * n - 1e-9) + 1
 
-        x = np.fromiter(found, dtype=np.uint64, count=len(found))
-        # Products of 31 and 32 bits stay below 2^63, so nothing wraps.
-        low = ((x[:, None] * self._mul + self._add) % np.uint64(_PRIME)).min(axis=0)
-        width = HASHES // BANDS
-        return [bytes([i]) + low[i * width : (i + 1) * width].tobytes() for i in range(BANDS)]
+
+def _standing(text: str, knobs: Collection[str]) -> tuple[Mapping[str, Any], str] | None:
+    """The same, with the letters that it stands in."""
+    found = None
+    at, cut = 0, text[:LONGEST]
+    while (brace := _BRACE.search(cut, at)) is not None:
+        at = brace.end()
+        try:
+            value, end = _decode(cut, brace.start())
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(value, dict):
+            continue
+        at = end
+        named = [k for k in knobs if k in value and not isinstance(value[k], dict)]
+        if knobs and 2 * len(named) >= len(knobs):
+            found = value, cut[brace.start() : end]
+    return found

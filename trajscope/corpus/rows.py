@@ -48,7 +48,7 @@ LARGEST = (1 << 63) - 1  # whole numbers that a column holds
 class Row(NamedTuple):
     """One row of a table, the weight still to come."""
 
-    label: str  # what its weight hangs on
+    label: int  # number of the label that its weight hangs on
     fields: dict[str, Any]
 
 
@@ -76,17 +76,10 @@ class Facts:
 
     def __init__(self, examples: Examples) -> None:
         self._runs = examples.runs
-        sd = [sum(run.tally.noise_df.values()) for run in examples.runs]
-        self.noise = [math.sqrt(r.tally.noise_ss / df) if df else None for r, df in zip(self._runs, sd, strict=True)]
-
-    def flipped(self, e: Example) -> bool:
-        """Whether its configuration was kept once and reverted once."""
-        found = self._runs[e.run].tally.configs.get(e.config) if e.config is not None else None
-        return found is not None and found.kept > 0 and found.reverted > 0
 
     def better(self, e: Example, mean: float | None, than: float | None) -> float | None:
         """By how much a mean is better than another, in units of the metric."""
-        sign = self._runs[e.run].scores.sign
+        sign = self._runs[e.run].sign
         if mean is None or than is None or not sign or not math.isfinite(mean) or not math.isfinite(than):
             return None
         return sign * (mean - than)
@@ -94,7 +87,7 @@ class Facts:
     def outcome(self, s: Shown) -> Row:
         """An example with what came of it."""
         e, header = s.e, self._runs[s.e.run].header
-        over = self.better(e, s.mean, self._runs[e.run].tally.baseline_mean)
+        over = self.better(e, s.mean, self._runs[e.run].baseline)
         seen = messages(s.prompt) if s.prompt is not None else None
         fields = {
             **self._named(s),
@@ -102,7 +95,7 @@ class Facts:
             "base_id": e.base,
             "changes": [{"knob": c.knob, "value": c.text} for c in e.pair.changes] if e.pair is not None else [],
             "condition": _condition(e, header.metric, header.goal, s.mean, s.replicates, over),
-            "flipped": self.flipped(e),
+            "flipped": e.flipped,
             "goal": header.goal,
             "kept": e.kept,
             "messages": seen,
@@ -110,7 +103,7 @@ class Facts:
             "status": e.status,
             "target": e.said,
         }
-        return Row(e.label or "", fields)
+        return Row(e.place, fields)
 
     def chat(self, s: Shown) -> Row | str:
         """A kept example as chat, or why it is none."""
@@ -119,7 +112,7 @@ class Facts:
         if why := _untold(s):
             return why
         said = [*messages(s.prompt or ""), {"role": "assistant", "content": s.e.said or ""}]
-        return Row(s.e.label or "", {**self._named(s), "decision": s.e.status, "messages": said})
+        return Row(s.e.place, {**self._named(s), "decision": s.e.status, "messages": said})
 
     def preference(self, chosen: Shown, rejected: Shown) -> Row | None:
         """Two answers to one base; None where the kept one is no better."""
@@ -127,7 +120,7 @@ class Facts:
         margin = self.better(a, chosen.mean, rejected.mean)
         if margin is None or margin <= 0 or chosen.prompt is None:
             return None
-        noise = self.noise[a.run]
+        noise = self._runs[a.run].noise
         spread = noise * math.sqrt(1 / max(1, chosen.replicates) + 1 / max(1, rejected.replicates)) if noise else None
         header = self._runs[a.run].header
         fields = {
@@ -154,7 +147,7 @@ class Facts:
             "run_id": a.run_id,
             "same_prompt": a.prompt is not None and b.prompt is not None and a.prompt.hash == b.prompt.hash,
         }
-        return Row(a.label or "", fields)
+        return Row(a.place, fields)
 
     def _named(self, s: Shown) -> dict[str, Any]:
         """What every row of one example says."""
@@ -224,7 +217,7 @@ class Pairing:
             return why
         if self._facts.better(s.e, s.mean, s.mean) is None:
             return "no_value"
-        if self._facts.flipped(s.e):
+        if s.e.flipped:
             return "flipped"
         return "no_base" if _base_key(s.e) is None else None
 

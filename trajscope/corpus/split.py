@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from typing import Literal, NamedTuple
 
+from trajscope.corpus.counts import key
 from trajscope.corpus.examples import Example, Examples, campaign
 from trajscope.errors import CorpusError
 
@@ -69,42 +69,34 @@ def history(examples: Examples) -> int | None:
 def _campaigns(names: list[str]) -> Split:
     if len(names) < 2:
         raise CorpusError(f"--split campaign needs two campaigns, and there is {len(names)}; use --split labels")
-    held = frozenset(sorted(names, key=_place)[: max(1, round(TEST * len(names)))])
+    held = frozenset(sorted(names, key=key)[: max(1, round(TEST * len(names)))])
     what = f"{len(held)} of {len(names)} campaigns held out"
     return Split("campaign", what, lambda e: "test" if e.campaign in held else "train")
 
 
 def _labels(examples: Examples) -> Split:
     """Every label whole on one side, a fifth of the rows held out from each knob, kept labels apart from the others."""
-    rows: dict[str, list[int]] = {}  # label -> rows, keeps
-    knobs: dict[str, str] = {}
-    for run in examples.runs:
-        for label, p in run.tally.pairs.items():
-            if p.n:
-                found = rows.setdefault(label, [0, 0])
-                found[0] += p.n
-                found[1] += p.kept
-                knobs[label] = p.pair.knob
-    held: set[str] = set()
+    labels = examples.labels
+    held = bytearray(len(labels))
     owed = {True: 0.0, False: 0.0}  # rows that the test side has not got yet, carried from knob to knob
-    for label in sorted(rows, key=lambda x: (knobs[x], _place(x))):
-        n, kept = rows[label]
-        owed[kept > 0] += n * TEST
-        if owed[kept > 0] >= n / 2:
-            owed[kept > 0] -= n
-            held.add(label)
-    return Split("labels", "whole labels held out", lambda e: "test" if e.label in held else "train")
+    for i in labels.by_knob():
+        n, kept = labels.rows[i], labels.keeps[i] > 0
+        owed[kept] += n * TEST
+        if owed[kept] >= n / 2:
+            owed[kept] -= n
+            held[i] = True
+    return Split("labels", "whole labels held out", lambda e: "test" if e.place >= 0 and held[e.place] else "train")
 
 
 def _every_fifth(e: Example) -> Side:
-    return "test" if (e.k + _place(f"{e.run_id}\0{e.label}")) % _EVERY == 0 else "train"
+    return "test" if (e.k + key(f"{e.run_id}\0{e.label}")) % _EVERY == 0 else "train"
 
 
 def _tail(examples: Examples, embargo: int | None) -> Split:
     """The last fifth of each run, and as many trials left out before it as its proposer could see."""
     seen = history(examples)
     purged = embargo if embargo is not None else seen if seen != ALL else None  # to leave out all would leave nothing
-    cuts: Mapping[int, int] = {i: run.tally.c - round(TEST * run.tally.c) for i, run in enumerate(examples.runs)}
+    cuts: Mapping[int, int] = {i: run.counted - round(TEST * run.counted) for i, run in enumerate(examples.runs)}
 
     def side(e: Example) -> Side | None:
         if e.n > cuts[e.run]:
@@ -128,7 +120,3 @@ def _at(last: int, embargo: int | None) -> Split:
 
 def _left_out(embargo: int | None) -> str:
     return f", {embargo} before it left out" if embargo else ""
-
-
-def _place(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8).digest())

@@ -8,14 +8,16 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from trajscope.corpus import diversity
+from trajscope.corpus.counts import Index
 from trajscope.corpus.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -75,48 +77,49 @@ class Waiting:
 
     def __init__(self, folder: Path, table: Table, side: str) -> None:
         self.table, self.side = table, side
-        self.counts: Counter[str] = Counter()
         self.left_out: Counter[str] = Counter()
         self.rows = 0
-        self._numbers: dict[str, int] = {}
+        self._labels, self._counts = Index(), array("I")  # rows of each label, in the order in which they came
         self._path = folder / f"{table}-{side}.waiting"
         self._file: IO[bytes] = self._path.open("xb")
 
     def add(self, row: Row) -> None:
         """One more."""
         self.rows += 1
-        self.counts[row.label] += 1
-        number = self._numbers.setdefault(row.label, len(self._numbers))
+        number = self._labels.place(row.label)
+        if number == len(self._counts):
+            self._counts.append(0)
+        self._counts[number] += 1
         self._file.write(b"%d\t%b\n" % (number, canonical(row.fields)))
 
     def close(self) -> None:
         """No more rows come."""
         self._file.close()
 
-    def weights(self, balance: float) -> tuple[dict[str, float], Weights] | None:
+    def weights(self, balance: float) -> tuple[array[float], Weights] | None:
         """The weight of one row of each label, and what they come to; None for no rows."""
         if not self.rows:
             return None
-        shares = diversity.weights(self.counts, balance, CAP)
+        counts = self._counts
+        shares = diversity.shares(counts, balance, CAP)
         found = Weights(
             self.rows,
-            len(self.counts),
-            diversity.hill(self.counts) or 0.0,
-            diversity.of_shares(shares.values()),
-            diversity.effective_rows(self.counts, shares),
-            max(shares.values()),
+            len(counts),
+            diversity.hill(counts) or 0.0,
+            diversity.of_shares(shares),
+            diversity.effective_rows(counts, shares),
+            max(shares),
         )
-        return {label: shares[label] * self.rows / n for label, n in self.counts.items()}, found
+        return array("d", (x * self.rows / n for x, n in zip(shares, counts, strict=True))), found
 
-    def write(self, folder: Path, weights: Mapping[str, float] | None) -> list[Written]:
+    def write(self, folder: Path, weights: Sequence[float] | None) -> list[Written]:
         """The rows with their weights (all 1 without any) as JSON lines and as Parquet; nothing for no rows."""
         self.close()
         done: list[Written] = []
         if self.rows:
-            by_number = [repr(weights[x] if weights else 1.0).encode() for x in self._numbers]
             parts = _Parts(folder, self.table, self.side)
             out = _Hashed(folder, f"{self.table}-{self.side}.jsonl")
-            for batch in _batches(self._path, by_number):
+            for batch in _batches(self._path, weights):
                 out.write(batch)
                 parts.add(batch)
             done = [out.close(self.rows), *parts.close()]
@@ -140,13 +143,14 @@ def _spelt_out(value: Any) -> Any:
     return [_spelt_out(x) for x in value] if isinstance(value, list | tuple) else value
 
 
-def _batches(path: Path, weights: list[bytes]) -> Iterator[bytes]:
+def _batches(path: Path, weights: Sequence[float] | None) -> Iterator[bytes]:
     """Whole lines, each with its weight: `weight` is the last of the sorted keys."""
     held, size = [], 0
     with path.open("rb") as f:
         for line in f:
             number, _, row = line.partition(b"\t")
-            held.append(b'%b,"weight":%b}\n' % (row[:-2], weights[int(number)]))
+            weight = b"%r" % weights[int(number)] if weights is not None else b"1.0"
+            held.append(b'%b,"weight":%b}\n' % (row[:-2], weight))
             size += len(held[-1])
             if size >= BATCH:
                 yield b"".join(held)

@@ -26,12 +26,15 @@ _PRINTED = frozenset("debug verbose quiet silent help log logging logger".split(
 _SEEDS = frozenset("seed seeds".split())
 
 
+KINDS = ("constant", "field", "argument", "option", "environment", "config")  # what a knob is in the file
+
+
 class Knob(NamedTuple):
     """A knob as one place of the file says it."""
 
     name: str
     line: int
-    how: str  # constant, field, argument, option, environment, config
+    how: str  # one of KINDS
     type: str
     default: object = None
     has_default: bool = False

@@ -15,13 +15,17 @@ from trajscope.columns import Row
 from trajscope.readable import clean, short
 from trajscope.report.tiles import Grid
 from trajscope.run import Run
-from trajscope.trial import STATUSES, Header, Item
+from trajscope.shape import COUNT, NUMBER, TEXT, WHOLE, Shape, listed, null_or, one_of, record, told
+from trajscope.tally import ConfigTally
+from trajscope.trial import STATUSES, Header, Item, Measure, Trial
 from trajscope.watch.seen import listed_rows
 
 if TYPE_CHECKING:
     import polars as pl
 
 LATEST = 2000  # trials that are held in full
+MOST_VISITS = 2000  # of trials to tiles
+OTHER_MEASURES = frozenset(("degenerate", "baseline"))  # that say nothing of the configuration that they name
 LONGEST = 160  # letters of a pair
 FLAGS = ("kept", "new_best", "noop", "near", "revisit", "replicate", "drifted", "evaluated")
 Line = dict[str, Any]
@@ -41,8 +45,13 @@ class Course:
         self._seq, self._at, self._pair, self._c = array("q"), array("q"), array("q"), array("q")
         self._value, self._kept, self._repeat = array("d"), bytearray(), bytearray()
         self._evaluated = bytearray()
+        self._measures: list[tuple[int, str, float]] = []  # seq, configuration, value
+        self._holdout = next((m.name for m in run.header.metrics if m.role == "holdout"), None) if run else None
+        self.holdouts: list[tuple[int, float, float]] = []  # seq, value and holdout of keeps
+        self._sealed: list[bool] = []  # of other keeps, the one bit that may be known
+        self._skimmed = 0  # trials of which only columns were seen, without their other metrics
         self._reach = [(0, 0, 0)]  # counted trials, and the knobs and cells that had been reached by then
-        self._grid: Grid | None = Grid(run.header.menu, visited=False) if run else None
+        self._grid: Grid | None = Grid(run.header.menu) if run else None
 
     def take(self, run: Run, item: Item, row: Row | None) -> None:
         """One item that a run has taken, with its row where it was a trial."""
@@ -51,12 +60,24 @@ class Course:
             self._begin(run)
         if row is not None:
             self._trial(run, row)
+        if isinstance(item, Trial) and item.status == "kept":
+            self._held_out(item)
+        elif isinstance(item, Measure) and item.what not in OTHER_MEASURES and item.config and item.value is not None:
+            self._measures.append((item.seq, item.config, item.value))
+
+    def _held_out(self, t: Trial) -> None:
+        other = (t.metrics or {}).get(self._holdout) if self._holdout else None
+        if isinstance(other, float | int) and isinstance(t.value, float | int):
+            self.holdouts.append((t.seq, t.value, other))
+        elif t.holdout is not None:
+            self._sealed.append(t.holdout)
 
     def take_columns(self, run: Run, columns: Mapping[str, Any]) -> None:
         """Many trials in columns, as a bulk lane has them."""
         if run is not self._run:
             self.begun += 1
             self._begin(run)
+        self._skimmed += len(columns["seq"])
         for row in listed_rows(columns, len(columns["seq"])):
             self._trial(run, row)
 
@@ -95,6 +116,38 @@ class Course:
                 "pair": names.gather(known) if len(names) else pl.Series([None] * len(pairs), dtype=pl.String),
             }
         )
+
+    @property
+    def no_holdout(self) -> str | None:
+        """Why there is nothing to draw of a holdout; None where there is."""
+        if self.holdouts:
+            return None
+        if self._sealed:
+            return (
+                f"Of its holdout only one bit per keep is known: {sum(self._sealed):,} of {len(self._sealed):,} held."
+            )
+        if self._holdout is None:
+            return "No holdout: nothing says whether the gain holds beyond the data it was chosen on."
+        if self._skimmed:
+            return "The holdout of so long a file is not read here; the report has it."
+        return "A holdout is declared, and no keep has a value of it."
+
+    def of_config(self, config: ConfigTally | None) -> list[tuple[int, float]]:
+        """Every value that a configuration scored, its measures included: (seq, value)."""
+        if config is None or self._run is None:
+            return []
+        import numpy as np
+
+        scores, configs = self._run.scores.arrays
+        shown = np.frombuffer(bytes(self._evaluated), np.bool_)
+        mine = (np.asarray(configs) == config.id) & ~np.isnan(np.asarray(scores))
+        seqs, values = np.asarray(self._seq)[shown][mine], np.asarray(self._value)[shown][mine]
+        found = [(int(seq), float(value)) for seq, value in zip(seqs, values, strict=True)]
+        return sorted([*found, *((seq, value) for seq, label, value in self._measures if label == config.label)])
+
+    def visits(self) -> list[tuple[str, int, int]]:
+        """Which tile each trial was on: knob, place, seq; of a long run not all."""
+        return self._grid.visits(MOST_VISITS) if self._grid else []
 
     def tiles(self) -> list[dict[str, Any]]:
         """Every knob by its values, and what was tried of them."""
@@ -141,6 +194,27 @@ def line(run: Run, row: Row) -> Line:
         "refused": row.refused,
         "signs": [name for name in FLAGS if getattr(row, name)],
     }
+
+
+def shape_of_line() -> Shape:
+    """What `line` looks like as JSON."""
+    many, number = null_or(COUNT), null_or(NUMBER)
+    return record(
+        {
+            "seq": COUNT,
+            "iter": null_or(WHOLE),
+            "status": one_of(STATUSES),
+            "pair": null_or(TEXT),
+            "k": told(COUNT, "The how-manieth time of its pair; 0 when not counted."),
+            "first": told(many, "The trial that had its pair first, where that is another one."),
+            "value": number,
+            "best_kept": told(number, "The best kept value so far."),
+            "wall_s": number,
+            "time_ms": null_or(WHOLE),
+            "refused": told(COUNT, "Attempts that a rail refused."),
+            "signs": listed(one_of(FLAGS)),
+        }
+    )
 
 
 def after(lines: tuple[Line, ...], total: int, known: int) -> tuple[Line, ...] | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from trajscope import nulls
+from trajscope import charts, nulls
 from trajscope.lookout.course import Course
 from trajscope.readable import clean
+from trajscope.report import facts
 from trajscope.review import ground
 from trajscope.run import Run
 from trajscope.watch.panel import Panel
@@ -28,7 +29,12 @@ class Frames(NamedTuple):
     tiles: pl.DataFrame  # knob, family, at, text, default, proposed, evaluated, kept, mean, first
     reach: pl.DataFrame  # c, reached
     ground: tuple[str, int | None]  # what is counted as ground, and how much of it there is
+    visits: pl.DataFrame  # knob, at, seq
     rates: pl.DataFrame  # first, last, n, rate, expected
+    evaluations: pl.DataFrame  # seq, value, kind: of the best configuration and of the baseline
+    believed: tuple[float | None, float | None, float | None]  # the shrunk best, and the ends of its interval
+    holdout: str | None  # the name of the metric that is held out
+    holdouts: pl.DataFrame  # seq, value, holdout: of keeps
 
 
 def frames(run: Run, panel: Panel, course: Course) -> Frames:
@@ -55,8 +61,34 @@ def frames(run: Run, panel: Panel, course: Course) -> Frames:
         tiles=pl.DataFrame(course.tiles(), schema),
         reach=pl.DataFrame([(x[0], x[at]) for x in course.reach()], {"c": pl.Int64, "reached": pl.Int64}, orient="row"),
         ground=what,
+        visits=pl.DataFrame(course.visits(), {"knob": pl.String, "at": pl.Int64, "seq": pl.Int64}, orient="row"),
         rates=_rates(run),
+        **_believed(run, panel, course),
+        holdout=next((clean(m.name) for m in header.metrics if m.role == "holdout"), None),
+        holdouts=pl.DataFrame(
+            course.holdouts, {"seq": pl.Int64, "value": pl.Float64, "holdout": pl.Float64}, orient="row"
+        ),
     )
+
+
+def _believed(run: Run, panel: Panel, course: Course) -> dict[str, Any]:
+    """The evaluations of the best and of the baseline, and where the best's true value lies."""
+    import polars as pl
+
+    b, at = panel.best, run.tally.best_kept_config
+    doc = {
+        "best": {"value": b.value, "seq": b.seq, "gain": b.claimed, "shrunk": b.shrunk, "shrunk_gain": b.shrunk_gain},
+        "noise": {"sd": b.sd, "df": b.df},
+        "baseline": {"value": panel.score.baseline},
+    }
+    own = course.of_config(run.scores.configs[at] if at >= 0 else None)
+    best = facts.best(run, doc, own, course.of_config(run.scores.base))
+    kinds = [(seq, v, charts.CLAIMED if seq == b.seq else charts.AGAIN) for seq, v in best["evaluations"]]
+    kinds += [(seq, v, charts.BASE) for seq, v in best["baselines"]]
+    return {
+        "evaluations": pl.DataFrame(kinds, {"seq": pl.Int64, "value": pl.Float64, "kind": pl.String}, orient="row"),
+        "believed": (b.shrunk if best["n"] > 1 else None, best["low"], best["high"]),
+    }
 
 
 def _rates(run: Run) -> pl.DataFrame:

@@ -13,16 +13,19 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
+from trajscope import shape
 from trajscope.errors import SourceError
-from trajscope.lookout.course import LATEST, Course, Line, after
+from trajscope.lookout.course import LATEST, Course, Line, after, shape_of_line
 from trajscope.lookout.frames import Frames, frames
 from trajscope.readable import clean, short
-from trajscope.said import Asked, said
+from trajscope.said import NOTHING, Asked, said
+from trajscope.shape import Shape
 from trajscope.tail import Oddity
 from trajscope.trial import Goal, Header
 from trajscope.wake import Wake
+from trajscope.watch import spoken
 from trajscope.watch.detail import detail
 from trajscope.watch.group import Group, beats
 from trajscope.watch.ink import Line as Inked
@@ -63,24 +66,25 @@ class _Last(NamedTuple):
 
 
 class Lookout:
-    """Watches one file, or every run below a folder."""
+    """Watches one file, or every run below a folder.
+
+    `asked` says of the files what they do not say themselves; what was merely found and decides much, hears `warn`.
+    """
 
     def __init__(
         self,
         path: str | Path,
+        asked: Asked = NOTHING,
         *,
-        reader: str | None = None,
-        metric: str | None = None,
-        goal: Goal | None = None,
-        menu: str | Path | None = None,
+        warn: Callable[[str], object] = str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path)
         self.folder = self.path if self.path.is_dir() else None
         if self.folder is None and not self.path.exists():
             raise SourceError(f"{clean(path)}: cannot be read (No such file or directory); check the path")
-        known = Path(menu) if menu is not None else None
-        self._group = Group(lambda file: said(file, Asked(reader, metric, goal, known)), folder=self.folder)
+        said(Path("-"), asked)  # what is wrong with what was asked is wrong with every file
+        self._group = Group(lambda file: said(file, asked, lambda x: warn(short(x, 400))), folder=self.folder)
         if self.folder is None:
             self._group.add(self.path)
         self._clock = clock
@@ -94,6 +98,11 @@ class Lookout:
         self._asking = threading.Lock()
         self._over = False
         self.sights: MappingProxyType[str, Sight] = MappingProxyType({})  # replaced whole
+
+    @staticmethod
+    def shapes() -> dict[str, Shape]:
+        """The JSON Schema of what a program puts its own answers together from, by what it is of."""
+        return _shapes()
 
     @property
     def troubles(self) -> list[str]:
@@ -219,7 +228,7 @@ class Lookout:
             self._name(w.live.source.path),
             f"{self._epoch}.{begun}",
             update(panel),
-            _about(panel, run.header if run else None),
+            _about(panel, run.header if run else None) | {"holdout": shown.no_holdout if shown is not None else None},
             shown.total if shown else 0,
             shown.lines() if shown else (),
             noted,
@@ -273,3 +282,34 @@ def _about(p: Panel, header: Header | None) -> dict[str, Any]:
 
 def _text(line: Inked) -> str:
     return "".join(span.text for span in line)
+
+
+def _shapes() -> dict[str, Shape]:
+    """The JSON Schema of the parts that a program puts its answers together from: `about`, `update`, `line`, `trial`.
+
+    `update` is a whole schema, with definitions of its own.
+    """
+    count, number, text = shape.null_or(shape.COUNT), shape.null_or(shape.NUMBER), shape.null_or(shape.TEXT)
+    about = {
+        "run_id": text,
+        "metric": shape.record({"name": text, "goal": shape.null_or(shape.one_of(get_args(Goal))), "unit": text}),
+        "baseline": shape.record({"value": number}),
+        "best": shape.record({"gain": number, "gain_fraction": number, "shrunk_gain": number, "why": shape.TEXT}),
+        "coverage": shape.record(
+            {"knobs_touched": count, "knobs_total": count, "cells": shape.record({"touched": count, "total": count})}
+        ),
+        "pairs": shape.record({"unique": count, "trailing_rate": number}),
+        "plateau": shape.record({"since_best": count, "since_keep": count}),
+        "nulls": shape.record({"uniform_knobs_expected": number}),
+        "cost": shape.record({"wall_s": number, "repeat_share": number}),
+        "waits": shape.told(shape.TEXT, "Why it asks for a person; empty where it does not."),
+        "read": shape.told(number, "The share of a long file that was read so far; null once all of it was."),
+        "holdout": shape.told(text, "Why there is no picture of a holdout; null where there is one, or none yet."),
+    }
+    trial = {"seq": shape.COUNT, "text": shape.told(shape.listed(shape.TEXT), "Its line in full."), "diff": text}
+    return {
+        "about": shape.record(about),
+        "update": spoken.schema(),
+        "line": shape_of_line(),
+        "trial": shape.record(trial),
+    }

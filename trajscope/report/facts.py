@@ -42,7 +42,7 @@ def facts(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
     walls = [x for x in seen.columns["wall_s"] if x is not None]
     cells = run.ground.cells
     return {
-        "best": best(run, doc, seen),
+        "best": best(run, doc, *evaluations(run, seen)),
         "walkers": {"cells_expected": uniform_distinct(cells, run.tally.c) if cells and run.tally.c else None},
         "clock": clock(seen.columns["time_ms"], seen.columns["wall_s"]),
         "proofs": run.evidence("event:selftest").n,
@@ -56,15 +56,25 @@ def facts(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
     }
 
 
-def best(run: Run, doc: Mapping[str, Any], seen: RunSeen) -> dict[str, Any]:
-    """How far the best can be believed: its evaluations, the baseline's, and intervals where the noise is known."""
+def evaluations(run: Run, seen: RunSeen) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
+    """Every value of the best configuration and of the baseline's: (seq, value)."""
+    at, base = run.tally.best_kept_config, run.scores.base
+    config = run.scores.configs[at].label if at >= 0 else None
+    return _evaluations(config, seen), _evaluations(base.label if base else None, seen)
+
+
+def best(
+    run: Run, doc: Mapping[str, Any], own: Sequence[tuple[int, float]], based: Sequence[tuple[int, float]]
+) -> dict[str, Any]:
+    """How far the best can be believed: its evaluations, the baseline's, and intervals where the noise is known.
+
+    Of `doc` it looks at `best`, `baseline.value` and `noise`.
+    """
     t, b, noise = run.tally, doc["best"], doc["noise"]
     config = run.scores.configs[t.best_kept_config] if t.best_kept_config >= 0 else None
-    own = _evaluations(config.label if config else None, seen)
     if not own and b["value"] is not None:
         own = [(b["seq"], b["value"])]
     base = run.scores.base
-    based = _evaluations(base.label if base else None, seen)
     out: dict[str, Any] = {
         "n": config.n if config else len(own),
         "base_n": max(len(t.baseline), base.n if base else 0),

@@ -24,6 +24,8 @@ from trajscope.watch.seen import Line, Proof, Seen
 TOLD = 3  # latest notices that are shown
 LONGEST_NAME = 60
 LONGEST = 400  # letters of a sentence; all of it is in the analysis
+Brake = Literal["PROVEN", "FAILED", "NEVER PROVEN"]
+Belief = Literal["CONFIRMED", "UNCONFIRMED", "UNKNOWN", "DOUBTED", "NONE"]
 
 
 class Rows(NamedTuple):
@@ -41,14 +43,14 @@ class Rows(NamedTuple):
 class Rail(NamedTuple):
     """Whether the rail was seen to fire, and how long ago."""
 
-    state: Literal["PROVEN", "FAILED", "NEVER PROVEN"] = "NEVER PROVEN"
+    state: Brake = "NEVER PROVEN"
     age_s: float | None = None
 
 
 class Best(NamedTuple):
     """The best, and whether it can be believed. What is None is unknown; `why` says why where nothing is known."""
 
-    belief: Literal["CONFIRMED", "UNCONFIRMED", "UNKNOWN", "DOUBTED", "NONE"] = "NONE"
+    belief: Belief = "NONE"
     why: str = ""
     value: float | None = None
     seq: int | None = None

@@ -7,18 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from msgspec import Struct
 
+from trajscope import shape
 from trajscope.readable import SHAPES, duration, number, plural
+from trajscope.rules import WORDS
+from trajscope.rules.alive import State
 from trajscope.verdict import Level
 from trajscope.watch.ink import cut
-from trajscope.watch.panel import Panel
+from trajscope.watch.panel import Belief, Brake, Panel
 from trajscope.watch.played import Moment
 
 SCHEMA = 1
+ABOUT = {
+    "at": "The time that this speaks of, UTC.",
+    "file": "As it was named.",
+    "age_s": "Since the last sign of life.",
+    "usual_s": "The median gap between trials.",
+    "refused": "Attempts that a rail refused.",
+    "rail_age_s": "Since the rail was last seen to fire, or to fail.",
+    "plateau_length": "Evaluated trials since the last best beyond noise.",
+    "shrunk": "The best, shrunk by its luck.",
+    "never": "Knobs of the menu that no trial touched.",
+    "verdicts": "Those that do not pass, the worst first.",
+    "notices": "The latest oddities of the file.",
+    "odd": "Oddities in all.",
+}
 ALARMING = ("TAMPERED", "SUSPECT", "STALLED", "FLAILING")
 
 
@@ -115,7 +132,22 @@ def differs(a: Update | None, b: Update) -> bool:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a line."""
-    return {"title": "One line of `trajscope watch --json`", **msgspec.json.schema(Update)}
+    found = msgspec.json.schema(Update)
+    told, update = found["$defs"]["Told"], found["$defs"]["Update"]
+    for part in (told, update):
+        part |= {"required": list(part["properties"]), "additionalProperties": False}
+    parts = update["properties"]
+    told["properties"]["level"] = shape.LEVEL
+    for name, text in ABOUT.items():
+        parts[name] = shape.told(parts[name], text)
+    parts |= {
+        "schema": {"const": SCHEMA},
+        "state": shape.one_of(get_args(State)),
+        "rail": shape.told(shape.one_of(get_args(Brake)), "Whether the rail was seen to fire."),
+        "best_belief": shape.one_of(get_args(Belief)),
+        "word": shape.one_of(WORDS),
+    }
+    return shape.titled("One line of `trajscope watch --json`", found)
 
 
 class Headline(NamedTuple):

@@ -31,6 +31,11 @@ class Told(NamedTuple):
     figures: Mapping[str, Any]
 
 
+def figures(name: str) -> Any:
+    """The type of a story's figures."""
+    return import_module(f"trajscope_loop.stories.{_TOLD.get(name, name)}").FIGURES
+
+
 def tell(name: str, folder: Path, say: Say, *, night: bool = False) -> Told:
     """Play a story in an empty folder; what happens is said as it happens."""
     if name not in STORIES:

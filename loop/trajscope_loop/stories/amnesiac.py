@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 from trajscope import Menu, Trial, load_menu, open_run, read
 from trajscope.rails import Answer, History, Proposal, Rails, Turn
 from trajscope.rails.ledger import Seen
+from trajscope_loop import shapes
 from trajscope_loop.asking import plain
 from trajscope_loop.errors import CampaignError
 from trajscope_loop.proposers import make
@@ -43,6 +44,10 @@ class Night(NamedTuple):
     flailing: int | None  # the first trial after which that was said
     unspent_s: float | None  # what the trials after that one took
     ended: str | None  # why it ended before its last trial
+
+
+NIGHTS = ("recorded", "off", "on", "wide")
+FIGURES = shapes.fields("Nights", dict.fromkeys(NIGHTS, shapes.fields("OneNight", get_type_hints(Night))))
 
 
 def tell(folder: Path, say: Say, *, night: bool = False) -> Told:  # it is as long as it can be
@@ -74,7 +79,7 @@ def tell(folder: Path, say: Say, *, night: bool = False) -> Told:  # it is as lo
             ("FLAILING said", *("never" if n.flailing is None else f"after trial {n.flailing}" for n in nights)),
         ),
         _notes(was, on),
-        {name: n._asdict() for name, n in zip(("recorded", "off", "on", "wide"), nights, strict=True)},
+        {name: n._asdict() for name, n in zip(NIGHTS, nights, strict=True)},
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
-from trajscope_loop import closing, stage, view
+from trajscope_loop import closing, shapes, stage, view
 from trajscope_loop.errors import CampaignError
 from trajscope_loop.folder import RUN
 from trajscope_loop.plan import made
@@ -36,6 +36,12 @@ class Ended(NamedTuple):
     suspect: First | None
 
 
+SIDES = ("off", "on", "honest")
+_FIRST = shapes.fields("First", get_type_hints(First))
+_ENDED = shapes.fields("Ended", {**get_type_hints(Ended), "suspect": _FIRST | None})
+FIGURES = shapes.fields("Campaigns", {**dict.fromkeys(SIDES, _ENDED), IGNORES: float | None})
+
+
 def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
     """Play all three."""
     habit, trials = ("night", NIGHT) if night else ("gamer", TRIALS)
@@ -60,7 +66,7 @@ def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
             ("SUSPECT said", *(_said(e.suspect) for e in every)),
         ),
         _notes(off, on, ignorant),
-        {name: e._asdict() for name, e in zip(("off", "on", "honest"), every, strict=True)} | {IGNORES: ignorant},
+        {name: _figures(e) for name, e in zip(SIDES, every, strict=True)} | {IGNORES: ignorant},
     )
 
 
@@ -102,6 +108,10 @@ def known(folder: Path) -> float | None:
 
 def _top(e: Ended) -> float:
     return e.stairs[-1] if e.stairs else e.start
+
+
+def _figures(e: Ended) -> dict[str, Any]:
+    return {**e._asdict(), "suspect": None if e.suspect is None else e.suspect._asdict()}
 
 
 def _said(first: First | None) -> str:

@@ -3,8 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypedDict
 
 from trajscope_loop.stories import Say, Told, linter
+
+
+class Off(TypedDict):
+    """The night without rails."""
+
+    trials: int
+    kept: int
+    committed: str
+    ran: str | None
+
+
+class On(TypedDict):
+    """The same with them: trials that ran, what the run is called, what was caught, and what it would have cost."""
+
+    ran: int
+    status: str
+    caught: str
+    price: str
+
+
+class Figures(TypedDict):
+    """Both."""
+
+    off: Off
+    on: On
+
+
+FIGURES = Figures
 
 
 def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
@@ -23,13 +52,8 @@ def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
             ("what the run is called", "nothing was recorded", found.status),
         ),
         (f"Caught: {found.caught}", f"Had nobody been stopped: {found.price}"),
-        {
-            "off": {
-                "trials": tried,
-                "kept": found.night.counted("keep"),
-                "committed": committed,
-                "ran": found.night.ran,
-            },
-            "on": {"ran": found.ran, "status": found.status, "caught": found.caught, "price": found.price},
-        },
+        Figures(
+            off=Off(trials=tried, kept=found.night.counted("keep"), committed=committed, ran=found.night.ran),
+            on=On(ran=found.ran, status=found.status, caught=found.caught, price=found.price),
+        ),
     )

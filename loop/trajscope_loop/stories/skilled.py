@@ -3,9 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypedDict
 
 from trajscope_loop.domains.skills import story
 from trajscope_loop.stories import Say, Told
+
+
+class Night(TypedDict):
+    """One round of all workers."""
+
+    kept: int
+    of: int
+    worse: list[str]  # files that were kept and are
+    lost: int  # what the files that stand have lost
+
+
+class Figures(TypedDict):
+    """Both."""
+
+    off: Night
+    on: Night
+
+
+FIGURES = Figures
 
 
 def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
@@ -27,8 +47,9 @@ def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
             ("lost in the files that stand", *(str(len(n.findings)) for n in every)),
         ),
         ("The rewrites were written to resemble what was reported; router, judge, rails and record are real.",),
-        {
-            name: {"kept": k, "of": len(n.outcomes), "worse": list(n.worse), "lost": len(n.findings)}
-            for (name, n), k in zip(nights.items(), kept, strict=True)
-        },
+        Figures(off=_figures(nights["off"], kept[0]), on=_figures(nights["on"], kept[1])),
     )
+
+
+def _figures(n: story.Told, kept: int) -> Night:
+    return Night(kept=kept, of=len(n.outcomes), worse=list(n.worse), lost=len(n.findings))

@@ -53,6 +53,11 @@ def share(x: float) -> str:
     return f"{x:.0%}" if x in (0.0, 1.0) or 0.1 <= x <= 0.99 else f"{x:.1%}"
 
 
+def staying(n: int, stay: int) -> str:
+    """How many of so many rows a corpus is written of, where that is fewer."""
+    return f", {stay:,} of them {'stays' if stay == 1 else 'stay'} when repeats go" if stay < n else ""
+
+
 def count(n: int, one: str, many: str | None = None) -> str:
     """How many of something, in words that agree."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"

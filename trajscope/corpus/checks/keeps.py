@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from trajscope.corpus import diversity
-from trajscope.corpus.checks.answer import Check, Seen, count, judged, share
+from trajscope.corpus.checks.answer import Check, Seen, count, judged, share, staying
 from trajscope.corpus.checks.labels import LETTERS, MORE_KEEPS
 from trajscope.corpus.policy import BoundedShare, LeastOf, Modes, ShareFrom, ShareUpTo
-from trajscope.corpus.survey import SHOWN, Part, Survey, interval
-from trajscope.fold import Unknown
+from trajscope.corpus.survey import Part, Survey, interval
 from trajscope.readable import short
 
 
 def keeps(s: Survey, p: LeastOf) -> Check:
-    """Enough keeps to learn from, out of rows that could have given them."""
+    """Enough keeps to learn from, out of rows that could have given them, and as many once repeats are dropped."""
     n, kept = s.whole.rows, s.whole.kept
+    stay = kept if s.chat is not None else s.whole.kept_stays
     good = kept >= p.min
     return Check(
         "keeps",
-        "pass" if good else judged(bad=True, enough=n >= p.min_n),
+        judged(bad=False, enough=stay >= p.min) if good else judged(bad=True, enough=n >= p.min_n),
         kept,
         f">= {p.min:,}",
         n,
-        f"{count(kept, 'keep')} in {count(n, 'row')}",
+        f"{count(kept, 'keep')} in {count(n, 'row')}{staying(kept, stay)}",
         remedy=MORE_KEEPS,
     )
 
@@ -61,18 +61,13 @@ def confirmed_keeps(s: Survey, p: ShareFrom) -> Check:
     """What is taught as good was good a second time."""
     bad: set[str] = set()
     sure: set[str] = set()
-    whole = True
-    for i, (run, v) in enumerate(zip(s.examples.runs, s.values, strict=True)):
-        lost, sd = v["noise.unconfirmed_keeps"], v["noise.sd"]
-        if run.tally.keep_count and (unknown := next((x for x in (lost, sd) if isinstance(x, Unknown)), None)):
-            reason = f"{s.examples.files[i]}: {unknown.why}"
+    for run in s.examples.runs:
+        if run.keeps.unknown is not None:
+            reason = f"{run.file}: {run.keeps.unknown}"
             return Check("confirmed_keeps", "insufficient", None, f">= {p.min:g}", s.whole.kept, reason)
-        whole = whole and run.tally.keep_count == len(run.tally.keeps)  # of very many only the first are remembered
-        doubted = frozenset(lost) if run.tally.keep_count else frozenset()
-        for keep in run.tally.keeps:
-            label = run.ground.pairs[keep.pair].pair.label if keep.pair >= 0 else None
-            if label is not None and label in s.whole.keeps:
-                (bad if keep.seq in doubted else sure).add(label)
+        bad |= run.keeps.doubted & s.whole.keeps.keys()
+        sure |= run.keeps.sure & s.whole.keeps.keys()
+    whole = all(run.keeps.whole for run in s.examples.runs)
     n = len(s.whole.keeps) if whole else len(bad | sure)
     value = len(sure) / n if n else None
     alone = bad - sure
@@ -84,8 +79,8 @@ def confirmed_keeps(s: Survey, p: ShareFrom) -> Check:
         f">= {p.min:g}",
         n,
         f"{len(sure)} of {count(n, 'kept label')} held up again{named if alone else ''}" if n else "nothing was kept",
-        tuple(sorted(row for label in alone for row in s.keeps_of[label].rows)[:SHOWN]),
-        sum(s.keeps_of[label].n for label in alone),
+        s.keeps_of(alone),
+        sum(s.whole.keeps[label] for label in alone),
         remedy="evaluate unconfirmed keeps once more on fresh seeds, and drop what does not hold up",
     )
 
@@ -123,8 +118,8 @@ def keep_share(s: Survey, p: BoundedShare) -> Check:
         f"<= {p.max:g}",
         part.kept,
         f"{short(label, LETTERS)} is {most} of {count(part.kept, 'keep')}{side} [{low:.2f}, {high:.2f}]{whole}",
-        tuple(s.keeps_of[label].rows),
-        s.keeps_of[label].n,
+        s.keeps_of([label]),
+        s.whole.keeps[label],
         tuple(parts),
         remedy=_collect(s),
     )
@@ -189,7 +184,7 @@ def _collect(s: Survey, p: Modes | None = None) -> str:
     if p is not None and most >= p.effective:
         d1 = diversity.hill(dict.fromkeys(least.keeps, 1)) or 0.0
         half = diversity.weights(least.keeps, 0.5)
-        rows = diversity.effective_rows(least.keeps, half)
+        rows = diversity.effective_rows(list(least.keeps.values()), list(half.values()))
         now, then = diversity.hill(least.keeps) or 0.0, _of_shares(half)
         return (
             f"reweight by n^-0.5: effective kept labels {now:.1f} to {then:.1f} (at most {d1:.0f}), "

@@ -24,7 +24,7 @@ def rows(s: Survey, p: Least) -> Check:
 
 def labels(s: Survey, p: LeastOf) -> Check:
     """Enough different things were proposed."""
-    n, met = s.whole.rows, len(s.whole.labels)
+    n, met = s.whole.rows, len(s.examples.labels)
     good = met >= p.min
     said = f"{count(met, 'different label')} in {count(n, 'row')}"
     outcome = "pass" if good else judged(bad=True, enough=n >= p.min_n)
@@ -52,10 +52,10 @@ def label_duplicates(s: Survey, p: ShareUpTo) -> Check:
 
 def label_share(s: Survey, p: ShareUpTo) -> Check:
     """No single label takes most rows."""
-    n = s.whole.rows
-    if not n:
+    n, found = s.whole.rows, s.examples.labels.most
+    if not n or found is None:
         return Check("label_share", "insufficient", None, f"<= {p.max:g}", 0, "no row says what was proposed")
-    label, most = min(s.whole.labels.items(), key=lambda x: (-x[1], x[0]))
+    number, label, most = found
     value = most / n
     return Check(
         "label_share",
@@ -64,7 +64,7 @@ def label_share(s: Survey, p: ShareUpTo) -> Check:
         f"<= {p.max:g}",
         n,
         f"{short(label, LETTERS)} is {most:,} of {count(n, 'row')}",
-        tuple(s.rows_of[label].rows),
+        s.rows_of(number),
         most,
         remedy="put the rail that refuses repeats before the evaluation: `trajscope rail check`",
     )
@@ -140,7 +140,7 @@ def menu(s: Survey, p: CountUpTo) -> Check:
 def overlap(s: Survey, p: ShareUpTo) -> Check:
     """How much of what is asked in the test was taught in training: with much of it, a test measures recall."""
     n = s.test.rows
-    met = sum(k for label, k in s.test.labels.items() if label in s.train.labels)
+    met = s.recalled
     if not n or not s.train.rows:
         return Check("overlap", "insufficient", None, f"<= {p.max:g}", n, "one side of the split has no rows")
     value = met / n
@@ -152,7 +152,7 @@ def overlap(s: Survey, p: ShareUpTo) -> Check:
         f"<= {p.max:g}",
         n,
         f"{met:,} of {count(n, 'test row')} have a label that train has too",
-        tuple(s.missed(label for label in s.test.labels if label in s.train.labels)) if value > p.max else (),
+        s.rows_of_both() if value > p.max else (),
         met,
         remedy="split by whole labels: --split labels",
         note=note,
