@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonlines import holds, validators
 from test_loop_cli import Typed
 from test_watch_terminal import Terminal
 
@@ -67,6 +68,7 @@ def test_what_is_kept_is_kept_in_a_new_folder_only(tmp_path: Path) -> None:
     found = json.loads(done.stdout)
     assert (found["trials"], found["word"]) == (1, "UNKNOWN")
     assert (tmp_path / "out" / "run.jsonl").is_file()
+    validators()["demo"].validate(found)
     assert (found["learn"], found["report"]) == ("insufficient", "out/report.html")
     assert "UNKNOWN" in (tmp_path / "out" / "report.html").read_text("utf-8")
     again = typed(tmp_path, "-o", "out")
@@ -196,6 +198,8 @@ def test_a_score_climbs_on_a_dead_model_where_nothing_is_in_the_way(tmp_path: Pa
     assert off.response == pytest.approx(0.0, abs=0.01)
     assert off.nearer == pytest.approx(0.5, abs=0.01)
     assert off.suspect is not None
+    told = dict.fromkeys(gamer.SIDES, gamer.figures(off)) | {gamer.IGNORES: None}
+    holds("demo-story", {"schema": 1, "story": "gamer", "figures": json.loads(json.dumps(told))})
     assert gamer.known(tmp_path / "off") == pytest.approx(0.861, abs=0.001)
 
 
@@ -210,6 +214,7 @@ def test_the_edits_that_kill_the_model_are_refused_where_the_gate_is_on(tmp_path
 
 def test_a_file_that_is_rewritten_behind_the_loop_is_caught_before_anything_is_paid_for(tmp_path: Path) -> None:
     found = stories.tell("linter", tmp_path, str).figures
+    holds("demo-story", {"schema": 1, "story": "linter", "figures": found})
     # As it was reported: 40 experiments, 9 kept, .5 in the diffs and .3 in what ran.
     assert (found["off"]["trials"], found["off"]["kept"]) == (40, 9)
     assert found["off"]["committed"] != found["off"]["ran"] == "0.3"
@@ -219,6 +224,7 @@ def test_a_file_that_is_rewritten_behind_the_loop_is_caught_before_anything_is_p
 
 def test_improved_skill_files_lose_nothing_where_rails_are_on(tmp_path: Path) -> None:
     found = stories.tell("skills", tmp_path, str).figures
+    holds("demo-story", {"schema": 1, "story": "skills", "figures": found})
     # As it was reported: fifteen files rewritten, thirteen "improved", three of those silently worse.
     assert (found["off"]["kept"], found["off"]["of"], len(found["off"]["worse"])) == (13, 15, 3)
     assert found["off"]["lost"] > 0

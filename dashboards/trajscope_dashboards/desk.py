@@ -20,6 +20,7 @@ from trajscope_dashboards import drawing
 from trajscope_dashboards.changes import changes
 from trajscope_dashboards.drawing import Spec
 
+SCHEMA = 1  # of what programs get
 REST = 0.25  # times what drawing took that nothing is drawn
 MOST_REST_S = 5.0
 FIRST_S = 0.2  # between two drawings of the first picture, so that rows which come together are drawn together
@@ -244,4 +245,4 @@ def drawn(before: Picture | None, spec: Spec, at: int) -> Picture | None:
 def state(post: Post) -> dict[str, Any]:
     """A run as the page and the JSON of the API have it, but for its trials."""
     s = post.sight
-    return {"id": s.id, "name": s.name, **s.about, "watch": s.update}
+    return {"schema": SCHEMA, "id": s.id, "name": s.name, **s.about, "watch": s.update}

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from trajscope import Lookout
+from trajscope_dashboards.desk import SCHEMA
 
 Shape = dict[str, Any]
+NUMBER: Shape = {"const": SCHEMA}
 TEXT: Shape = {"type": "string"}
 TOTAL: Shape = {"type": "integer", "minimum": 0, "description": "Trials in all."}
 FAULT: Shape = {"type": ["string", "null"], "description": "Why nothing is read any more; null while it is."}
@@ -18,7 +20,13 @@ def schemas() -> dict[str, Shape]:
     parts = Lookout.shapes()
     update, line, trial = parts["update"], parts["line"], parts["trial"]
     defined = update["$defs"]
-    run = {"id": TEXT, "name": TEXT, **parts["about"]["properties"], "watch": {"$ref": update["$ref"]}}
+    run = {
+        "schema": NUMBER,
+        "id": TEXT,
+        "name": TEXT,
+        **parts["about"]["properties"],
+        "watch": {"$ref": update["$ref"]},
+    }
     runs = {"runs": _list(_closed(run))}
     about = {"troubles": _list(TEXT) | {"description": "Files that cannot be read, and why."}, "fault": FAULT}
     gone = {"gone": _list(TEXT) | {"description": "The ids of those that are no more."}}
@@ -35,7 +43,7 @@ def schemas() -> dict[str, Shape]:
 
 def _titled(title: str, parts: Mapping[str, Shape], defined: Mapping[str, Shape] | None = None) -> Shape:
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title}
-    return {**head, **_closed(parts), **({"$defs": dict(defined)} if defined else {})}
+    return {**head, **_closed({"schema": NUMBER, **parts}), **({"$defs": dict(defined)} if defined else {})}
 
 
 def _closed(parts: Mapping[str, Shape]) -> Shape:

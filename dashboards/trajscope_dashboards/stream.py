@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from trajscope_dashboards.desk import Desk, Picture, Post, state
+from trajscope_dashboards.desk import SCHEMA, Desk, Picture, Post, state
 
 AT_ONCE = 500  # trials of one event; the latest of a longer run
 BEAT_S = 15.0  # of silence, after which a client hears that we are still here
@@ -104,7 +104,7 @@ class One:
         else:
             return []
         self._course, self._known = s.course, s.total
-        data = post.said(("rows", known), lambda: {"total": s.total, "rows": shown})
+        data = post.said(("rows", known), lambda: {"schema": SCHEMA, "total": s.total, "rows": shown})
         return [(event, f"{s.course}:{s.total}", data)]
 
 
@@ -119,7 +119,7 @@ def _state(post: Post) -> msgspec.Raw:
 
 
 def _about(desk: Desk) -> dict[str, Any]:
-    return {"troubles": desk.lookout.troubles, "fault": desk.fault}
+    return {"schema": SCHEMA, "troubles": desk.lookout.troubles, "fault": desk.fault}
 
 
 def spelt(message: Message) -> bytes:

@@ -16,7 +16,7 @@ import msgspec
 
 from trajscope import charts
 from trajscope_dashboards import drawing, pages, stream
-from trajscope_dashboards.desk import Desk, Post, state
+from trajscope_dashboards.desk import SCHEMA, Desk, Post, state
 from trajscope_dashboards.guard import App, Guard, Receive, Scope, Send, Token
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Web:
             return _line(400, "most must be a number")
         most = min(int(asked), MOST_ROWS)
         s = post.sight
-        return _json({"total": s.total, "rows": s.lines[-most:] if most else []})
+        return _json({"schema": SCHEMA, "total": s.total, "rows": s.lines[-most:] if most else []})
 
     async def charts(self, request: Request, post: Post) -> Response:
         """The pictures of a run, as Vega-Lite."""
@@ -166,7 +166,7 @@ class Web:
     async def trial(self, request: Request, post: Post) -> Response:
         """One trial in full."""
         found = await self._trial(request, post)
-        return _line(404, "there is no such trial") if found is None else _json(found)
+        return _line(404, "there is no such trial") if found is None else _json({"schema": SCHEMA, **found})
 
     async def events(self, request: Request, post: Post | None = None) -> Response:
         """What is new, as long as the client stays."""

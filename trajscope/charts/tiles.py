@@ -91,7 +91,7 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None, *, menu: b
         never.mark_text(**small, color=MUTED).encode(**space, text=words),
         chart.transform_filter("datum.default").mark_point(shape="triangle-down", size=36, color=INK, filled=True,
                                                            opacity=1, xOffset=-26, yOffset=-9).encode(**space),
-        alt.Chart(heads).mark_text(align="right", fontSize=13, color=INK, limit=left - 24).encode(
+        alt.Chart(heads).mark_text(align="right", fontSize=11, color=INK, limit=left - 18).encode(
             x=at_x(-8), y=y, text=alt.Text("name:N")
         ),
     ]  # fmt: skip

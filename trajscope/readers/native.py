@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -17,7 +17,7 @@ from trajscope.batch import Batch
 from trajscope.chain import ZEROS, link
 from trajscope.errors import MenuError, SourceError
 from trajscope.menu import Menu
-from trajscope.pair import MAX_TEXT, Change, Configs, canon, config_hash, pair
+from trajscope.pair import MAX_TEXT, Change, canon, config_hash, pair
 from trajscope.readers import Source, specs
 from trajscope.readers.fields import (
     finite,
@@ -34,6 +34,7 @@ from trajscope.readers.fields import (
 )
 from trajscope.readers.prints import drifts, graders
 from trajscope.readers.seeds import metrics, seed
+from trajscope.readers.standing import Standing
 from trajscope.readers.stretches import Moves, batch, refused
 from trajscope.readers.wire import AttemptFields, BlobFields, ChangeFields, CostFields, LineFields
 from trajscope.trial import (
@@ -60,14 +61,6 @@ _TYPES = frozenset(("run", "trial", "measure", "event", "end"))
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"v"\s*:\s*\d+\s*,\s*"type"\s*:\s*"run"')
 
 
-class _Base(NamedTuple):
-    """What proposals stand on: its hash and parent commit, the canonical texts of its values, and its hashes."""
-
-    name: tuple[str, str | None]
-    texts: Mapping[str, str]
-    configs: Configs
-
-
 class Native:
     """One native file; it holds one run."""
 
@@ -81,7 +74,7 @@ class Native:
         self.prev: str | None = ZEROS
         self._pairs: dict[tuple[str, bytes], Change] = {}
         self.incumbent: str | None = None
-        self._base: _Base | None = None
+        self._base: Standing | None = None
         self._known: dict[str, tuple[dict[str, Any], dict[str, Change]]] = {}  # base and kept configurations
         self._salt: dict[str, str | None] = {}
         self._graders: dict[str, str] = {}  # declared files that score, with their hashes
@@ -218,9 +211,8 @@ class Native:
                 self._menu = menus.parse(obj["menu"], "menu")
             except MenuError as e:
                 why = str(e)
-        self._base = None
         self._salt = {"evaluator": text(obj.get("evaluator_hash")), "data": text(obj.get("data_hash"))}
-        self.incumbent = text(base.get("hash")) or (self._hash(config) if config is not None else None)
+        self.incumbent = text(base.get("hash")) or (config_hash(config, **self._salt) if config is not None else None)
         if config is not None and self.incumbent:
             self._known[self.incumbent] = (config, {})
         self._graders = graders(mapping(obj.get("files")))
@@ -257,9 +249,6 @@ class Native:
             about={k: obj[k] for k in ("proposer", "seeds", "software", "started", "files") if k in obj},
         )
         return self._header, why
-
-    def _hash(self, config: Mapping[str, Any], parent: str | None = None) -> str:
-        return config_hash(config, evaluator=self._salt["evaluator"], data=self._salt["data"], parent=parent)
 
     def _trial(self, line: Line, row: LineFields, faults: tuple[str, ...]) -> Trial:
         ran = next((a for a in reversed(row.attempts) if not refused(a)), None)
@@ -365,22 +354,15 @@ class Native:
             config = {**base, **{c.knob: c.value for c in changes}}
             moves = {**moves, **{c.knob: c for c in changes}}
             trial.moved = pair(moves.values())
-            stands = self._stands(trial.base, base, row.parent)
-            trial.noop = trial.noop or all(stands.texts.get(c.knob) == c.text for c in changes)
-            trial.config = trial.config or stands.configs.after(changes)
+            if self._base is None or self._base.name != (trial.base, row.parent):
+                self._base = Standing((trial.base, row.parent), base, self._change, self._salt)
+            trial.noop = trial.noop or all(self._base.texts.get(c.knob) == c.text for c in changes)
+            trial.config = trial.config or self._base.after(changes)
             if trial.status == "kept":
                 self._known[trial.config] = (config, moves)
         if trial.status == "kept" and trial.config is not None:
             self.incumbent = trial.config
         self._integrity(trial, row, config or {c.knob: c.value for c in changes})
-
-    def _stands(self, name: str, base: Mapping[str, Any], parent: str | None) -> _Base:
-        """The base that proposals stand on now, worked out once for all of them."""
-        if self._base is None or self._base.name != (name, parent):
-            texts = {k: self._change(k, v).text for k, v in base.items()}
-            configs = Configs(base, self._salt["evaluator"], self._salt["data"], parent)
-            self._base = _Base((name, parent), texts, configs)
-        return self._base
 
     def _integrity(self, trial: Trial, row: LineFields, want: Mapping[str, Any]) -> None:
         drift = []

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from trajscope.chain import link
-from trajscope.pair import MAX_TEXT, Pair, pair
+from trajscope.pair import MAX_TEXT, Pair, config_hash, pair
 from trajscope.readers import Reader, Source, get
 from trajscope.readers.fields import Whole, finite
 from trajscope.readers.native import MEMO, VERSION, Native
@@ -129,7 +129,7 @@ class LeanNative(Native):
         base, config = row.base_hash or self.incumbent, row.config_hash
         if base in self._known and what is not None and (config is None or status == "kept"):
             whole = {**self._known[base][0], **{c.knob: c.value for c in what.changes}}
-            config = config or self._hash(whole, row.parent)
+            config = config or config_hash(whole, **self._salt, parent=row.parent)
             if status == "kept":
                 self._known[config] = (whole, {})
         if status == "kept" and config is not None:

@@ -174,7 +174,7 @@ def _again(a: Account) -> str | None:
     times = "4 times"
     if noise and (gain := b["shrunk_gain"] or b["gain"]) and gain > 0:
         need = math.ceil(2 * ((Z95 + Z80) * noise / gain) ** 2)
-        times = plural(max(2, need), "time") if need <= MOST_AGAIN else f"over {MOST_AGAIN} times"
+        times = "twice" if need <= 2 else f"{need} times" if need <= MOST_AGAIN else f"over {MOST_AGAIN} times"
     claim = (
         f"claim {number(b['shrunk'], 6)}, not {number(b['value'], 6)}" if b["shrunk"] is not None else "claim nothing"
     )
@@ -185,7 +185,10 @@ def _again(a: Account) -> str | None:
 def _keeps(a: Account) -> str:
     seqs = a["doc"]["noise"]["unconfirmed_keeps"] or []
     named = ", ".join(map(str, seqs[:5]))
-    return f"Measure the keeps again that nothing confirms (trials {named}) before building on them."
+    if len(seqs) == 1:
+        return f"Measure trial {named} again, a keep that nothing confirms, before building on it."
+    more = f" and {len(seqs) - 5:,} more" if len(seqs) > 5 else ""
+    return f"Measure the keeps again that nothing confirms (trials {named}{more}) before building on them."
 
 
 def _seed(a: Account) -> str:

@@ -256,7 +256,7 @@ def the_ground(at: str, account: Account, tiles: Html, walk: Html) -> Html:
     never = tag("p", tag("strong", "Never touched: "), *names, more) if untouched else ""
     told = ""
     if "text" in c["by_knob"]:
-        told = tag("p", code("text"), " stands for a change that is told in words alone; its value is a hash of them.")
+        told = tag("p", code("text"), " stands for a change that is told in words alone: its value is those words.")
     return section(at, "ground", "The ground", tag("p", *said), told, never, tiles, walk, _tile_table(account))
 
 

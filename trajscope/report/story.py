@@ -43,7 +43,7 @@ def moments(account: Mapping[str, Any]) -> list[Moment]:
     found += _keeps(account)
     found += _turned(account)
     longest = doc["plateau"]["longest"]
-    if longest and longest["length"]:
+    if longest and (longest["length"] or 0) > 1:
         length = plural(longest["length"], "trial")
         said = f"the longest dry stretch: no better value for {length}, to trial {longest['last']}"
         found.append(Moment(longest["first"], "plateau", said))

@@ -47,7 +47,7 @@ def flailing(run: Run, v: Values) -> Answer:
     said = f"no best beyond noise for {dry} of {run.tally.e} trials (bound {bound:g})"
     said += f", and only {percent(new)} of proposals are still new"
     if dry < bound:
-        return Level.PASS, f"{dry} trials since the last best beyond noise (bound {bound:g})", []
+        return Level.PASS, f"{count(dry, 'trial')} since the last best beyond noise (bound {bound:g})", []
     seqs = _since(run, run.tally.c - dry)
     return (Level.WARN, said + EXHAUSTED, seqs) if exhausted(v) else (Level.FAIL, said, seqs)
 

@@ -13,8 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from trajscope import shape
+from trajscope.leaves import LEAVES
 from trajscope.readable import SHAPES, duration, number, plural
-from trajscope.rules import WORDS
 from trajscope.rules.alive import State
 from trajscope.verdict import Level
 from trajscope.watch.ink import cut
@@ -145,7 +145,7 @@ def schema() -> dict[str, Any]:
         "state": shape.one_of(get_args(State)),
         "rail": shape.told(shape.one_of(get_args(Brake)), "Whether the rail was seen to fire."),
         "best_belief": shape.one_of(get_args(Belief)),
-        "word": shape.one_of(WORDS),
+        "word": LEAVES["verdict.word"],
     }
     return shape.titled("One line of `trajscope watch --json`", found)
 

@@ -66,7 +66,7 @@ def tell(folder: Path, say: Say, *, night: bool = False) -> Told:
             ("SUSPECT said", *(_said(e.suspect) for e in every)),
         ),
         _notes(off, on, ignorant),
-        {name: _figures(e) for name, e in zip(SIDES, every, strict=True)} | {IGNORES: ignorant},
+        {name: figures(e) for name, e in zip(SIDES, every, strict=True)} | {IGNORES: ignorant},
     )
 
 
@@ -110,7 +110,8 @@ def _top(e: Ended) -> float:
     return e.stairs[-1] if e.stairs else e.start
 
 
-def _figures(e: Ended) -> dict[str, Any]:
+def figures(e: Ended) -> dict[str, Any]:
+    """How one ended, as values for programs."""
     return {**e._asdict(), "suspect": None if e.suspect is None else e.suspect._asdict()}
 
 
