@@ -16,7 +16,7 @@ from typing import Any
 import corpusfield as field
 import msgspec
 import pytest
-from clirun import AMNESIAC
+from clirun import AMNESIAC, SAMPLES
 from corpusfield import Plan, cells, clean
 from hypothesis import given
 from hypothesis import strategies as st
@@ -605,6 +605,25 @@ def test_a_run_that_is_too_small_is_insufficient_and_never_passes_nor_fails(tmp_
     assert found.outcome == "insufficient"
     assert found.of("fail") == ()
     assert {c.name for c in found.of("insufficient")} >= {"rows", "keeps", "keep_modes", "keep_share", "power"}
+
+
+def test_what_is_only_too_little_is_mended_by_more_of_it_and_by_nothing_else(tmp_path: Path) -> None:
+    found = gate(
+        [(Source(str(SAMPLES / "honest" / "honest.jsonl")), None)]
+    )  # 40 trials, 8 keeps of 8 labels, one repeat, no menu, no prompts
+    within = {"keep_modes", "keep_share", "label_duplicates", "label_share", "shift", "labels"}
+    assert {c.name for c in found.of("insufficient")} >= within
+    cured = {c.name: c.remedy for c in found.of("insufficient") if c.remedy and c.name in within}
+    assert list(cured) == ["keep_modes"]  # its two keeps of the test side are no five modes
+    assert found.remedies == (
+        "evaluate unconfirmed keeps once more on fresh seeds, and drop what does not hold up",
+        "collect, do not reweight: at most 8 effective modes exist, 6 in train",
+        "collect more campaigns, or train on all rows with their outcomes instead of on keeps",
+        "record what the proposer saw while the run goes on: `shown` in the trial's line",
+        "collect 161 more rows that repeat nothing",
+        "collect 35 more test rows before an evaluation is believed",
+        "collect 2 more campaigns",
+    )
 
 
 def test_a_run_without_a_trial_is_insufficient_in_every_check(tmp_path: Path) -> None:

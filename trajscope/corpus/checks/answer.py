@@ -48,6 +48,11 @@ def judged(*, bad: bool, enough: bool) -> Outcome:
     return "insufficient" if not enough else "fail" if bad else "pass"
 
 
+def cure(remedy: str, *, bad: bool) -> str | None:
+    """What to do about what is bad. Where there is only too little of it, more rows are all the remedy."""
+    return remedy if bad else None
+
+
 def share(x: float) -> str:
     """A share as it stands in a sentence."""
     return f"{x:.0%}" if x in (0.0, 1.0) or 0.1 <= x <= 0.99 else f"{x:.1%}"

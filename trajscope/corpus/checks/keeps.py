@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from trajscope.corpus import diversity
-from trajscope.corpus.checks.answer import Check, Seen, count, judged, share, staying
+from trajscope.corpus.checks.answer import Check, Seen, count, cure, judged, share, staying
 from trajscope.corpus.checks.labels import LETTERS, MORE_KEEPS
 from trajscope.corpus.policy import BoundedShare, LeastOf, Modes, ShareFrom, ShareUpTo
 from trajscope.corpus.survey import Part, Survey, interval
 from trajscope.readable import short
+
+GAINED = 0.1  # effective labels below which weights are not worth their rows
 
 
 def keeps(s: Survey, p: LeastOf) -> Check:
@@ -30,15 +32,16 @@ def keep_rate(s: Survey, p: ShareUpTo) -> Check:
     """Both verdicts occur: a gate that keeps everything tells a student nothing."""
     n, kept = s.whole.rows, s.whole.kept
     value = kept / n if n else None
+    bad = value is not None and value > p.max
     said = f"{kept:,} of {count(n, 'row')} were kept" if n else "no row has a verdict"
     return Check(
         "keep_rate",
-        judged(bad=value is not None and value > p.max, enough=n >= p.min_n),
+        judged(bad=bad, enough=n >= p.min_n),
         value,
         f"<= {p.max:g}",
         n,
         said,
-        remedy="look at the keep gate: what it always keeps it does not judge",
+        remedy=cure("look at the keep gate: what it always keeps it does not judge", bad=bad),
     )
 
 
@@ -81,7 +84,9 @@ def confirmed_keeps(s: Survey, p: ShareFrom) -> Check:
         f"{len(sure)} of {count(n, 'kept label')} held up again{named if alone else ''}" if n else "nothing was kept",
         s.keeps_of(alone),
         sum(s.whole.keeps[label] for label in alone),
-        remedy="evaluate unconfirmed keeps once more on fresh seeds, and drop what does not hold up",
+        remedy=cure(
+            "evaluate unconfirmed keeps once more on fresh seeds, and drop what does not hold up", bad=bool(alone)
+        ),
     )
 
 
@@ -121,7 +126,7 @@ def keep_share(s: Survey, p: BoundedShare) -> Check:
         s.keeps_of([label]),
         s.whole.keeps[label],
         tuple(parts),
-        remedy=_collect(s),
+        remedy=cure(_collect(s), bad=value > p.max),
     )
 
 
@@ -173,7 +178,10 @@ def shift(s: Survey, p: ShareUpTo) -> Check:
         n,
         f"{share(value)} of kept {what} differ: {s.train.kept} keeps of train, {s.test.kept} of test",
         parts=(Seen("train", None, s.train.kept), Seen("test", None, s.test.kept)),
-        remedy="hold out whole campaigns (--split campaign), or collect until both sides have seen the same",
+        remedy=cure(
+            "hold out whole campaigns (--split campaign), or collect until both sides have seen the same",
+            bad=value > p.max,
+        ),
     )
 
 
@@ -181,11 +189,11 @@ def _collect(s: Survey, p: Modes | None = None) -> str:
     """Whether weights could mend it: they cannot make a kind that does not occur."""
     least: Part = min((x for x in (s.whole, s.train) if x.kept), key=lambda x: len(x.keeps), default=s.whole)
     most = len(least.keeps)
-    if p is not None and most >= p.effective:
+    half = diversity.weights(least.keeps, 0.5)
+    now, then = diversity.hill(least.keeps) or 0.0, diversity.of_shares(half.values())
+    if p is not None and most >= p.effective and then - now >= GAINED:
         d1 = diversity.hill(dict.fromkeys(least.keeps, 1)) or 0.0
-        half = diversity.weights(least.keeps, 0.5)
         rows = diversity.effective_rows(list(least.keeps.values()), list(half.values()))
-        now, then = diversity.hill(least.keeps) or 0.0, _of_shares(half)
         return (
             f"reweight by n^-0.5: effective kept labels {now:.1f} to {then:.1f} (at most {d1:.0f}), "
             f"worth {rows:.0f} rows; or collect"
@@ -195,9 +203,3 @@ def _collect(s: Survey, p: Modes | None = None) -> str:
         return "collect: nothing was kept yet"
     side = f", {most} in train" if least is s.train and most < whole else ""
     return f"collect, do not reweight: at most {count(whole, 'effective mode')} exist{'s' if whole == 1 else ''}{side}"
-
-
-def _of_shares(shares: dict[str, float]) -> float:
-    from math import exp, fsum, log
-
-    return exp(-fsum(x * log(x) for x in shares.values() if x))

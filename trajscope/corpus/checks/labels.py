@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from trajscope.corpus.checks.answer import Check, Seen, count, judged, share
+from trajscope.corpus.checks.answer import Check, Seen, count, cure, judged, share
 from trajscope.corpus.policy import CountUpTo, Least, LeastOf, ShareFrom, ShareUpTo
 from trajscope.corpus.survey import Survey
 from trajscope.readable import short
 
 LETTERS = 40  # of a label in a sentence
+RAIL = "put the rail that refuses repeats before the evaluation: `trajscope rail check`"
 MORE_KEEPS = "collect more campaigns, or train on all rows with their outcomes instead of on keeps"
 NAMED = 3  # knobs that are written out
 
@@ -28,7 +29,7 @@ def labels(s: Survey, p: LeastOf) -> Check:
     good = met >= p.min
     said = f"{count(met, 'different label')} in {count(n, 'row')}"
     outcome = "pass" if good else judged(bad=True, enough=n >= p.min_n)
-    more = None if good else "let a rail refuse repeats and show the proposer what is untried"
+    more = cure("let a rail refuse repeats and show the proposer what is untried", bad=met < p.min <= n)
     return Check("labels", outcome, met, f">= {p.min:,}", n, said, remedy=more)
 
 
@@ -36,17 +37,18 @@ def label_duplicates(s: Survey, p: ShareUpTo) -> Check:
     """Rows propose something new, by canonical label: text may differ where the idea does not."""
     n = s.whole.rows
     value = s.repeats.n / n if n else None
+    bad = value is not None and value > p.max
     said = f"{s.repeats.n:,} of {count(n, 'row')} propose what an earlier row did"
     return Check(
         "label_duplicates",
-        judged(bad=value is not None and value > p.max, enough=n >= p.min_n),
+        judged(bad=bad, enough=n >= p.min_n),
         value,
         f"<= {p.max:g}",
         n,
         said if n else "no row says what was proposed",
         tuple(s.repeats.rows),
         s.repeats.n,
-        remedy="put the rail that refuses repeats before the evaluation: `trajscope rail check`",
+        remedy=cure(RAIL, bad=bad),
     )
 
 
@@ -66,7 +68,7 @@ def label_share(s: Survey, p: ShareUpTo) -> Check:
         f"{short(label, LETTERS)} is {most:,} of {count(n, 'row')}",
         s.rows_of(number),
         most,
-        remedy="put the rail that refuses repeats before the evaluation: `trajscope rail check`",
+        remedy=cure(RAIL, bad=value > p.max),
     )
 
 
@@ -89,7 +91,7 @@ def knob_coverage(s: Survey, p: ShareFrom) -> Check:
         f">= {p.min:g}",
         n,
         f"{len(met)} of {count(len(known), 'knob')} tried{named}",
-        remedy=f"collect trials on {others}",
+        remedy=cure(f"collect trials on {others}", bad=value < p.min),
     )
 
 
@@ -114,7 +116,7 @@ def keep_coverage(s: Survey, p: ShareFrom) -> Check:
         s.whole.kept,
         f"keeps touch {met} of {count(len(known), 'knob')}, those of train {trained}",
         parts=parts,
-        remedy=MORE_KEEPS,
+        remedy=cure(MORE_KEEPS, bad=value < p.min),
     )
 
 
@@ -133,7 +135,7 @@ def menu(s: Survey, p: CountUpTo) -> Check:
         f"{s.outside.n:,} of {count(n, 'row')} propose what the menu lacks",
         tuple(s.outside.rows),
         s.outside.n,
-        remedy="correct the menu, or leave those rows out",
+        remedy=cure("correct the menu, or leave those rows out", bad=s.outside.n > p.max),
     )
 
 
@@ -154,7 +156,7 @@ def overlap(s: Survey, p: ShareUpTo) -> Check:
         f"{met:,} of {count(n, 'test row')} have a label that train has too",
         s.rows_of_both() if value > p.max else (),
         met,
-        remedy="split by whole labels: --split labels",
+        remedy=cure("split by whole labels: --split labels", bad=value > p.max),
         note=note,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trajscope.corpus.checks.answer import Check, count, judged, share
+from trajscope.corpus.checks.answer import Check, count, cure, judged, share
 from trajscope.corpus.policy import Alike, CountUpTo, ShareFrom, ShareUpTo
 from trajscope.corpus.split import ALL
 from trajscope.corpus.survey import Survey
@@ -25,7 +25,7 @@ def text_duplicates(s: Survey, p: ShareUpTo) -> Check:
         f"<= {p.max:g}",
         n,
         f"{twice:,} of {count(n, 'text')} stand there twice{_of(s, n)}",
-        remedy="drop the copies",
+        remedy=cure("drop the copies", bad=twice / n > p.max),
         note=note,
     )
 
@@ -48,7 +48,7 @@ def near_duplicates(s: Survey, p: Alike) -> Check:
         f"{found.n:,} of {count(n, 'test prompt')}{sampled} share {p.similarity:.0%} or more with one of train",
         tuple(found.rows),
         found.n,
-        remedy="hold out whole campaigns: --split campaign",
+        remedy=cure("hold out whole campaigns: --split campaign", bad=found.n > p.max),
     )
 
 
@@ -71,9 +71,12 @@ def leakage(s: Survey, p: CountUpTo) -> Check:
         f"{s.leaks.n:,} of {count(n, 'test row')} saw train rows ({seen})",
         tuple(s.leaks.rows),
         s.leaks.n,
-        remedy="hold out whole campaigns (--split campaign)"
-        if s.history == ALL
-        else f"leave {count(s.history, 'trial')} out before the boundary: --embargo {s.history}",
+        remedy=cure(
+            "hold out whole campaigns (--split campaign)"
+            if s.history == ALL
+            else f"leave {count(s.history, 'trial')} out before the boundary: --embargo {s.history}",
+            bad=s.leaks.n > p.max,
+        ),
     )
 
 
@@ -81,9 +84,9 @@ def fidelity(s: Survey, p: ShareFrom) -> Check:
     """Prompts are what the proposer saw: by their recorded hash, and by the configuration that they show."""
     t, bound = s.texts, f">= {p.min:g}"
     if not t.prompts:
-        return Check(
-            "fidelity", "insufficient", None, bound, 0, f"{NONE_RECORDED}; a chat file can be asked with --sft"
-        )
+        said = f"{NONE_RECORDED}; a chat file can be asked with --sft"
+        more = "record what the proposer saw while the run goes on: `shown` in the trial's line"
+        return Check("fidelity", "insufficient", None, bound, 0, said, remedy=more)
     n, differ = t.checked + t.lost.n, t.unlike.n + t.lost.n
     if not n:
         return Check("fidelity", "insufficient", None, bound, 0, "nothing is recorded to hold the prompts against")
@@ -124,7 +127,7 @@ def contradictions(s: Survey, p: CountUpTo) -> Check:
         f"{t.same.n:,} of {count(n, 'target')} are set already in the prompt{_of(s, n)}",
         tuple(t.same.rows),
         t.same.n,
-        remedy="drop those rows; a prompt that shows the true base does not make them",
+        remedy=cure("drop those rows; a prompt that shows the true base does not make them", bad=bad),
     )
 
 
@@ -144,7 +147,9 @@ def claims(s: Survey, p: CountUpTo) -> Check | None:
         f"{bad:,} of {count(n, 'row')} of the chat file differ from the run{first}{held}",
         tuple(row for row, _ in s.claims if row is not None),
         bad,
-        remedy="make the file from the run again: what it says of a trial must be what the run recorded",
+        remedy=cure(
+            "make the file from the run again: what it says of a trial must be what the run recorded", bad=bad > p.max
+        ),
         lines=tuple(why for _, why in s.claims),
     )
 
