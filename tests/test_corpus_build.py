@@ -161,6 +161,27 @@ def test_an_outcome_says_what_came_of_it_and_what_it_changed(small: Built) -> No
     )
 
 
+def test_a_high_value_that_broke_a_guard_says_so(tmp_path: Path) -> None:
+    broke = [
+        {"rule": "keep.validity", "level": "PASS", "reason": "5 seeds"},
+        {"rule": "keep.guards", "level": "FAIL", "reason": "acc is 0.1, below 0.7"},
+        {"rule": "keep.test", "level": "UNKNOWN", "reason": "not asked"},
+    ]
+    path = run(
+        tmp_path / "r.jsonl",
+        tried("a", 1, 0.2, verdicts=broke),
+        tried("a", 2, 0.9, "kept", verdicts=[{"rule": "keep.holdout", "level": "UNKNOWN", "reason": "there is none"}]),
+        tried("a", 3, 1.1, verdicts="they were lost"),
+        tried("a", 4, 1.2),
+    )
+    found = sorted(every(made(tmp_path / "out", path), "outcomes"), key=lambda x: x["seq"])
+    assert [x["against"] for x in found] == ["keep.guards: acc is 0.1, below 0.7", None, None, None]
+    assert found[0]["condition"].startswith(
+        "Outcome: reverted (keep.guards: acc is 0.1, below 0.7); loss 0.2, 0.8 better"
+    )
+    assert [x["target"] for x in found] == [f'{{"knob": "a", "value": {n}}}' for n in (1, 2, 3, 4)]
+
+
 # --- laws -----------------------------------------------------------------------------------------------------------
 
 trials = st.builds(

@@ -232,7 +232,9 @@ _COLUMNS = """\
 * `target`, the assistant's message: what was proposed, as it was recorded.
 * `value`: of this trial alone; `mean`, `replicates`: over all evaluations of its configuration, repeats and
   confirmations included.
-* `condition`: the outcome as a sentence, to be put where your template wants it. The prompt does not hold it.
+* `against`: what spoke against keeping it, as the loop recorded it: a high value that broke a guard is no success.
+* `condition`: the outcome as a sentence with `against` in it, to be put where your template wants it. The prompt does
+  not hold it.
 * `base`, `changes`: knobs with canonical values as JSON texts; `base` is null where it is not known.
 * `flipped`: the configuration was kept once and reverted once. Such rows are in no pair.
 * `margin`: by how much the kept mean is better, in the metric's unit; `margin_in_noise`: over its standard error, null

@@ -80,6 +80,7 @@ class Example(NamedTuple):
     raw: str | None  # the proposal's changes as they were spelt
     said: str | None  # the proposal as the proposer said it, as far as that was recorded
     status: str
+    against: str | None  # the first verdict against keeping it, as it was recorded
     kept: bool
     counted: bool  # scored, with a proposal, and no declared replicate: what shares are shares of
     value: float | None
@@ -118,6 +119,15 @@ class _Said(_Shown):
 
     attempts: list[dict[str, Any]] | None = None
     proposal: dict[str, Any] | str | None = None
+    verdicts: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Verdict(msgspec.Struct):
+    """What a check of the loop said of a trial."""
+
+    rule: str = ""
+    level: str = ""
+    reason: str = ""
 
 
 class Examples:
@@ -197,7 +207,7 @@ class _Walk:
         mean, replicates = t.value, int(t.value is not None)
         if group is not None and group.n:
             mean, replicates = group.mean, group.n
-        said, raw, prompt = _texts(line.data, self._told.file)
+        said, raw, prompt, against = _texts(line.data, self._told.file)
         standing = self._standing.under(t)
         self._standing.take(t)
         return Example(
@@ -212,6 +222,7 @@ class _Walk:
             raw,
             said,
             t.status,
+            against if not row.kept else None,
             row.kept,
             counted,
             t.value,
@@ -320,27 +331,38 @@ def _stream(source: Source, reader: str | None) -> Iterator[tuple[Run, Item, Row
 
 _json = json.JSONEncoder(ensure_ascii=False).encode
 _decode = msgspec.json.Decoder(_Said).decode
+_decode_verdicts = msgspec.json.Decoder(list[_Verdict] | None).decode
 _decode_shown = msgspec.json.Decoder(_Shown).decode
 
 
-def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | None]:
-    """The proposal as it was said, its changes as they were spelt, and the prompt."""
+def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | None, str | None]:
+    """The proposal as it was said, its changes as they were spelt, the prompt, and what spoke against it."""
     try:
         row = _decode(line)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return None, None, None
+        return None, None, None, None
+    against = _against(row.verdicts)
     prompt = _prompt(row.shown if row.shown is not None else row.prompt, path)
     said: Any = row.proposal
     if row.attempts:
         said = next((a for a in reversed(row.attempts) if not _refused(a)), row.attempts[-1])
     if isinstance(said, str):
-        return said, None, prompt
+        return said, None, prompt, against
     if not isinstance(said, dict):
-        return None, None, prompt
+        return None, None, prompt, against
     text = said.get("said")
     if not isinstance(text, str):
         text = _json({k: v for k, v in said.items() if k != "verdict"})
-    return text, _spelt(said), prompt
+    return text, _spelt(said), prompt, against
+
+
+def _against(verdicts: msgspec.Raw) -> str | None:
+    """The first recorded verdict that is no pass, in its own words."""
+    try:
+        found = next((v for v in _decode_verdicts(verdicts) or () if v.level in ("FAIL", "UNKNOWN")), None)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return f"{found.rule}: {found.reason}" if found is not None else None
 
 
 def _prompt_of(line: bytes, path: str) -> Prompt | None:

@@ -91,6 +91,7 @@ class Facts:
         seen = messages(s.prompt) if s.prompt is not None else None
         fields = {
             **self._named(s),
+            "against": e.against,
             "base": _knobs(e.standing),
             "base_id": e.base,
             "changes": [{"knob": c.knob, "value": c.text} for c in e.pair.changes] if e.pair is not None else [],
@@ -292,6 +293,7 @@ def _knobs(standing: Mapping[str, str] | None) -> list[dict[str, str]] | None:
 def _condition(e: Example, metric: str | None, goal: str | None, mean: float | None, n: int, over: float | None) -> str:
     """What came of a proposal, as a sentence that a student can be asked with."""
     said = f"Outcome: {e.status}"
+    said += f" ({e.against})" if e.against is not None else ""
     if mean is not None:
         said += f"; {metric or 'value'} {mean:.6g}"
         said += f" over {n} evaluations" if n > 1 else ""

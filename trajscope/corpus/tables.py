@@ -37,9 +37,9 @@ _NAMED = {
 }  # fmt: skip
 COLUMNS: Mapping[Table, Mapping[str, Any]] = {
     "outcomes": {
-        **_NAMED, "base": _KNOBS, "base_id": "str", "changes": _KNOBS, "condition": "str", "flipped": "bool",
-        "goal": "str", "kept": "bool", "messages": _MESSAGES, "over_baseline": "float", "status": "str",
-        "target": "str",
+        **_NAMED, "against": "str", "base": _KNOBS, "base_id": "str", "changes": _KNOBS, "condition": "str",
+        "flipped": "bool", "goal": "str", "kept": "bool", "messages": _MESSAGES, "over_baseline": "float",
+        "status": "str", "target": "str",
     },
     "sft": {**_NAMED, "decision": "str", "messages": _MESSAGES},
     "pairs": {
