@@ -123,6 +123,12 @@ def test_the_version_is_told_also_from_a_checkout(cli: Cli) -> None:
     assert cli("--version").stdout.startswith("trajscope ")
 
 
+def test_the_package_itself_is_the_command_where_the_script_is_not_on_the_path(cli: Cli) -> None:
+    done = cli.spawn([sys.executable, "-m", "trajscope", "--version"])
+    assert (done.returncode, done.stdout) == (0, cli("--version").stdout)
+    assert cli.spawn([sys.executable, "-m", "trajscope", "analyze", "no.jsonl"]).returncode == 2
+
+
 BROKEN: dict[str, tuple[bytes, str]] = {
     "empty.jsonl": (b"", "is empty; there is nothing to read yet"),
     "binary.jsonl": (bytes(range(256)) * 20, "is binary, not text; name one with --reader"),
