@@ -16,11 +16,12 @@ from typing import Any
 
 import pytest
 from clirun import Cli
-from reportfield import AMNESIAC, EVIL, SAMPLES, hostile, made
+from reportfield import AMNESIAC, EVIL, SAMPLES, hostile, made, source
 from runfiles import start
 
 import trajscope
 from benchmarks.opening import native
+from trajscope.report import distil
 from trajscope.report.brief import brief, markdown
 from trajscope.report.facts import clock
 from trajscope.report.page import PARTS, held
@@ -103,7 +104,6 @@ def test_no_holdout_is_said_in_words_and_a_gate_that_was_not_asked_too(amnesiac:
 
 
 def test_what_the_gate_says_stands_in_the_page(tmp_path: Path) -> None:
-    from reportfield import source
 
     from trajscope.report import build
 
@@ -122,6 +122,23 @@ def test_what_the_gate_says_stands_in_the_page(tmp_path: Path) -> None:
     assert "<code>label share</code>" in made_with.html
     assert "Not asked" not in made_with.html
     assert EVIL not in made_with.html
+
+
+def test_the_gate_is_asked_of_every_way_to_split_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def others() -> list[str] | None:
+        found = distil.answers(source(AMNESIAC), None, {"amnesiac": 50}, "default")["amnesiac"]["splits"]
+        return found and [f"{x['split']}: {x['sentence']}" for x in found]
+
+    told = others()
+    assert told is not None
+    for name, said in zip(("stratified", "tail"), told, strict=True):
+        asked = trajscope.gate(AMNESIAC, split=name)
+        assert said.startswith(f"{asked.split_in_words}: {len(asked.of('fail'))} checks fail, ")
+    page = trajscope.load(AMNESIAC).report().html
+    assert "leakage: insufficient, shift: fail" in page
+    monkeypatch.setattr(distil, "ALL_WAYS", 49)
+    assert others() is None
+    assert "Of other splits it was not asked" in trajscope.load(AMNESIAC).report().html
 
 
 def test_the_story_tells_when_alarms_began_and_what_was_kept(amnesiac: Any) -> None:
@@ -178,7 +195,6 @@ def test_of_a_file_without_a_trial_the_first_advice_is_to_look_at_its_lines(tmp_
 
 
 def test_the_rails_are_asked_of_every_trial_however_long_the_run() -> None:
-    from reportfield import source
 
     from trajscope import sources
     from trajscope.rails.backtest import replay

@@ -55,6 +55,12 @@ def plan(examples: Examples, spec: str = "auto", embargo: int | None = None) -> 
     raise CorpusError(f"--split {spec!r} is none of {', '.join(KINDS)}; for instance --split at:42")
 
 
+def kinds(examples: Examples) -> tuple[Kind, ...]:
+    """The ways in which these examples can be split without anybody saying where."""
+    many = len({campaign(run.header) for run in examples.runs}) > 1
+    return ("campaign", "labels", "stratified", "tail") if many else ("labels", "stratified", "tail")
+
+
 def history(examples: Examples) -> int | None:
     """The longest history that a proposer was shown, in trials; None where some run does not say."""
     seen = []

@@ -206,13 +206,32 @@ def corpus(at: str, answer: Mapping[str, Any] | None) -> Html:
         lines = [_check(c) for parts_of in found for c in parts_of]
         one, many = OUTCOMES.get(outcome, (f"check: {outcome}", f"checks: {outcome}"))
         name = plural(len(found), one, many)
-        told = rows(("check", "split", "value", "bound", "n", "why"), lines, aria_label=name, cls="gate")
+        told = rows(("check", "side", "value", "bound", "n", "why"), lines, aria_label=name, cls="gate")
         # What fails stands open; what could not be told, or is well, is there for whoever asks.
         parts.append(joined((tag("p", tag("strong", name)), told)) if outcome == "fail" else tag(
             "details", tag("summary", name), told))  # fmt: skip
+    parts.append(_splits(answer))
     names = [(k, answer[k]) for k in ("policy", "manifest") if answer.get(k)]
     parts += [tag("p", f"{k}: ", code(v, 100)) for k, v in names]
     return section(at, "corpus", "The corpus", *parts)
+
+
+def _splits(answer: Mapping[str, Any]) -> Html:
+    """What the gate says where the same trials are split otherwise."""
+    if not answer.get("checks"):
+        return Html("")
+    others = answer.get("splits")
+    if others is None:
+        return tag("p", "Of other splits it was not asked: ", code("trajscope gate --split"), " does.")
+    lines = [
+        (text(x["split"], 80), tag("strong", text(x["outcome"], 40)), text(x["sentence"], 120),
+         text(", ".join(x["otherwise"]), 400))
+        for x in others
+    ]  # fmt: skip
+    return joined((
+        tag("p", tag("strong", "Split otherwise")),
+        rows(("split", "answer", "checks", "otherwise than above"), lines, aria_label="other splits", cls="gate"),
+    ))  # fmt: skip
 
 
 def _ticked(said: object) -> Html:
