@@ -186,6 +186,24 @@ def test_other_metrics_of_the_keeps_have_columns_of_their_own() -> None:
     assert "in noise sd" not in table.partition("</table>")[0]  # there is none to measure it in
 
 
+def test_a_keep_is_held_against_the_one_before_it_where_nothing_says_what_it_was_built_on(tmp_path: Path) -> None:
+    path = tmp_path / "results.tsv"
+    rows = ("a1\t32.5\tkeep\tbaseline", "b1\t31.0\tdiscard\tlr=1", "c1\t27.25\tkeep\tlr=2", "d1\t27.0\tkeep\tlr=3")
+    path.write_text("\n".join(("commit\tval_rmse\tstatus\tdescription", *rows, "e1\t0.5\tkeep\tlr=4")) + "\n")
+    account = made(path).accounts[0]
+    assert [(k.value, k.step, k.gain) for k in keeps(account)] == [
+        (27.25, 5.25, 5.25),
+        (27.0, 0.25, 5.5),
+        (0.5, 26.5, 32.0),
+    ]
+    table = made(path).html.partition("What each keep contributed")[2].partition("</table>")[0]
+    assert re.findall(r"over the [a-z ]+", table) == ["over the keep before", "over the baseline"]
+    assert "What a keep was built on is not recorded" in table
+    known = made(AMNESIAC).html.partition("What each keep contributed")[2].partition("</table>")[0]
+    assert ">gain</th>" in known
+    assert "over the" not in known
+
+
 def test_of_a_file_without_a_trial_the_first_advice_is_to_look_at_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     start(path, metric={"name": "m", "goal": "minimize"}, run_id="none").close()

@@ -10,7 +10,7 @@ from trajscope.readable import SHAPES, duration, number, plural, short
 from trajscope.report.brief import Brief, Doubt, sentence
 from trajscope.report.markup import Html, code, figure, joined, rows, tag, text
 from trajscope.report.pictures import ground
-from trajscope.report.story import keeps, moments, took
+from trajscope.report.story import bases_known, keeps, moments, took
 
 Account = Mapping[str, Any]
 SHOWN = 8  # trials that are linked behind a doubt
@@ -129,8 +129,7 @@ def _percent(account: Account) -> Html:
 
 def brief(at: str, account: Account, b: Brief) -> Html:
     """What to distrust, ranked; what to do now; what could not be checked."""
-    led = b.head.lower()
-    items = [_doubt(at, d, told=d.text.lower() == led) for d in b.doubts]
+    items = [_doubt(at, d) for d in b.doubts]
     shown = tag("ol", *items[:OPEN], cls="doubts") if items else tag(
         "p", "Nothing to distrust was found", " in what could be checked." if b.blind else "."
     )  # fmt: skip
@@ -157,13 +156,8 @@ def brief(at: str, account: Account, b: Brief) -> Html:
     return tag("div", doubts, todo, cls="brief")
 
 
-def _doubt(at: str, d: Doubt, *, told: bool) -> Html:
-    return tag(
-        "li",
-        mark(d.level),
-        tag("div", text(sentence(d.text), 400), " ", trials(at, d.seqs)),
-        cls="told" if told else None,
-    )
+def _doubt(at: str, d: Doubt) -> Html:
+    return tag("li", mark(d.level), tag("div", text(sentence(d.text), 400), " ", trials(at, d.seqs)))
 
 
 def the_number(at: str, account: Account, chart: Html, holdout: Html) -> Html:
@@ -311,13 +305,17 @@ def _contributions(at: str, account: Account) -> Html:
         return Html("")
     names = sorted({name for k in found for name, _ in k.also})
     shown, known = names[:METRICS], [k for k in found if k.gain is not None]
-    head = ["trial", "kept", "value", *(["gain"] if known else []), *(["in noise sd"] if doc["noise"]["sd"] else [])]
+    based, stepped = bases_known(account), any(k.step is not None for k in found)
+    gains = ["gain"] if based else [*(["over the keep before"] if stepped else []), "over the baseline"]
+    head = ["trial", "kept", "value", *(gains if known else []), *(["in noise sd"] if doc["noise"]["sd"] else [])]
     head += [*(short(name, 24) for name in shown), *(["others"] if len(names) > METRICS else [])]
     timed = any(k.wall_s is not None for k in found)
     lines = []
     for k in found:
         also = dict(k.also)
         line: list[object] = [trial(at, k.seq), code(k.pair, 60), "" if k.value is None else number(k.value, 6)]
+        if known and not based and stepped:
+            line.append("" if k.step is None else number(k.step, 3))
         line += [figure("contributions.gain", k.gain, digits=3)] if known else []
         if doc["noise"]["sd"]:
             line.append(figure("contributions.gain/noise.sd", k.in_sd, f"{k.in_sd:.1f}") if k.in_sd is not None else "")
@@ -332,6 +330,8 @@ def _contributions(at: str, account: Account) -> Html:
         notes.append("What a keep gained is not known: nothing says what it was built upon, or scored.")
     elif not doc["noise"]["sd"]:
         notes.append("The noise is not known, so no gain can be told from luck.")
+    if known and not based:
+        notes.append("What a keep was built on is not recorded.")
     notes.append(
         "Beside the gain stands how far every other metric moved with it." if names
         else "No other metric is recorded for the keeps and what they were built on, so what else moved is not known."

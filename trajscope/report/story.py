@@ -32,6 +32,7 @@ class Keep(NamedTuple):
     wall_s: float | None
     value: float | None
     slower: float | None  # than the median trial, as a share
+    step: float | None  # over the keep before it, the baseline before the first
 
 
 def moments(account: Mapping[str, Any]) -> list[Moment]:
@@ -127,7 +128,7 @@ def keeps(account: Mapping[str, Any]) -> list[Keep]:
     found = list(doc["contributions"] or [])
     if len(found) > KEEPS:
         found = [*found[: KEEPS // 2], *found[-KEEPS // 2 :]]
-    out = []
+    out, stood = [], _stood(account)
     for c in found:
         i = at.get(c["seq"])
         pair = names[rows["pair"][i]] if i is not None and rows["pair"][i] >= 0 else ""
@@ -136,7 +137,26 @@ def keeps(account: Mapping[str, Any]) -> list[Keep]:
         in_sd = c["gain"] / sd if sd and c["gain"] is not None else None
         slower = wall / usual - 1 if wall is not None and usual else None
         value = rows["value"][i] if i is not None else None
-        out.append(Keep(c["seq"], pair, c["gain"], in_sd, also, wall, value, slower))
+        out.append(Keep(c["seq"], pair, c["gain"], in_sd, also, wall, value, slower, stood.get(c["seq"])))
+    return out
+
+
+def bases_known(account: Mapping[str, Any]) -> bool:
+    """Whether the record says what keeps were built on, so that a gain is over that and not over the baseline."""
+    return account["doc"]["audit"]["keeps_not_composing"] is not None
+
+
+def _stood(account: Mapping[str, Any]) -> dict[int, float]:
+    """By how much each keep is better than the one before it."""
+    doc, rows = account["doc"], account["rows"]
+    sign = -1.0 if doc["metric"]["goal"] == "minimize" else 1.0
+    kept, before = 1 << MARKS.index("kept"), doc["baseline"]["value"]
+    out: dict[int, float] = {}
+    for seq, value, marks in zip(rows["seq"], rows["value"], rows["marks"], strict=True):
+        if marks & kept and value is not None:
+            if before is not None:
+                out[seq] = sign * (value - before)
+            before = value
     return out
 
 

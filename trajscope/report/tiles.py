@@ -18,6 +18,7 @@ from trajscope.readable import short
 MOST_VALUES = 14  # tiles of one knob; beyond, the rarest are one tile
 MOST_KNOBS = 60
 REST = "others"
+LETTERS = 60  # of a value; a picture cuts it to its tile
 
 
 class Tile(Struct):
@@ -69,7 +70,7 @@ class Grid:
         if found is None:
             knob = self._menu.find(c.knob) if self._menu else None
             of = knob.family if knob else family(c.knob)
-            found = row[cell] = Tile(c.knob, of, cell, short(c.text.strip('"'), 16))
+            found = row[cell] = Tile(c.knob, of, cell, c.text.strip('"')[:LETTERS])
         return found
 
     def tiles(self) -> list[dict[str, Any]]:
