@@ -349,6 +349,7 @@ def test_a_notebook_shows_a_run_as_its_brief_and_a_report_in_a_frame_of_its_own(
     assert repr(run) == f"trajscope.load({str(AMNESIAC)!r})"
     assert "FLAILING" in run._repr_html_()
     assert "<script" not in run._repr_html_()
+    assert re.fullmatch(r"<report, [\d,]{7,9} letters: amnesiac FLAILING>", repr(run.report()))
     frame = run.report()._repr_html_()
     assert frame.startswith('<iframe sandbox="allow-scripts" srcdoc="&lt;!doctype html&gt;')
     trials = run.trials()

@@ -25,12 +25,17 @@ from trajscope.report.page import page
 __all__ = ["Report", "build"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """A report: what is said of each run, and the page that says it."""
 
     accounts: tuple[dict[str, Any], ...]
     html: str
+
+    def __repr__(self) -> str:
+        """The word of each run. The page itself is for a browser."""
+        words = ", ".join(f"{a['doc']['run_id']} {a['doc']['verdict']['word']}" for a in self.accounts)
+        return f"<report, {len(self.html):,} letters: {words or 'no run'}>"
 
     def markdown(self, link: str | None = None) -> str:
         """The brief of every run, for a pull request or the summary of a build."""
