@@ -44,7 +44,7 @@ def tile_map(tiles: pl.DataFrame, visits: pl.DataFrame | None = None, *, menu: b
         kind=kind,
         said=pl.format("{} = {}", pl.col("knob").map_elements(lambda x: label(x, 60), pl.String), "text"),
         count=pl.when(pl.col("proposed") > 0).then(pl.col("proposed").cast(pl.String)).otherwise(pl.lit("")),
-        text=pl.col("text").map_elements(lambda x: label(x, 9), pl.String),
+        text=pl.col("text").map_elements(lambda x: label(x, 24), pl.String),  # the engine cuts it to its tile
     )
     heads = pl.DataFrame(
         {"row": range(len(names)), "name": [label(x, NAME) for x in names]}, schema={"row": pl.Int64, "name": pl.String}
