@@ -93,9 +93,9 @@ class Looking:
         return self.page.evaluate(what)
 
     def drawn(self) -> None:
-        """Wait until all pictures stand."""
+        """Wait until all pictures stand, or the words where there is nothing to draw."""
         for name in PICTURES:
-            self.page.locator(f"[data-chart={name}][data-drawn] svg.marks").wait_for()
+            self.page.locator(f"[data-chart={name}][data-drawn] :is(svg.marks, p.aside)").wait_for()
 
     def rows(self) -> list[int]:
         """The trials in the table."""
@@ -162,6 +162,26 @@ def test_the_pictures_show_the_trial_that_came_last(browser: Any, place: tuple[S
         notes = looking.page.locator("figure:has([data-chart=history]) .notes", has_text="Best: 1 at trial 14")
         notes.wait_for()
         assert looking.complaints == []
+
+
+def test_where_there_is_nothing_to_draw_the_reason_stands_in_words_until_there_is(
+    browser: Any, place: tuple[Served, Path]
+) -> None:
+    served, runs = place
+    with (
+        begun(runs / "words.jsonl", 0) as run,
+        Looking(browser, served, f"/runs/{served.run('words.jsonl')}") as looking,
+    ):
+        run.trial({"depth": 1}, status="crashed", wall_s=10.0)
+        repeats = looking.page.locator("[data-chart=repeats]")
+        repeats.locator("p.aside").wait_for()
+        assert repeats.locator("svg").count() == 0
+        for i in range(12):
+            trial(run, i)
+        repeats.scroll_into_view_if_needed()
+        repeats.locator("svg.marks").wait_for()
+        assert repeats.locator("p.aside").count() == 0
+        assert (looking.complaints, looking.elsewhere) == ([], [])
 
 
 def test_a_picture_that_was_moved_is_the_picture_that_is_drawn_whole(browser: Any, place: tuple[Served, Path]) -> None:

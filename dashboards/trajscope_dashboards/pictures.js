@@ -1,6 +1,6 @@
 // Pictures that move: what changed is put into the picture that stands, and only where its shape is another one is it
 // drawn anew.
-import { brushed, embed, named } from "/embed.js";
+import { brushed, embed, make, named } from "/embed.js";
 
 // A value with its changes is the next value; what did not change is shared between both.
 const put = (value, [key, ...path], make) => {
@@ -76,11 +76,18 @@ export class Picture {
   }
   async once(spec, width) {
     const loose = loosened(spec), stands = this.view && this.shape === loose.key && this.width === width;
-    if (stands) await this.shift(spec, loose.signals);
+    if (spec.usermeta.empty) this.word(spec.usermeta.empty);
+    else if (stands) await this.shift(spec, loose.signals);
     else await this.anew(loose.spec, width);
-    Object.assign(this, { drawn: spec, width, shape: loose.key });
+    Object.assign(this, { drawn: spec, width, shape: spec.usermeta.empty ? null : loose.key });
     if (spec.usermeta.trials) this.box.dataset.trials = spec.usermeta.trials;
     this.box.dataset[stands ? "moved" : "drawn"] = String(Number(this.box.dataset[stands ? "moved" : "drawn"] ?? 0) + 1);
+  }
+  // Nothing to draw, and why.
+  word(why) {
+    this.view?.finalize();
+    this.view = null;
+    this.box.replaceChildren(make("p", { class: "aside", text: why }));
   }
   async anew(spec, width) {
     const { stage, view } = await embed(chosen(spec, this.range), width);
