@@ -328,10 +328,10 @@ CASES: list[tuple[str, Level, str, Run]] = [
 
     ("perfect", FAIL, "val_rmse of the best keep is 0 to the last digit", ended("val_rmse", 32.7, 27.3, 0.0)),
     ("perfect", FAIL, "pearson of the best keep is 1 to the last digit", ended("pearson", 0.5, 1.0, goal="maximize")),
-    ("perfect", PASS, "the best keep scored 27.3, and 0 would be perfect", ended("val_rmse", 32.7, 27.3)),
-    ("perfect", PASS, "the best keep scored 0.999", ended("r2", 0.5, 0.999, goal="maximize")),
-    ("perfect", PASS, "the best keep scored -2, so 0 is not its end", ended("loss", 0.0, -2.0)),  # it was passed by
-    ("perfect", PASS, "and 0 would be perfect",  # what the gate refused is no keep
+    ("perfect", PASS, "the best keep is 27.3 from 0, where nothing would be left", ended("val_rmse", 32.7, 27.3)),
+    ("perfect", PASS, "the best keep is 0.001 from 1", ended("r2", 0.5, 0.999, goal="maximize")),
+    ("perfect", PASS, "the best keep is past 0", ended("loss", 0.0, -2.0)),  # it was passed by
+    ("perfect", PASS, "the best keep is 27 from 0",  # what the gate refused is no keep
      made(("z", 1, "kept", 27.0), ("z", 2, "reverted", 0.0), header=head(metric="val_rmse", goal="minimize"))),
     # A share of cases may well be all of them, and `glossary` is not about a loss.
     ("perfect", WARN, "not evaluable: no kept value", ended("accuracy", 0.5, 1.0, goal="maximize")),

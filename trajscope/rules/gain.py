@@ -255,10 +255,11 @@ def perfect(run: Run, v: Values) -> Answer:
         return Level.PASS, "nothing was kept", []
     if end is None or t.best_kept is None or not run.scores.sign:
         return lacking("no kept value of a metric whose name says where it ends, such as a loss")
-    best, room = t.best_kept * run.scores.sign, end * run.scores.sign - t.best_kept
-    if room:
-        where = f"and {end:g} would be perfect" if room > 0 else f"so {end:g} is not its end"
-        return Level.PASS, f"the best keep scored {best:g}, {where}", []
+    room = end * run.scores.sign - t.best_kept
+    if room > 0:
+        return Level.PASS, f"the best keep is {room:g} from {end:g}, where nothing would be left to gain", []
+    if room < 0:
+        return Level.PASS, f"the best keep is past {end:g}, so that is no end of this metric", []
     why = "no model gets there on data that it was not fitted to"
     return Level.FAIL, f"{metric} of the best keep is {end:g} to the last digit: {why}", [t.best_kept_seq]
 
