@@ -56,6 +56,8 @@ def test_of_nothing_there_is_no_number_and_of_one_there_is_one() -> None:
 @given(counts, st.sampled_from([1.0, 2.0]))
 def test_with_a_kernel_of_zero_and_one_vendi_is_hill(held: dict[str, int], q: float) -> None:
     assert diversity.vendi(held, pairs(*held), diversity.exact, q) == pytest.approx(diversity.hill(held, q))
+    own = diversity.vendi(held, pairs(*held), lambda a, b: float(a.label == b.label), q)  # by its eigenvalues
+    assert own == pytest.approx(diversity.hill(held, q))
 
 
 @given(counts)

@@ -21,6 +21,7 @@ from corpusfield import Plan, cells, clean
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trajscope
 from trajscope.blobs import write_blob
 from trajscope.corpus import Examples, Gate, Policy, asked, gate
 from trajscope.corpus.checks import CHECKS
@@ -696,6 +697,24 @@ def test_values_near_each_other_are_one_mode_where_the_policy_says_so(tmp_path: 
 
 
 # --- the answer -----------------------------------------------------------------------------------------------------
+
+
+def test_how_alike_two_keeps_are_may_be_said_by_the_caller(tmp_path: Path) -> None:
+    paths = field.write(tmp_path, clean())
+    whole = of(judge(paths), "keep_modes")
+    knob = trajscope.gate(*paths, kernel=lambda a, b: float(a.changes[0].knob == b.changes[0].knob))
+    told = of(knob, "keep_modes")
+    assert told.reason.endswith("(how alike two are is said by a kernel of the caller)")
+    assert told.value is not None
+    assert whole.value is not None
+    assert 1 <= told.value < whole.value  # fewer knobs than values
+    one = of(trajscope.gate(*paths, kernel=lambda _a, _b: 1.0), "keep_modes")
+    assert one.value == pytest.approx(1.0)
+    assert one.outcome == "fail"
+    wrong: list[Any] = [lambda _a, _b: 0.0, lambda a, b: float(a.label <= b.label), lambda _a, _b: float("nan")]
+    for kernel in wrong:
+        with pytest.raises(CorpusError, match="the kernel is none"):
+            trajscope.gate(*paths, kernel=kernel)
 
 
 @given(st.lists(st.sampled_from(["pass", "fail", "insufficient"])))

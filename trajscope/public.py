@@ -16,7 +16,7 @@ from trajscope.trial import Goal, Item
 if TYPE_CHECKING:
     import polars as pl
 
-    from trajscope.corpus import Built, Gate
+    from trajscope.corpus import Built, Gate, Kernel
     from trajscope.live import Live
     from trajscope.report import Report
     from trajscope.store import Store
@@ -63,17 +63,22 @@ def gate(
     split: str = "auto",
     embargo: int | None = None,
     sft: str | Path | None = None,
+    kernel: Kernel | None = None,
     reader: str | None = None,
     metric: str | None = None,
     goal: Goal | None = None,
     menu: Menu | None = None,
     history: int | None = None,
 ) -> Gate:
-    """Whether runs may be distilled: `passed`, and behind it every check with value, bound, n and reason."""
+    """Whether runs may be distilled: `passed`, and behind it every check with value, bound, n and reason.
+
+    `kernel(a, b)` says how alike two proposals are, from 0 to 1, by `a.changes` with their `knob` and `value`: kept
+    ones are then counted as so many effective modes. Without it the policy's own is taken.
+    """
     from trajscope import corpus
 
     sources = [(_source(path, metric, goal, menu, history), reader) for path in paths]
-    return corpus.gate(sources, policy=policy, split=split, embargo=embargo, sft=sft)
+    return corpus.gate(sources, policy=policy, split=split, embargo=embargo, sft=sft, kernel=kernel)
 
 
 def build_corpus(

@@ -6,6 +6,7 @@ Knows nothing of training. A corpus that cannot be judged does not pass.
 from __future__ import annotations
 
 from trajscope.corpus.build import Built, build
+from trajscope.corpus.diversity import Kernel
 from trajscope.corpus.examples import DROPS, Example, Examples
 from trajscope.corpus.gating import Gate, asked, gate
 from trajscope.corpus.manifest import verify
@@ -18,6 +19,7 @@ __all__ = [
     "Example",
     "Examples",
     "Gate",
+    "Kernel",
     "Policy",
     "Split",
     "asked",

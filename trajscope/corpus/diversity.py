@@ -7,9 +7,10 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
+from trajscope.errors import CorpusError
 from trajscope.pair import Pair
 
-Kernel = Callable[[Pair, Pair], float]
+Kernel = Callable[[Pair, Pair], float]  # how alike two pairs are: 1 for the same, 0 for nothing in common
 KernelName = Literal["exact", "near"]
 MOST = 2000  # different pairs that are compared with one another; beyond, the most frequent of them
 NEAR = 0.1  # of a knob's scale: two values so far apart are alike by 1/e
@@ -28,22 +29,31 @@ def of_shares(shares: Iterable[float], q: float = 1.0) -> float:
 
 
 def vendi(counts: Mapping[str, int], pairs: Mapping[str, Pair], kernel: Kernel, q: float = 1.0) -> float | None:
-    """The effective number of kinds where kinds may be alike; with a kernel of 0 and 1 it is `hill`.
+    """The effective number of kinds where kinds may be alike; with a kernel of 0 and 1 it is `hill`."""
+    found = spectrum(counts, pairs, kernel)
+    return _order(found, q) if found else None
 
-    The eigenvalues are those of the similarity of all rows, over their number: rows with one label fall together.
+
+def spectrum(counts: Mapping[str, int], pairs: Mapping[str, Pair], kernel: Kernel) -> list[float]:
+    """Shares of kinds that have nothing in common and amount to these: of all orders the same.
+
+    They are the eigenvalues of the similarity of all rows, over their number: rows with one label fall together.
     """
+    total = sum(counts.values())
+    if kernel is exact or not total:
+        return [n / total for n in counts.values() if n]
     import numpy as np
 
     top = sorted(counts, key=lambda label: (-counts[label], label))[:MOST]
-    if not top:
-        return None
     share = np.array([counts[x] for x in top], dtype=float)
     root = np.sqrt(share / share.sum())
-    alike = np.array([[kernel(pairs[a], pairs[b]) for b in top] for a in top])
+    alike = np.array([[kernel(pairs[a], pairs[b]) for b in top] for a in top], dtype=float)
+    if not (np.isfinite(alike).all() and np.allclose(alike, alike.T) and np.allclose(alike.diagonal(), 1.0)):
+        raise CorpusError("the kernel is none: it must be finite, 1 for a pair with itself, the same both ways round")
     found = np.linalg.eigvalsh(alike * root[:, None] * root[None, :])
     held = [float(x) for x in found if x > 1e-12]  # a kernel that is no inner product may give some below 0
     whole = sum(held)
-    return _order([x / whole for x in held], q)
+    return [x / whole for x in held]
 
 
 def exact(a: Pair, b: Pair) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 from trajscope import shape
 from trajscope.corpus import policy as policies
 from trajscope.corpus.checks import CHECKS, EXIT, Check, Outcome, judge, worst
+from trajscope.corpus.diversity import Kernel
 from trajscope.corpus.examples import DROPS, Examples
 from trajscope.corpus.sft import Chat
 from trajscope.corpus.split import plan
@@ -124,11 +125,15 @@ def gate(
     split: str = "auto",
     embargo: int | None = None,
     sft: str | Path | None = None,
+    kernel: Kernel | None = None,
 ) -> Gate:
-    """Whether these runs may be distilled, by a policy and under a split; `sft` is a chat file made from them."""
+    """Whether these runs may be distilled, by a policy and under a split; `sft` is a chat file made from them.
+
+    `kernel` says how alike two pairs are, from 0 to 1, where the policy's own is not meant.
+    """
     named, thresholds = policies.load(policy)
     examples = Examples(sources)
-    return asked(examples, named, thresholds, split=split, embargo=embargo, sft=sft)
+    return asked(examples, named, thresholds, split=split, embargo=embargo, sft=sft, kernel=kernel)
 
 
 def asked(
@@ -139,11 +144,12 @@ def asked(
     split: str = "auto",
     embargo: int | None = None,
     sft: str | Path | None = None,
+    kernel: Kernel | None = None,
 ) -> Gate:
     """The same of examples that were opened already."""
     how = plan(examples, split, embargo)
     chat = Chat(sft, runs=len(examples.runs)) if sft is not None else None
-    s = Survey(examples, how, chat)
+    s = Survey(examples, how, chat, kernel)
     return Gate(
         files=tuple(source.path for source, _ in examples.named),
         runs=tuple(run.header.run_id for run in examples.runs),

@@ -14,6 +14,7 @@ from itertools import islice
 
 from trajscope.corpus import prompts, sft
 from trajscope.corpus.counts import Index, again
+from trajscope.corpus.diversity import Kernel
 from trajscope.corpus.examples import Example, Examples, Prompt, campaign
 from trajscope.corpus.split import ALL, Split, history
 from trajscope.errors import SourceError
@@ -141,8 +142,11 @@ class Again:
 class Survey:
     """All that is counted of a corpus."""
 
-    def __init__(self, examples: Examples, split: Split, chat: sft.Chat | None = None) -> None:
+    def __init__(
+        self, examples: Examples, split: Split, chat: sft.Chat | None = None, kernel: Kernel | None = None
+    ) -> None:
         self.examples, self.split, self.chat = examples, split, chat
+        self.kernel = kernel  # another than those that policies know
         self.whole, self.train, self.test = Part("all"), Part("train"), Part("test")
         self.dropped: Counter[str] = Counter()  # trials that are marked, by why
         self.trials = 0

@@ -132,7 +132,7 @@ def keep_share(s: Survey, p: BoundedShare) -> Check:
 
 def keep_modes(s: Survey, p: Modes) -> Check:
     """The keeps are of several kinds on every side, counted by how often each occurs."""
-    kernel = diversity.KERNELS[p.kernel]
+    kernel = s.kernel or diversity.KERNELS[p.kernel]
     parts, told, bad, enough, least = [], [], False, True, None
     for part in (s.whole, s.train, s.test):
         d1, d2 = (diversity.vendi(part.keeps, s.pairs, kernel, q) for q in (1.0, 2.0))
@@ -149,6 +149,7 @@ def keep_modes(s: Survey, p: Modes) -> Check:
         if part.kept >= p.min_n or part is s.whole:
             least = d1 if least is None else min(least, d1)
     alike = "" if p.kernel == "exact" else " (near values count as alike)"
+    alike = " (how alike two are is said by a kernel of the caller)" if s.kernel else alike
     return Check(
         "keep_modes",
         "fail" if bad else judged(bad=False, enough=enough),
