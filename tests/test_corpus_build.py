@@ -164,6 +164,7 @@ def test_an_outcome_says_what_came_of_it_and_what_it_changed(small: Built) -> No
 def test_a_high_value_that_broke_a_guard_says_so(tmp_path: Path) -> None:
     broke = [
         {"rule": "keep.validity", "level": "PASS", "reason": "5 seeds"},
+        {"rule": "editable", "level": "UNKNOWN", "reason": "not looked at"},
         {"rule": "keep.guards", "level": "FAIL", "reason": "acc is 0.1, below 0.7"},
         {"rule": "keep.test", "level": "UNKNOWN", "reason": "not asked"},
     ]

@@ -330,7 +330,13 @@ CASES: list[tuple[str, Level, str, Run]] = [
     ("perfect", FAIL, "pearson of the best keep is 1 to the last digit", ended("pearson", 0.5, 1.0, goal="maximize")),
     ("perfect", PASS, "the best keep is 27.3 from 0, where nothing would be left", ended("val_rmse", 32.7, 27.3)),
     ("perfect", PASS, "the best keep is 0.001 from 1", ended("r2", 0.5, 0.999, goal="maximize")),
-    ("perfect", PASS, "the best keep is past 0", ended("loss", 0.0, -2.0)),  # it was passed by
+    ("perfect", WARN, "not evaluable: the best keep is past 0", ended("loss", 0.0, -2.0)),  # a likelihood may
+    ("perfect", FAIL, "val_rmse of the best keep is past 0, where no rmse can be", ended("val_rmse", 3.0, -2.0)),
+    ("perfect", FAIL, "r2 of the best keep is past 1, where no r2 can be", ended("r2", 0.5, 1.2, goal="maximize")),
+    ("perfect", PASS, "the best keep is 2 from 0", ended("neg_rmse", -3.0, -2.0, goal="maximize")),
+    ("perfect", FAIL, "neg_rmse of the best keep is 0 to the last", ended("neg_rmse", -3.0, 0.0, goal="maximize")),
+    ("perfect", WARN, "not evaluable: the best keep is past 0", ended("rmse", 3.0, 9.0, goal="maximize")),
+    ("perfect", WARN, "not evaluable: by its name pearson", ended("pearson", 0.5, 0.2)),
     ("perfect", PASS, "the best keep is 27 from 0",  # what the gate refused is no keep
      made(("z", 1, "kept", 27.0), ("z", 2, "reverted", 0.0), header=head(metric="val_rmse", goal="minimize"))),
     # A share of cases may well be all of them, and `glossary` is not about a loss.

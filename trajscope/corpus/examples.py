@@ -357,12 +357,13 @@ def _texts(line: bytes, path: str) -> tuple[str | None, str | None, Prompt | Non
 
 
 def _against(verdicts: msgspec.Raw) -> str | None:
-    """The first recorded verdict that is no pass, in its own words."""
+    """The first recorded verdict that fails, else the first that is no pass, in its own words."""
     try:
-        found = next((v for v in _decode_verdicts(verdicts) or () if v.level in ("FAIL", "UNKNOWN")), None)
+        found = _decode_verdicts(verdicts) or []
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    return f"{found.rule}: {found.reason}" if found is not None else None
+    first = next((v for level in ("FAIL", "UNKNOWN") for v in found if v.level == level), None)
+    return f"{first.rule}: {first.reason}" if first is not None else None
 
 
 def _prompt_of(line: bytes, path: str) -> Prompt | None:

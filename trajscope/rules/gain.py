@@ -33,12 +33,14 @@ CROWD, CROWD_MOST = 20, 3.0  # of the latest trials, this many times the share t
 # and records of noise alone climb evenly. Of honest walks of 50 to 200 trials 0.2% fall below it, 1.8% at worst.
 SMOOTH_FROM, SMOOTH = 8, 0.2
 WINDOWS = (6, 12)  # trials over which a rise is called fast
-# Where a metric can go no further, by a word of its name: a continuous measure of real data never gets there. Shares of
-# cases that are right do, and so accuracies, areas under curves and plain errors are not among them.
+# Where a metric can go no further, and which way that is, by a word of its name: a continuous measure of real data
+# never gets there. Shares of cases that are right do: accuracies, areas under curves and plain errors are not here.
 PERFECT = {
-    **dict.fromkeys(("loss", "mse", "rmse", "mae", "mape", "rmsle", "nrmse", "nll", "bpb", "bpc", "fvu"), 0.0),
-    **dict.fromkeys(("perplexity", "ppl", "r2", "pearson", "spearman"), 1.0),
+    **dict.fromkeys(("loss", "mse", "rmse", "mae", "mape", "rmsle", "nrmse", "nll", "bpb", "bpc", "fvu"), (0.0, -1)),
+    **dict.fromkeys(("perplexity", "ppl"), (1.0, -1)),
+    **dict.fromkeys(("r2", "pearson", "spearman"), (1.0, 1)),
 }
+OPEN = frozenset(("loss", "nll"))  # of them, those that may go further all the same
 
 
 def divergence(run: Run, v: Values) -> Answer:
@@ -250,16 +252,21 @@ def too_good(run: Run, v: Values) -> Answer:
 def perfect(run: Run, v: Values) -> Answer:
     """What was kept is perfect to the last digit."""
     t, metric = run.tally, run.header.metric or ""
-    end = next((PERFECT[w] for w in re.split(r"[^a-z0-9]+", metric.lower()) if w in PERFECT), None)
+    word = next((w for w in re.split(r"[^a-z0-9]+", metric.lower()) if w in PERFECT), None)
     if not t.keep_count:
         return Level.PASS, "nothing was kept", []
-    if end is None or t.best_kept is None or not run.scores.sign:
+    if word is None or t.best_kept is None or not run.scores.sign:
         return lacking("no kept value of a metric whose name says where it ends, such as a loss")
+    end, way = PERFECT[word]
+    if end and way != run.scores.sign:  # of an error that is turned round the end is 0 as well
+        return lacking(f"by its name {metric} is better the other way round")
     room = end * run.scores.sign - t.best_kept
     if room > 0:
         return Level.PASS, f"the best keep is {room:g} from {end:g}, where nothing would be left to gain", []
+    if room < 0 and (word in OPEN or way != run.scores.sign):
+        return lacking(f"the best keep is past {end:g}, so the name does not say where {metric} ends")
     if room < 0:
-        return Level.PASS, f"the best keep is past {end:g}, so that is no end of this metric", []
+        return Level.FAIL, f"{metric} of the best keep is past {end:g}, where no {word} can be", [t.best_kept_seq]
     why = "no model gets there on data that it was not fitted to"
     return Level.FAIL, f"{metric} of the best keep is {end:g} to the last digit: {why}", [t.best_kept_seq]
 

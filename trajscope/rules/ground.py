@@ -17,10 +17,8 @@ NEW_SHARE = 0.2  # fewer new pairs than this is going in circles
 REPEATS_FAIL, REPEATS_WARN, REPEATS_FROM = 0.8, 0.5, 20  # of the last ten, from this many trials on
 TOP_FAIL, TOP_WARN = 0.5, 0.3  # one pair's share of counted trials
 EXHAUSTED = "; the menu is exhausted: every cell of it was tried, so widen it or stop"
-WORDED, WORDED_MOST = (
-    "hash",
-    0.5,
-)  # what pairs of words alone are read from, and the share of them that shows nothing new
+WORDED = "hash"  # what pairs are read from of which the words alone are known
+WORDED_MOST = 0.5  # share of the proposals; beyond, nobody can tell whether they are new
 COVERED_FAIL, COVERED_FROM = 0.25, 3.0  # share of knobs touched after this many trials per knob
 KEPT_FAIL, KEPT_FAIL_FROM = 0.5, 8  # one pair's share of so many keeps
 KEPT_WARN, KEPT_WARN_FROM = 0.3, 4

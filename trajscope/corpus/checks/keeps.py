@@ -135,12 +135,14 @@ def keep_modes(s: Survey, p: Modes) -> Check:
     kernel = s.kernel or diversity.KERNELS[p.kernel]
     parts, told, bad, enough, least = [], [], False, True, None
     for part in (s.whole, s.train, s.test):
-        d1, d2 = (diversity.vendi(part.keeps, s.pairs, kernel, q) for q in (1.0, 2.0))
-        parts.append(Seen(part.name, d1, part.kept))
-        if d1 is None or d2 is None:
+        found = diversity.spectrum(part.keeps, s.pairs, kernel)
+        if not found:
+            parts.append(Seen(part.name, None, part.kept))
             enough = False
             told.append(f"{part.name} none")
             continue
+        d1, d2 = (diversity.of_shares(found, q) for q in (1.0, 2.0))
+        parts.append(Seen(part.name, d1, part.kept))
         told.append(f"{part.name} {d1:.2f}/{d2:.2f}")
         if part.kept < p.min_n:
             enough = False
