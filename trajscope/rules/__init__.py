@@ -99,7 +99,7 @@ RULES = (
          gain.too_good, "SUSPECT", 13,
          "the noise; a declared ceiling (or floor) of the primary metric, as its plausible end"),
     Rule("perfect", "No keep is perfect to the last digit, or beyond.", gain.perfect, "SUSPECT", 13,
-         "a metric whose name says where it ends: a loss, an error of a regression, a correlation", of_keeps=True),
+         "a metric whose name says where it ends: a loss, an error of a regression, a correlation"),
     Rule("flailing", "The best still moves beyond noise, or new pairs are still tried.", ground.flailing, "FLAILING"),
     Rule("repeats", "The latest proposals are not mostly repeats, while anything of the menu is untried.",
          ground.repeats, "FLAILING"),
